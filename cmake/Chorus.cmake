@@ -1,0 +1,117 @@
+# Flags and the functions from which every target is made.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+find_package(Threads REQUIRED)
+
+add_library(chorus_flags INTERFACE)
+target_include_directories(chorus_flags INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/gen/include>
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
+# Numbers: no contraction behind our back, so that two builds agree; errno of math functions is never read.
+target_compile_options(chorus_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
+  -fno-math-errno -ffp-contract=off -fno-semantic-interposition)
+target_compile_definitions(chorus_flags INTERFACE FMT_HEADER_ONLY=1)
+target_link_libraries(chorus_flags INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+if(CHORUS_LITE)
+  target_compile_definitions(chorus_flags INTERFACE CHORUS_LITE=1)
+  target_compile_options(chorus_flags INTERFACE -Os -ffunction-sections -fdata-sections)
+  target_link_options(chorus_flags INTERFACE -Wl,--gc-sections)
+endif()
+if(CHORUS_SANITIZE)
+  target_compile_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE} -fno-omit-frame-pointer -g1
+    -fno-sanitize-recover=all)
+  target_link_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE})
+endif()
+
+# chorus_layer(NAME DIR [EXCLUDE regex] [OUTSIDE] [DEPENDS other layers or libraries …]): a folder of src/ as a library
+# `chorus_NAME`; every .cpp below DIR belongs to it but those of sub-folders that are layers of their own (EXCLUDE).
+# The layer becomes part of libchorus.so unless OUTSIDE is given (layers that need more than the C++ runtime).
+function(chorus_layer name dir)
+  cmake_parse_arguments(L "OUTSIDE" "EXCLUDE" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cpp)
+  if(L_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${L_EXCLUDE}")
+  endif()
+  if(NOT sources)  # headers only
+    add_library(chorus_${name} INTERFACE)
+    target_link_libraries(chorus_${name} INTERFACE chorus_flags ${L_DEPENDS})
+    return()
+  endif()
+  add_library(chorus_${name} STATIC ${sources})
+  target_link_libraries(chorus_${name} PUBLIC chorus_flags ${L_DEPENDS})
+  if(NOT L_OUTSIDE)
+    set_property(GLOBAL APPEND PROPERTY CHORUS_INSIDE chorus_${name})
+  endif()
+endfunction()
+
+# chorus_shared_library(): libchorus.so from the objects of all layers that are not OUTSIDE, with its install rules and the
+# CMake package. Nothing is visible but what include/chorus/ marks with the export macro (see cmake/exports.map).
+function(chorus_shared_library)
+  get_property(layers GLOBAL PROPERTY CHORUS_INSIDE)
+  add_library(chorus SHARED)
+  foreach(layer IN LISTS layers)
+    target_sources(chorus PRIVATE $<TARGET_OBJECTS:${layer}>)
+  endforeach()
+  target_link_libraries(chorus PRIVATE $<BUILD_INTERFACE:chorus_flags>)
+  set(map ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+  target_link_options(chorus PRIVATE -Wl,--version-script=${map} -Wl,--exclude-libs,ALL -Wl,--as-needed)
+  if(NOT CHORUS_SANITIZE)
+    target_link_options(chorus PRIVATE -Wl,-z,defs)
+  endif()
+  set_target_properties(chorus PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    LINKER_LANGUAGE CXX LINK_DEPENDS ${map})
+  target_include_directories(chorus INTERFACE
+    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(chorus INTERFACE cxx_std_17)  # the headers of the standards are C++17, chorus.h needs C++20
+
+  set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Chorus)
+  install(TARGETS chorus EXPORT ChorusTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+    FILES_MATCHING PATTERN "*.h")
+  if(EXISTS ${CMAKE_SOURCE_DIR}/gen/include/chorus)
+    install(DIRECTORY ${CMAKE_SOURCE_DIR}/gen/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+      FILES_MATCHING PATTERN "*.h")
+  endif()
+  install(EXPORT ChorusTargets NAMESPACE Chorus:: DESTINATION ${package} COMPONENT library)
+  configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/ChorusConfig.cmake.in ${CMAKE_BINARY_DIR}/ChorusConfig.cmake
+    INSTALL_DESTINATION ${package})
+  write_basic_package_version_file(${CMAKE_BINARY_DIR}/ChorusConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/ChorusConfig.cmake ${CMAKE_BINARY_DIR}/ChorusConfigVersion.cmake
+    DESTINATION ${package} COMPONENT library)
+endfunction()
+
+# chorus_adapter(NAME DIR [DEPENDS …]): src/DIR/*.cpp and *.c as the plug-in lib/engines/libchorus_engine_NAME.so. It sees the
+# public headers only (the C ABI), never the layers.
+function(chorus_adapter name dir)
+  cmake_parse_arguments(A "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.c)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(chorus_engine_${name} MODULE ${sources})
+  target_link_libraries(chorus_engine_${name} PRIVATE chorus_flags ${A_DEPENDS})
+  target_link_options(chorus_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
+  set_target_properties(chorus_engine_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/engines)
+  install(TARGETS chorus_engine_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/chorus/engines COMPONENT library)
+endfunction()
+
+# chorus_test(NAME DIR [TIMEOUT seconds] [SERIAL] [DEPENDS …]): tests/DIR/*_test.cpp as one GoogleTest program `test_NAME`.
+# SERIAL: runs alone, for tests that measure time.
+function(chorus_test name dir)
+  cmake_parse_arguments(T "SERIAL" "TIMEOUT" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources})
+  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE ${T_DEPENDS} chorus_test_support GTest::gtest)
+  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(T_TIMEOUT)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
+  endif()
+  if(T_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY CHORUS_TEST_PROGRAMS test_${name})
+endfunction()
