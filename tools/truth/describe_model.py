@@ -59,7 +59,7 @@ def describe(path):
     weights = constants_of(model)
     stored = sum(t.ByteSize() for t in graph.initializer)
     initializers = {t.name for t in graph.initializer}
-    yield f"== {path.name}"
+    yield f"== {path}"
     yield f"IR {model.ir_version}, opsets {opsets(model)}, producer {model.producer_name!r} {model.producer_version!r}"
     yield f"{len(graph.node)} nodes, {len(graph.initializer)} initializers ({stored} bytes), {len(model.functions)} functions"
     yield f"Constant nodes hold weights: {sum(1 for n in graph.node if n.op_type == 'Constant')} constants"

@@ -2,7 +2,7 @@
 
     export_models.py OUTDIR [--only NAME …] [--threads N]
 
-    OUTDIR/<name>/model.onnx   exported by PyTorch (TorchScript exporter, opset 17)
+    OUTDIR/<name>/model.onnx   exported by PyTorch (TorchScript exporter, opset 17; <name>-dynamo: its newer exporter)
     OUTDIR/<name>/feeds.npz    inputs by name
     OUTDIR/<name>/oracle.npz   "<output>": outputs of the same model in float64; "<output>.float32": PyTorch's own float32
 
@@ -39,6 +39,9 @@ VISION = [
     "shufflenet_v2_x1_0",
     "inception_v3",
 ]
+DYNAMO = "-dynamo"
+USUAL = [*VISION, "mobilenet_v2" + DYNAMO, "bert-base"]
+CHOICES = [*USUAL, "squeezenet1_1" + DYNAMO, "bert-base" + DYNAMO]
 BERT_TOKENS = 128
 
 
@@ -154,27 +157,34 @@ def check_meaning(name, outputs, others):
     return max(magnitude), min(change)
 
 
-def export(model, name, inputs, path):
+def export_dynamo(model, name, inputs, path):
+    input_names, output_names, _ = io_names(name)
+    program = torch.onnx.export(
+        model, inputs, dynamo=True, verbose=False, input_names=input_names, output_names=output_names
+    )
+    program.save(str(path))
+
+
+def export_torchscript(model, name, inputs, path):
     input_names, output_names, free = io_names(name)
     keep = torch.onnx.TrainingMode.PRESERVE if name in BATCH_NORM_KEPT else torch.onnx.TrainingMode.EVAL
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model,
-            inputs,
-            str(path),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=input_names,
-            output_names=output_names,
-            dynamic_axes=free,
-            training=keep,
-        )
+    torch.onnx.export(
+        model,
+        inputs,
+        str(path),
+        dynamo=False,
+        opset_version=OPSET,
+        input_names=input_names,
+        output_names=output_names,
+        dynamic_axes=free,
+        training=keep,
+    )
 
 
 @torch.no_grad()
-def make(name, outdir):
+def make(title, outdir):
     start = time.monotonic()
+    name = title.removesuffix(DYNAMO)
     generator = torch.Generator().manual_seed(SEED)
     torch.manual_seed(SEED)
     model = build(name)
@@ -183,9 +193,12 @@ def make(name, outdir):
     inputs, others = make_inputs(name, generator), make_inputs(name, generator)
     single = run(model, inputs)
     input_names, output_names, _ = io_names(name)
-    folder = outdir / name
+    folder = outdir / title
     folder.mkdir(parents=True, exist_ok=True)
-    export(model, name, inputs, folder / "model.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        export = export_dynamo if title.endswith(DYNAMO) else export_torchscript
+        export(model, name, inputs, folder / "model.onnx")
     model.double()
     exact = run(model, as_double(inputs))
     magnitude, change = check_meaning(name, exact, run(model, as_double(others)))
@@ -197,7 +210,7 @@ def make(name, outdir):
     size = (folder / "model.onnx").stat().st_size / 2**20
     seconds = time.monotonic() - start
     print(
-        f"{name:20s} {size:7.1f} MiB  largest {magnitude:9.3g}  change {change:5.2f}  "
+        f"{title:20s} {size:7.1f} MiB  largest {magnitude:9.3g}  change {change:5.2f}  "
         f"float32 error {error:8.2e}  {seconds:5.1f} s",
         flush=True,
     )
@@ -206,12 +219,12 @@ def make(name, outdir):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", type=pathlib.Path)
-    parser.add_argument("--only", nargs="+", choices=[*VISION, "bert-base"], help="export these models alone")
+    parser.add_argument("--only", nargs="+", choices=CHOICES, help="export these models alone")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     start = time.monotonic()
-    for name in args.only or [*VISION, "bert-base"]:
+    for name in args.only or USUAL:
         make(name, args.outdir)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}: {time.monotonic() - start:.0f} s")
 
