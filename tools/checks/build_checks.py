@@ -1,0 +1,128 @@
+"""Checks of what was built. Each is a function that takes a Tree and a build folder and yields one sentence per fault.
+
+Skip(reason): the thing to check does not exist; counted as skipped, never as passed."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+
+class Skip(Exception):
+    """The check cannot be made here."""
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
+
+
+def library(build):
+    path = build / "lib/libchorus.so"
+    if not path.exists():
+        raise Skip(f"{path.name} is not built")
+    return str(path)
+
+
+def public_headers(tree, build):
+    """Every public header compiles alone: C++20; the standards' own in C++17; the engine ABI in C11."""
+    if not (build / "build.ninja").exists():
+        raise Skip("there is no Ninja build folder")
+    done = run("ninja", "-C", str(build), "-k", "0", "chorus_headers")
+    if done.returncode != 0:
+        faults = re.findall(r"^(?:.*/)?(include/chorus/\S+|gen/include/\S+|chorus/\S+?):(\d+):\d+: (?:fatal )?error: (.*)$", done.stdout, re.M)
+        yield from sorted({f"{file}:{line}: {text}" for file, line, text in faults} or {done.stdout.strip()[-300:]})
+
+
+MAY_SHOW = re.compile(r"^(_Z(T[ISVT]|GV|Th\w*_|Tv\w*_)?N[KVRO]*6chorus|chorus_\w+$)")  # mangled names
+INTERNAL = re.compile(r"6chorus(12_GLOBAL__N_1|6detail|8internal)")
+
+
+def hidden_symbols(tree, build):
+    """libchorus.so shows only functions and types of namespace chorus and C functions chorus_*."""
+    path = library(build)
+    names = [line.split()[-1] for line in run("nm", "-D", "--defined-only", path).stdout.splitlines()]
+    if not names:
+        yield "libchorus.so shows no symbol at all"
+    wrong = [name for name in names if not MAY_SHOW.match(name) or INTERNAL.search(name)]
+    for line in run("c++filt", *wrong).stdout.splitlines() if wrong else []:
+        yield f"libchorus.so shows {line}"
+
+
+MAY_NEED = {"libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+
+
+def needs_nothing(tree, build):
+    """libchorus.so links nothing but the C and C++ runtime."""
+    done = run("readelf", "-d", library(build))
+    for name in re.findall(r"\(NEEDED\).*\[(.*)\]", done.stdout):
+        if name not in MAY_NEED:
+            yield f"libchorus.so needs {name}"
+
+
+def static_initialisers(tree, build):
+    """Nothing of ours runs when libchorus.so is loaded: .init_array holds the compiler's own entry only."""
+    path = library(build)
+    done = run("readelf", "-SW", path)
+    match = re.search(r"\.init_array\s+INIT_ARRAY\s+\S+ \S+ (\S+)", done.stdout)
+    entries = int(match.group(1), 16) // 8 if match else 0
+    if entries > 1:
+        files = re.findall(r"_GLOBAL__sub_I_(\S+)", run("nm", path).stdout)
+        yield f"{entries - 1} static initialisers run when libchorus.so is loaded: {', '.join(sorted(set(files))) or 'no names (stripped)'}"
+
+
+def generated_fresh(tree, build):
+    """gen/ is what the build tool writes now."""
+    tool = build / "bin/chorus_gen"
+    if not tool.exists():
+        raise Skip("the generator bin/chorus_gen is not built")
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(str(tool), folder, cwd=tree.root)
+        if done.returncode != 0:
+            yield f"{tool.name} ended with status {done.returncode}: {done.stderr.strip()[-200:]}"
+            return
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                relative = os.path.relpath(os.path.join(parent, name), folder)
+                checked_in = tree.root / "gen" / relative
+                if not checked_in.exists():
+                    yield f"gen/{relative} is missing: run {tool.name} gen"
+                elif checked_in.read_bytes() != open(os.path.join(parent, name), "rb").read():
+                    yield f"gen/{relative} is stale: run {tool.name} gen"
+
+
+def install(tree, build):
+    """The installed library is found by CMake from outside the tree, and a program linked against it runs."""
+    script = tree.root / "tests/install/run.sh"
+    if not script.exists():
+        raise Skip("there is no tests/install/run.sh")
+    library(build)
+    done = run("bash", str(script), str(build), timeout=300)
+    if done.returncode != 0:
+        yield f"tests/install/run.sh ended with status {done.returncode}: {(done.stdout + done.stderr).strip()[-400:]}"
+
+
+FENCE = re.compile(r"^```(?:cpp|c\+\+)\n(.*?)^```", re.M | re.S)
+
+
+def docs_examples(tree, build):
+    """C++ blocks of the documentation that are whole programs (they have a main) compile against the public headers."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in tree.paths:
+            if not name.endswith(".md"):
+                continue
+            for match in FENCE.finditer(tree.text(name)):
+                if "int main(" not in match.group(1):
+                    continue
+                source = os.path.join(folder, "example.cpp")
+                with open(source, "w") as file:
+                    file.write(match.group(1))
+                done = run(shutil.which("g++") or "c++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra",
+                           f"-I{tree.root / 'include'}", f"-I{tree.root / 'gen/include'}", source)
+                if done.returncode != 0:
+                    line = tree.text(name).count("\n", 0, match.start()) + 1
+                    errors = re.findall(r"error: (.*)", done.stderr) or [done.stderr.strip()]
+                    yield f"{name}:{line}: the example does not compile: {errors[0]}"
+
+
+CHECKS = [public_headers, hidden_symbols, needs_nothing, static_initialisers, generated_fresh, install, docs_examples]

@@ -1,0 +1,110 @@
+# The sub-commands of ./dev.
+
+command_help() {
+  cat <<'TEXT'
+usage: ./dev COMMAND
+
+  demo [PICTURE] [OPTION…]    installs what it needs, builds, and reads the text in a picture on the native engine
+  test [--quick] [--engines all|a,b] [--no-sanitizers] [--only REGEX]
+                              builds and runs every test and check; --quick: within two minutes on a built tree
+  build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
+  engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
+  bench [OPTION…]             times the models of .cache/models with `chorus bench`; options go to the command
+  fuzz [NAME…] [--seconds N]  builds the fuzzers with clang and runs each for N seconds (60)
+  format [--check]            clang-format over all sources; --check only names the files that differ
+  docs                        checks the documentation: its links, and that its C++ examples compile
+  trace [GROUP…] [--list]     which requirement rows the last test run proved
+
+Everything that is built or fetched lies in build*/, .cache/ and .engines/ inside the checkout.
+TEXT
+}
+
+command_demo() {
+  need_packages build
+  need_files models/ocr pictures
+  need_build release chorus_command
+  local picture=.cache/pictures/page.png
+  if [ $# -gt 0 ] && [ -f "$1" ]; then
+    picture="$1"
+    shift
+  fi
+  build/bin/chorus task ocr "$picture" --models .cache/models/ocr "$@"
+}
+
+command_test() {
+  local quick=() sanitizers=1 engines="${CHORUS_ENGINES:-}" only=() sanitized=()
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --quick) quick=(--quick) sanitizers=0 ;;
+      --no-sanitizers) sanitizers=0 ;;
+      --engines) engines="${2:?--engines needs all or names}" && shift ;;
+      --engines=*) engines="${1#*=}" ;;
+      --only) only=(--only "${2:?--only needs a regular expression}") && shift ;;
+      *) fail "test does not know '$1'; ./dev help" ;;
+    esac
+    shift
+  done
+  need_packages build
+  if [ -n "$engines" ]; then
+    python3 tools/dev/fetch.py engines ${engines//,/ }
+    export CHORUS_ENGINES="$engines"
+  fi
+  export CHORUS_ENGINES_DIR="$PWD/.engines"
+  local preset broken=()
+  need_build release all || broken+=(release)
+  if [ "$sanitizers" = 1 ]; then
+    for preset in asan tsan; do
+      need_build "$preset" tests || broken+=("$preset")
+    done
+    sanitized=(--sanitized build-asan build-tsan)
+  fi
+  # A part that does not build is one failure; what does build is tested all the same.
+  [ "${#broken[@]}" != 0 ] && broken=(--build-failed "${broken[@]}")
+  local trace=(--trace build/trace.txt)
+  [ "${#only[@]}" != 0 ] && trace=()  # the trace tells of whole runs
+  python3 tools/dev/run_tests.py build "${quick[@]}" "${only[@]}" "${trace[@]}" "${sanitized[@]}" "${broken[@]}" \
+    --report build/tests.json
+}
+
+command_build() {
+  local preset="${1:-release}"
+  [ $# -gt 0 ] && shift
+  need_packages build
+  [ "$preset" = clang ] && need_packages clang
+  need_build "$preset" "${@:-all}"
+}
+
+command_engines() {
+  if [ $# = 0 ]; then
+    awk '$1 == "engine" { name = $2; $1 = $2 = ""; printf "%-14s%s\n", name, $0 }' tools/dev/pins.txt
+    return
+  fi
+  need_packages build
+  python3 tools/dev/fetch.py engines "$@"
+}
+
+command_bench() {
+  need_packages build
+  need_files models
+  need_build release chorus_command
+  local model
+  find .cache/models -name '*.onnx' | sort | while read -r model; do
+    printf '%s ' "$(basename "$model")"
+    build/bin/chorus bench "$model" "$@" </dev/null
+  done
+}
+
+command_format() {
+  need_packages build format
+  local mode=(-i)
+  [ "${1:-}" = --check ] && mode=(--dry-run --Werror)
+  git ls-files -co --exclude-standard -- '*.h' '*.cpp' '*.c' ':!gen/**' | xargs -r clang-format-16 "${mode[@]}"
+}
+
+command_docs() {
+  need_packages build
+  need_build release chorus
+  python3 tools/checks/run.py --build build --only docs
+}
+
+command_trace() { python3 tools/dev/trace.py "$@"; }

