@@ -92,7 +92,7 @@ bool Type::same(const Type& other) const noexcept {
   if (kind != other.kind || dtype != other.dtype || has_rank != other.has_rank || sparse != other.sparse) return false;
   if (has_rank && !std::ranges::equal(dims, other.dims, [](const Dim& a, const Dim& b) { return a.same(b); })) return false;
   if (elem == other.elem) return true;
-  static const Type nothing;  // an absent item type is the same as one of which nothing is known
+  const Type nothing;  // an absent item type is the same as one of which nothing is known
   return (elem ? *elem : nothing).same(other.elem ? *other.elem : nothing);
 }
 
