@@ -10,6 +10,7 @@ import argparse
 import collections
 import json
 import pathlib
+import signal
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -49,6 +50,7 @@ def state(claim):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `./dev trace | head` is no fault
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*")
     parser.add_argument("--list", action="store_true")
@@ -59,6 +61,9 @@ def main():
     if not recorded.exists():
         sys.exit("there is no build/trace.txt: run ./dev test first")
     claims, unknown = read_claims(recorded, rows)
+    facts = [{"id": row, "group": rows[row][0], "title": rows[row][1], "state": state(claims[row]),
+              "proves": sorted(claims[row]["proves"]), "part": sorted(claims[row]["part"])} for row in rows]
+    (ROOT / "build/trace.json").write_text(json.dumps({"rows": facts, "unknown": unknown}, indent=1))
     chosen = [row for row in rows if not options.groups or row.startswith(tuple(options.groups))]
     counts = {group: collections.Counter() for group in groups}
     for row in chosen:
@@ -79,9 +84,6 @@ def main():
                 print(f"{'':13} {kind}: {test}")
     for sentence in unknown:
         print(sentence)
-    facts = [{"id": row, "group": rows[row][0], "title": rows[row][1], "state": state(claims[row]),
-              "proves": sorted(claims[row]["proves"]), "part": sorted(claims[row]["part"])} for row in rows]
-    (ROOT / "build/trace.json").write_text(json.dumps({"rows": facts, "unknown": unknown}, indent=1))
     return 1 if unknown else 0
 
 
