@@ -1,0 +1,36 @@
+// The table of one level. Included after a level's vec.h.
+#pragma once
+#include <engine/native/fast/generic/conv.h>
+#include <engine/native/fast/generic/conv_transpose.h>
+#include <engine/native/fast/generic/gemm.h>
+#include <engine/native/fast/kernels.h>
+
+#define CHORUS_FAST_TEXT_OF(name) #name
+#define CHORUS_FAST_TEXT(name) CHORUS_FAST_TEXT_OF(name)
+
+namespace chorus::fast::CHORUS_FAST_LEVEL {
+
+const FastKernels& table() noexcept;
+const FastKernels& table() noexcept {
+  static constexpr FastKernels all{
+      .level = Level::CHORUS_FAST_LEVEL,
+      .name = CHORUS_FAST_TEXT(CHORUS_FAST_LEVEL),
+      .gemm_packed_a_bytes = gemm_packed_a_bytes,
+      .gemm_packed_b_bytes = gemm_packed_b_bytes,
+      .gemm_pack_a = gemm_pack_a,
+      .gemm_pack_b = gemm_pack_b,
+      .gemm_scratch_bytes = gemm_scratch_bytes,
+      .gemm_run = gemm_run,
+      .conv_packed_weight_bytes = conv_packed_weight_bytes,
+      .conv_pack_weights = conv_pack_weights,
+      .conv_scratch_bytes = conv_scratch_bytes,
+      .conv_run = conv_run,
+      .conv_transpose_packed_weight_bytes = conv_transpose_packed_weight_bytes,
+      .conv_transpose_pack_weights = conv_transpose_pack_weights,
+      .conv_transpose_scratch_bytes = conv_transpose_scratch_bytes,
+      .conv_transpose_run = conv_transpose_run,
+  };
+  return all;
+}
+
+}  // namespace chorus::fast::CHORUS_FAST_LEVEL

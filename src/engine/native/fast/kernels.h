@@ -1,0 +1,41 @@
+// The table of fast kernels of one instruction-set level. All functions are pure, allocate nothing, lock nothing and do
+// not throw; arguments are trusted (shapes were checked when the plan was made). Results are bit-equal for any pool.
+#pragma once
+#include <engine/native/fast/conv.h>
+#include <engine/native/fast/gemm.h>
+
+#include <core/cpu.h>
+#include <core/thread_pool.h>
+
+namespace chorus::fast {
+
+enum class Level : uint8_t { portable, avx2, avx512 };
+
+struct FastKernels {
+  Level level;
+  const char* name;  ///< "portable", "avx2", "avx512"
+
+  /// Packed form of one matrix (a batch of constants is packed one by one); 64-byte aligned buffers, multiples of 64.
+  size_t (*gemm_packed_a_bytes)(int64_t m, int64_t k) noexcept;
+  size_t (*gemm_packed_b_bytes)(int64_t k, int64_t n) noexcept;
+  void (*gemm_pack_a)(int64_t m, int64_t k, const float* a, int64_t lda, Form form, float* packed) noexcept;
+  void (*gemm_pack_b)(int64_t k, int64_t n, const float* b, int64_t ldb, Form form, float* packed) noexcept;
+  size_t (*gemm_scratch_bytes)(const GemmShape& shape, int threads) noexcept;
+  void (*gemm_run)(const GemmArgs& args, ThreadPool& pool) noexcept;
+
+  size_t (*conv_packed_weight_bytes)(const ConvShape& shape) noexcept;
+  void (*conv_pack_weights)(const ConvShape& shape, const float* weights, float* packed) noexcept;
+  size_t (*conv_scratch_bytes)(const ConvShape& shape, const ConvSizes& sizes, int threads) noexcept;
+  void (*conv_run)(const ConvArgs& args, ThreadPool& pool) noexcept;
+
+  size_t (*conv_transpose_packed_weight_bytes)(const ConvShape& shape) noexcept;
+  void (*conv_transpose_pack_weights)(const ConvShape& shape, const float* weights, float* packed) noexcept;
+  size_t (*conv_transpose_scratch_bytes)(const ConvShape& shape, const ConvSizes& sizes, int threads) noexcept;
+  void (*conv_transpose_run)(const ConvArgs& args, ThreadPool& pool) noexcept;
+};
+
+/// The table of the highest level that `features` allows: kernels(cpu()), or kernels(masked(cpu(), "avx512")) to force a
+/// lower one. AVX-512 needs F, BW, DQ and VL; AVX2 needs FMA too.
+const FastKernels& kernels(const CpuFeatures& features) noexcept;
+
+}  // namespace chorus::fast
