@@ -4,6 +4,12 @@
 #include <ops/op_def.h>
 
 #include <span>
+#include <vector>
+
+namespace chorus {
+/// Rows of all families in table.cpp's order: what all_ops() starts with.
+std::vector<const OpDef*> built_in_ops();
+}  // namespace chorus
 
 namespace chorus::families {
 std::span<const OpDef> elementwise_ops();   // arithmetic, comparison, logic, bits of two or more operands
