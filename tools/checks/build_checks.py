@@ -71,6 +71,15 @@ def static_initialisers(tree, build):
         yield f"{entries - 1} static initialisers run when libchorus.so is loaded: {', '.join(sorted(set(files))) or 'no names (stripped)'}"
 
 
+def no_paths_inside(tree, build):
+    """libchorus.so holds no path of the machine that built it."""
+    text = open(library(build), "rb").read()
+    for folder in {str(tree.root.resolve()), str(build.resolve()), os.path.expanduser("~")} - {"/", "/root"}:
+        at = text.find(folder.encode() + b"/")
+        if at >= 0:
+            yield f"libchorus.so holds the path {text[at:text.find(bytes(1), at)].decode(errors='replace')}"
+
+
 def generated_fresh(tree, build):
     """gen/ is what the build tool writes now."""
     tool = build / "bin/chorus_gen"
@@ -125,4 +134,4 @@ def docs_examples(tree, build):
                     yield f"{name}:{line}: the example does not compile: {errors[0]}"
 
 
-CHECKS = [public_headers, hidden_symbols, needs_nothing, static_initialisers, generated_fresh, install, docs_examples]
+CHECKS = [public_headers, hidden_symbols, needs_nothing, static_initialisers, no_paths_inside, generated_fresh, install, docs_examples]

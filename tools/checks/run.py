@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 import build_checks
+import helpers_selftest
 import selftest
 import source_checks
 import tree as trees
@@ -32,7 +33,7 @@ def stale_exceptions(tree):
 
 def every_check(build):
     """(name, description, function of a Tree) of every check."""
-    for check in [*source_checks.CHECKS, stale_exceptions, selftest.checks_can_fail]:
+    for check in [*source_checks.CHECKS, stale_exceptions, selftest.checks_can_fail, *helpers_selftest.CHECKS]:
         yield check.__name__, check.__doc__.splitlines()[0], check
     for check in build_checks.CHECKS:
         yield check.__name__, check.__doc__.splitlines()[0], lambda tree, check=check: check(tree, build)

@@ -82,6 +82,7 @@ LIBRARIES = {
     "needs_nothing": [(GOOD_LIBRARY, ["-Wl,--no-as-needed", "-lz"], "libz")],
     "static_initialisers": [(GOOD_LIBRARY + "int seven(); int value = seven(); int seven() { return 7; }\n"
                              "struct S { S(); }; S::S() { value = 1; } S object;\n", ["-O0"], "initialiser")],
+    "no_paths_inside": [(GOOD_LIBRARY + f'extern "C" {API} const char* chorus_g() {{ return __FILE__; }}\n', [], "holds the path")],
 }
 FAILING_NINJA = "rule cc\n  command = echo 'include/chorus/a.h:3:1: error: unknown type'; exit 1\nbuild chorus_headers: cc\n"
 PASSING_NINJA = "rule cc\n  command = true\nbuild chorus_headers: cc\n"

@@ -12,6 +12,7 @@ usage: ./dev COMMAND
   bench [OPTION…]             times the models of .cache/models with `chorus bench`; options go to the command
   fuzz [NAME…] [--seconds N]  builds the fuzzers with clang and runs each for N seconds (60)
   format [--check]            clang-format over all sources; --check only names the files that differ
+  tidy [FILE…]                clang-tidy over the files, or over all sources
   docs                        checks the documentation: its links, and that its C++ examples compile
   trace [GROUP…] [--list]     which requirement rows the last test run proved
 
@@ -101,10 +102,18 @@ command_format() {
   git ls-files -co --exclude-standard -- '*.h' '*.cpp' '*.c' ':!gen/**' | xargs -r clang-format-16 "${mode[@]}"
 }
 
+command_tidy() {
+  need_packages build clang tidy
+  need_configured clang
+  local files=("$@")
+  [ "${#files[@]}" != 0 ] || mapfile -t files < <(git ls-files -co --exclude-standard -- 'src/*.cpp' 'apps/*.cpp')
+  printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy-16 -p build-clang --quiet
+}
+
 command_docs() {
   need_packages build
   need_build release chorus
   python3 tools/checks/run.py --build build --only docs
 }
 
-command_trace() { python3 tools/dev/trace.py "$@"; }
+command_trace() { python3 tools/dev/rows_trace.py "$@"; }

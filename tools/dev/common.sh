@@ -38,18 +38,22 @@ need_packages() {
 # need_files PREFIX…: the pinned files below .cache/PREFIX (models, pictures) are there and whole.
 need_files() { python3 tools/dev/fetch.py files "$@"; }
 
-# need_build PRESET [TARGET…]: configures once, builds the targets (all of them when none is named).
+# need_configured PRESET: its build folder is configured; Ninja itself configures again when a CMake file changes.
+need_configured() {
+  [ -f "$(build_folder "$1")/build.ninja" ] && return 0
+  say "configuring $1"
+  cmake --preset "$1" >"$(log_file "configure-$1")" 2>&1 </dev/null || {
+    cat "$(log_file "configure-$1")" >&2
+    return 1
+  }
+}
+
+# need_build PRESET [TARGET…]: configured, and the targets (all of them when none is named) are built.
 need_build() {
   local preset="$1" folder
   shift
   folder="$(build_folder "$preset")"
-  if [ ! -f "$folder/build.ninja" ]; then
-    say "configuring $preset"
-    cmake --preset "$preset" >"$(log_file "configure-$preset")" 2>&1 </dev/null || {
-      cat "$(log_file "configure-$preset")" >&2
-      return 1
-    }
-  fi
+  need_configured "$preset" || return 1
   # -k 0: goes on after an error, so that one broken part does not hide the others.
   local build=(cmake --build "$folder" --target "${@:-all}" -- -k 0)
   if [ -t 2 ] || [ -n "${CI:-}" ]; then

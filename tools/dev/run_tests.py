@@ -55,9 +55,12 @@ def run(command, folder, environment, timeout):
         output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)  # its own children too
         output, _ = process.communicate()
         return None, output
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
 def ending(status, timeout):

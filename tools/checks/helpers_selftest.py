@@ -1,0 +1,86 @@
+"""Proves that the helpers of ./dev tell failure from success: the test runner, the fetcher, the trace."""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+DEV = pathlib.Path(__file__).resolve().parents[1] / "dev"
+sys.path.insert(0, str(DEV))
+import rows_trace  # noqa: E402  (its folder must be known first)
+import run_tests  # noqa: E402
+
+REPORT = {"testsuites": [{"name": "S", "testsuite": [
+    {"name": "good", "status": "RUN", "result": "COMPLETED"},
+    {"name": "bad", "status": "RUN", "result": "COMPLETED", "failures": [{"failure": "1 != 2"}]},
+    {"name": "left_out", "status": "RUN", "result": "SKIPPED"},
+    {"name": "disabled", "status": "NOTRUN", "result": "SUPPRESSED"}]}]}
+GOOD = {"testsuites": [{"name": "S", "testsuite": [{"name": "good", "status": "RUN", "result": "COMPLETED"}]}]}
+PREFIX = "import json, os, signal, sys, time\nout = [a for a in sys.argv if 'json:' in a][0].split('json:')[1]\n"
+# what a test program does: (passed, failed, skipped) that the runner must count
+PROGRAMS = {
+    f"json.dump({GOOD!r}, open(out, 'w'))": (1, 0, 0),
+    f"json.dump({REPORT!r}, open(out, 'w')); sys.exit(1)": (1, 1, 1),
+    f"json.dump({GOOD!r}, open(out, 'w')); sys.exit(1)": (1, 1, 0),  # dies after its cases, as with a leak
+    "print('[ RUN      ] S.a\\n[       OK ] S.a (0 ms)\\n[ RUN      ] S.b', flush=True); os.kill(os.getpid(), signal.SIGSEGV)": (1, 1, 0),
+    "time.sleep(60)": (0, 1, 0),
+    "sys.exit(0)": (0, 1, 0),  # no report: nothing was tested
+}
+
+
+def runner_counts(tree):
+    """The test runner counts passed, failed, skipped, crashed and endless cases rightly."""
+    options = argparse.Namespace(quick=False, environment=dict(os.environ))
+    for program, wanted in PROGRAMS.items():
+        command = [sys.executable, "-c", PREFIX + program]
+        outcome = run_tests.run_program("x", command, {"TIMEOUT": 1 if "sleep" in program else 20}, options)
+        got = (outcome.passed, outcome.failed, outcome.skipped)
+        if got != wanted:
+            yield f"a program that does `{program[:60]}` counts {got} instead of {wanted}"
+        elif outcome.failed and not outcome.reasons:
+            yield f"a program that does `{program[:60]}` fails without a reason"
+    for status, wanted in {0: (1, 0, 0), 1: (0, 1, 0), 77: (0, 0, 1)}.items():
+        outcome = run_tests.run_other("x", ["sh", "-c", f"exit {status}"], {}, options)
+        if (outcome.passed, outcome.failed, outcome.skipped) != wanted:
+            yield f"a plain test with exit status {status} is not counted as {wanted}"
+
+
+def fetcher_refuses(tree):
+    """The fetcher takes a file with the pinned sum and refuses one with another, leaving nothing behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "tools/dev").mkdir(parents=True)
+        (root / "tools/dev/fetch.py").write_text((DEV / "fetch.py").read_text())
+        for name, digest, wanted in (("good", hashlib.sha256(b"data").hexdigest(), 0), ("bad", "0" * 64, 1)):
+            wheels = root / ".cache/wheels/pkg-1"
+            wheels.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(wheels / "pkg-1.whl", "w") as archive:
+                archive.writestr("a/b.bin", "data")
+            (root / "tools/dev/pins.txt").write_text(f"file pkg==1 a/b.bin {name}/b.bin {digest}\n")
+            done = subprocess.run([sys.executable, root / "tools/dev/fetch.py", "files", name], capture_output=True, text=True)
+            if done.returncode != wanted or (root / f".cache/{name}/b.bin").exists() != (wanted == 0):
+                yield f"a file with a {name} sum: status {done.returncode}, {done.stderr.strip() or 'no words'}"
+            if wanted and list((root / f".cache/{name}").iterdir()):
+                yield "a refused file leaves something behind"
+
+
+def trace_adds_up(tree):
+    """The trace counts a row as proved only when a test proves it, and names claims for rows that do not exist."""
+    with tempfile.TemporaryDirectory() as folder:
+        table, claims = pathlib.Path(folder) / "rows.txt", pathlib.Path(folder) / "trace.txt"
+        table.write_text("# rows\n= G group\nG-1 one\nG-2 two\nG-3 three\n")
+        claims.write_text("proves G-1 S.a\npart G-1 S.b\npart G-2 S.b\nproves G-9 S.c\n")
+        rows, _ = rows_trace.read_rows(table)
+        known, unknown = rows_trace.read_claims(claims, rows)
+        states = [rows_trace.state(known[row]) for row in rows]
+        if states != ["proved", "part", "open"]:
+            yield f"three rows are {states} instead of proved, part, open"
+        if len(unknown) != 1 or "G-9" not in unknown[0]:
+            yield f"a claim for a row that does not exist gives {json.dumps(unknown)}"
+
+
+CHECKS = [runner_counts, fetcher_refuses, trace_adds_up]
