@@ -78,7 +78,7 @@ Buffer Buffer::allocate(size_t bytes) {
   if (block.data == nullptr) out_of_memory(bytes);
   Buffer buffer;
   try {
-    buffer.owner_ = std::shared_ptr<void>(block.data, FreeBlock{block.mapped});  // frees the block itself when it throws
+    buffer.owner_ = std::shared_ptr<void>(block.data, FreeBlock{block.mapped});  // frees the block when it throws
   } catch (const std::bad_alloc&) {
     out_of_memory(bytes);
   }

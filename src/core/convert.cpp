@@ -23,7 +23,7 @@ T* at(void* data, int64_t offset) noexcept {
 
 bool is_packed(DType type) noexcept { return dtype_bits(type) % 8 != 0; }
 
-/// Codes of packed elements, one per byte: element i lies in the bits [i·bits, (i+1)·bits) of the bytes, low bits first.
+/// Codes of packed elements, one per byte: element i lies in the bits [i·bits, (i+1)·bits), low bits first.
 void unpack(int bits, const void* data, int64_t offset, int64_t n, uint8_t* codes) noexcept {
   const auto* bytes = static_cast<const uint8_t*>(data);
   const unsigned mask = (1u << bits) - 1;
@@ -191,7 +191,7 @@ void load(DType type, const void* data, int64_t offset, int64_t n, Out* out) noe
   }
 }
 
-/// A double that rounds to any narrower float type as the integer itself would: what does not fit is kept as a sticky bit.
+/// A double that rounds to any narrower type as the integer itself would: what does not fit is kept as a sticky bit.
 double sticky_double(int64_t v) noexcept {
   const uint64_t magnitude = v < 0 ? 0 - static_cast<uint64_t>(v) : static_cast<uint64_t>(v);
   const int spare = std::max(0, 53 - std::countl_zero(magnitude) - 42);  // bits beyond 53: 64 − leading zeros − 53
@@ -220,7 +220,8 @@ Integer integer(const In& v) noexcept {
     return static_cast<Integer>(v);
   } else if constexpr (std::is_same_v<Integer, uint64_t>) {
     if (v >= static_cast<In>(9223372036854775808.0)) {
-      return v < static_cast<In>(18446744073709551616.0) ? static_cast<uint64_t>(v) : std::numeric_limits<uint64_t>::max();
+      const bool fits = v < static_cast<In>(18446744073709551616.0);
+      return fits ? static_cast<uint64_t>(v) : std::numeric_limits<uint64_t>::max();
     }
     return static_cast<uint64_t>(truncated(v));
   } else {
@@ -325,8 +326,8 @@ void store(DType type, void* data, int64_t offset, int64_t n, const In* in, Cast
 
 /// Through chunks of `Middle`, or in one step where one side already is of that type.
 template <class Middle>
-void cast_through(DType middle, DType from, const void* src, int64_t src_offset, DType to, void* dst, int64_t dst_offset,
-                  int64_t n, CastMode mode) noexcept {
+void cast_through(DType middle, DType from, const void* src, int64_t src_offset, DType to, void* dst,
+                  int64_t dst_offset, int64_t n, CastMode mode) noexcept {
   if (from == middle) return store(to, dst, dst_offset, n, at<Middle>(src, src_offset), mode);
   if (to == middle) return load(from, src, src_offset, n, at<Middle>(dst, dst_offset));
   Middle values[kChunk];
@@ -337,8 +338,8 @@ void cast_through(DType middle, DType from, const void* src, int64_t src_offset,
   }
 }
 
-/// uint64 to a float type: values from 2^63 on do not pass through int64. Halving keeps the lowest bit sticky; the doubling
-/// afterwards is exact in the double that the target then rounds.
+/// uint64 to a float type: values from 2^63 on do not pass through int64. Halving keeps the lowest bit sticky; the
+/// doubling afterwards is exact in the double that the target then rounds.
 void cast_uint64(const uint64_t* in, DType to, void* dst, int64_t dst_offset, int64_t n, CastMode mode) noexcept {
   if (to == DType::float32) return convert_run(in, n, at<float>(dst, dst_offset));
   if (to == DType::float64) return convert_run(in, n, at<double>(dst, dst_offset));
@@ -357,8 +358,12 @@ void cast_uint64(const uint64_t* in, DType to, void* dst, int64_t dst_offset, in
 
 }  // namespace
 
-void load_f64(DType type, const void* data, int64_t offset, int64_t n, double* out) noexcept { load(type, data, offset, n, out); }
-void load_f32(DType type, const void* data, int64_t offset, int64_t n, float* out) noexcept { load(type, data, offset, n, out); }
+void load_f64(DType type, const void* data, int64_t offset, int64_t n, double* out) noexcept {
+  load(type, data, offset, n, out);
+}
+void load_f32(DType type, const void* data, int64_t offset, int64_t n, float* out) noexcept {
+  load(type, data, offset, n, out);
+}
 void load_i64(DType type, const void* data, int64_t offset, int64_t n, int64_t* out) noexcept {
   load(type, data, offset, n, out);
 }
@@ -394,7 +399,7 @@ void cast_elements(DType from, const void* src, int64_t src_offset, DType to, vo
   if (from == DType::float64 || to == DType::float64) {
     return cast_through<double>(DType::float64, from, src, src_offset, to, dst, dst_offset, n, mode);
   }
-  cast_through<float>(DType::float32, from, src, src_offset, to, dst, dst_offset, n, mode);  // holds all narrower floats
+  cast_through<float>(DType::float32, from, src, src_offset, to, dst, dst_offset, n, mode);  // holds all narrower
 }
 
 void copy_elements(DType type, const void* src, int64_t src_offset, void* dst, int64_t dst_offset, int64_t n) noexcept {
@@ -402,7 +407,8 @@ void copy_elements(DType type, const void* src, int64_t src_offset, void* dst, i
   const int bits = dtype_bits(type);
   if (bits % 8 == 0) {
     const int64_t size = bits / 8;
-    std::memmove(at<uint8_t>(dst, dst_offset * size), at<uint8_t>(src, src_offset * size), static_cast<size_t>(n * size));
+    const auto bytes = static_cast<size_t>(n * size);
+    std::memmove(at<uint8_t>(dst, dst_offset * size), at<uint8_t>(src, src_offset * size), bytes);
     return;
   }
   int64_t done = 0;

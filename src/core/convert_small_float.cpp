@@ -1,10 +1,11 @@
 #include <core/convert_small_float.h>
+#include <core/cpu.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <exception>
 #include <limits>
 
 #if defined(__x86_64__)
@@ -69,7 +70,8 @@ constexpr float decode(const Format& f, uint32_t code) {
   const int exponent = static_cast<int>(magnitude >> f.mantissa_bits);
   const uint32_t mantissa = magnitude & ((1u << f.mantissa_bits) - 1);
   const uint32_t significand = exponent == 0 ? mantissa : mantissa | (1u << f.mantissa_bits);
-  const float value = static_cast<float>(significand) * power_of_two(std::max(exponent, 1) - f.bias - f.mantissa_bits);
+  const int step = std::max(exponent, 1) - f.bias - f.mantissa_bits;
+  const float value = static_cast<float>(significand) * power_of_two(step);
   return negative ? -value : value;
 }
 
@@ -137,7 +139,7 @@ uint32_t encode(const Format& f, double x, bool saturate) noexcept {
   return sign | code;
 }
 
-/// float8e8m0: a bare exponent, 2^(code − 127), 255 is NaN. ONNX Cast-25: special values as in its table; negative: NaN.
+/// float8e8m0: a bare exponent, 2^(code − 127), 255 is NaN. Special values as the table of ONNX Cast-25; negative: NaN.
 uint32_t encode_e8m0(double x, CastMode mode) noexcept {
   constexpr uint32_t kNan = 255;
   if (std::isnan(x) || x < 0) return kNan;
@@ -201,7 +203,9 @@ inline float float_of_half(uint16_t half) noexcept {
   const uint32_t normal = shifted + (112u << 23);
   const uint32_t special = shifted + (224u << 23);
   const uint32_t quiet = special | ((special & 0x007fffffu) != 0 ? 0x00400000u : 0u);
-  const uint32_t tiny = std::bit_cast<uint32_t>(std::bit_cast<float>(shifted + (113u << 23)) - std::bit_cast<float>(113u << 23));
+  constexpr uint32_t kSmallestNormal = 113u << 23;  // 2^-14
+  const uint32_t tiny =
+      std::bit_cast<uint32_t>(std::bit_cast<float>(shifted + kSmallestNormal) - std::bit_cast<float>(kSmallestNormal));
   uint32_t bits = exponent == 0 ? tiny : normal;
   bits = exponent == 0x0f800000u ? quiet : bits;
   return std::bit_cast<float>(bits | static_cast<uint32_t>(half & 0x8000u) << 16);
@@ -226,7 +230,16 @@ void in_blocks(const In* __restrict in, int64_t n, Out* __restrict out, F conver
 }
 
 #if defined(__x86_64__)
-bool has_f16c() noexcept { return __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c"); }
+bool has_f16c() noexcept {
+  static const bool has = [] {
+    try {
+      return cpu().avx && cpu().f16c;
+    } catch (const std::exception&) {  // a wrong CHORUS_CPU_OFF: others report it, a conversion cannot
+      return false;
+    }
+  }();
+  return has;
+}
 
 __attribute__((target("avx,f16c"))) int64_t half_to_float_f16c(const uint16_t* in, int64_t n, float* out) noexcept {
   int64_t i = 0;
@@ -296,7 +309,8 @@ void float_to_half(const float* in, int64_t n, uint16_t* out) noexcept {
 
 void double_to_half(const double* in, int64_t n, uint16_t* out) noexcept {
   for (int64_t i = 0; i < n; ++i) {
-    out[i] = std::isnan(in[i]) ? half_of(static_cast<float>(in[i])) : static_cast<uint16_t>(encode(kHalf, in[i], false));
+    out[i] = std::isnan(in[i]) ? half_of(static_cast<float>(in[i]))
+                               : static_cast<uint16_t>(encode(kHalf, in[i], false));
   }
 }
 
@@ -310,7 +324,8 @@ void float_to_bfloat(const float* in, int64_t n, uint16_t* out) noexcept {
 
 void double_to_bfloat(const double* in, int64_t n, uint16_t* out) noexcept {
   for (int64_t i = 0; i < n; ++i) {
-    out[i] = std::isnan(in[i]) ? bfloat_of(static_cast<float>(in[i])) : static_cast<uint16_t>(encode(kBfloat, in[i], false));
+    out[i] = std::isnan(in[i]) ? bfloat_of(static_cast<float>(in[i]))
+                               : static_cast<uint16_t>(encode(kBfloat, in[i], false));
   }
 }
 

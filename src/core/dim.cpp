@@ -2,6 +2,7 @@
 #include <core/dim_expr.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -23,15 +24,15 @@ bool infinite(Wide v) noexcept { return v == DimBounds::kInfinite || v == -DimBo
 
 Wide multiply(Wide a, Wide b) noexcept {
   if (a == 0 || b == 0) return 0;
-  if (infinite(a) || infinite(b)) return (a < 0) == (b < 0) ? DimBounds::kInfinite : -DimBounds::kInfinite;
-  // Finite ends are at most 2^64, coefficients too: the product of two fits 128 bits but must stay under kInfinite's use.
+  const Wide end = (a < 0) == (b < 0) ? DimBounds::kInfinite : -DimBounds::kInfinite;
   Wide product;
-  if (__builtin_mul_overflow(a, b, &product)) return (a < 0) == (b < 0) ? DimBounds::kInfinite : -DimBounds::kInfinite;
+  if (infinite(a) || infinite(b) || __builtin_mul_overflow(a, b, &product)) return end;
   return std::clamp(product, -DimBounds::kInfinite, DimBounds::kInfinite);
 }
 
 DimBounds multiply(const DimBounds& a, const DimBounds& b) noexcept {
-  const auto [lo, hi] = std::minmax({multiply(a.lo, b.lo), multiply(a.lo, b.hi), multiply(a.hi, b.lo), multiply(a.hi, b.hi)});
+  const auto [lo, hi] =
+      std::minmax({multiply(a.lo, b.lo), multiply(a.lo, b.hi), multiply(a.hi, b.lo), multiply(a.hi, b.hi)});
   return clamp({lo, hi});
 }
 
@@ -95,19 +96,15 @@ Dim sum_of(const Dim& a, const Dim& b, int64_t factor) {
   return dim_from_terms(std::move(terms));
 }
 
-/// What `atom` contributes may be replaced, for one end of the range, by another expression: max(a, b) ≥ a, ≥ b; min ≤ both;
-/// n·floordiv(a, n) = a − mod(a, n). Tries each, a bounded number of times.
+/// What an atom contributes may be replaced, for one end of the range, by another expression: max(a, b) ≥ a, ≥ b;
+/// min ≤ both; n·floordiv(a, n) = a − mod(a, n). Tries each, a bounded number of times.
 DimBounds sharpen(const Dim& dim, int& budget);
 
-void try_replacement(const Dim& dim, const DimTerm& term, const Dim& by, Wide slack_lo, Wide slack_hi, bool lower, bool upper,
-                     DimBounds& best, int& budget) {
-  std::vector<DimTerm> rest{{-term.coefficient, term.factors}};
-  if (term.coefficient == INT64_MIN) return;
-  const Dim replaced = dim + dim_from_terms(std::move(rest)) + by;
-  if (replaced.is_unknown()) return;
-  const DimBounds found = sharpen(replaced, budget);
-  if (lower && !infinite(found.lo)) best.lo = std::max(best.lo, found.lo + slack_lo);
-  if (upper && !infinite(found.hi)) best.hi = std::min(best.hi, found.hi + slack_hi);
+/// Range of `dim` with `term` replaced by `by` plus `slack`; everything when that cannot be written down.
+DimBounds replaced_bounds(const Dim& dim, const DimTerm& term, const Dim& by, const DimBounds& slack, int& budget) {
+  if (--budget <= 0 || term.coefficient == INT64_MIN) return {};
+  const Dim replaced = dim + dim_from_terms({{-term.coefficient, term.factors}}) + by;
+  return replaced.is_unknown() ? DimBounds{} : add(sharpen(replaced, budget), slack);
 }
 
 DimBounds sharpen(const Dim& dim, int& budget) {
@@ -121,15 +118,17 @@ DimBounds sharpen(const Dim& dim, int& budget) {
       // c·max ≥ c·operand for c > 0 gives a lower end, and so on with the signs turned.
       const bool lower = (atom.op == DimOp::max) == (c > 0);
       for (const Dim* operand : {&atom.a, &atom.b}) {
-        if (--budget > 0) try_replacement(dim, term, *operand * Dim(c), 0, 0, lower, !lower, best, budget);
+        const DimBounds found = replaced_bounds(dim, term, *operand * Dim(c), {0, 0}, budget);
+        if (lower) best.lo = std::max(best.lo, found.lo);
+        if (!lower) best.hi = std::min(best.hi, found.hi);
       }
     } else if (atom.op == DimOp::floordiv && atom.b.is_number() && atom.b.number() > 0 && c % atom.b.number() == 0) {
       const int64_t n = atom.b.number();
       const Wide most = static_cast<Wide>(c / n) * (n - 1);  // c·floordiv(a, n) = (c/n)·a − (c/n)·[0, n−1]
-      if (--budget > 0) {
-        try_replacement(dim, term, atom.a * Dim(c / n), std::min<Wide>(0, -most), std::max<Wide>(0, -most), true, true, best,
-                        budget);
-      }
+      const DimBounds slack{std::min<Wide>(0, -most), std::max<Wide>(0, -most)};
+      const DimBounds found = replaced_bounds(dim, term, atom.a * Dim(c / n), slack, budget);
+      best.lo = std::max(best.lo, found.lo);
+      best.hi = std::min(best.hi, found.hi);
     }
   }
   return clamp(best);
@@ -171,8 +170,6 @@ std::optional<int64_t> evaluate_atom(const DimAtom& atom, const Lookup& lookup) 
   return value;
 }
 
-void append_expr(const DimExpr& expr, std::string& out);
-
 void append_atom(const DimAtom& atom, std::string& out) {
   static constexpr std::string_view kNames[] = {"", "floordiv", "mod", "min", "max"};
   if (atom.op == DimOp::symbol) {
@@ -189,7 +186,8 @@ void append_expr(const DimExpr& expr, std::string& out) {
     const bool negative = term.coefficient < 0;
     out += first ? (negative ? "-" : "") : (negative ? " - " : " + ");
     first = false;
-    const uint64_t magnitude = negative ? 0 - static_cast<uint64_t>(term.coefficient) : static_cast<uint64_t>(term.coefficient);
+    const auto bits = static_cast<uint64_t>(term.coefficient);
+    const uint64_t magnitude = negative ? 0 - bits : bits;
     if (magnitude != 1 || term.factors.empty()) out += std::to_string(magnitude);
     for (size_t i = 0; i < term.factors.size(); ++i) {
       if (i > 0 || magnitude != 1) out += "*";
@@ -300,7 +298,8 @@ Dim dim_atom(DimOp op, const Dim& a, const Dim& b) {
 const DimAtom* dim_bare_atom(const Dim& dim) noexcept {
   if (!dim.is_symbolic()) return nullptr;
   const auto& terms = dim.expr()->terms;
-  return terms.size() == 1 && terms[0].coefficient == 1 && terms[0].factors.size() == 1 ? terms[0].factors[0].get() : nullptr;
+  const bool bare = terms.size() == 1 && terms[0].coefficient == 1 && terms[0].factors.size() == 1;
+  return bare ? terms[0].factors[0].get() : nullptr;
 }
 
 DimBounds dim_bounds(const Dim& dim) noexcept {
@@ -314,9 +313,11 @@ DimBounds dim_sharp_bounds(const Dim& dim) {
 }
 
 Dim Dim::symbol(std::string_view name) {
+  if (name.size() > DimExpr::kMaxName) return {};
   auto atom = std::make_shared<DimAtom>();
   atom->name = name;
   atom->bounds = {0, DimBounds::kInfinite};
+  atom->size = 1 + static_cast<int>(name.size() / 32);
   atom->hash = std::hash<std::string_view>{}(name);
   return dim_from_terms({{1, {std::move(atom)}}});
 }
@@ -359,8 +360,8 @@ Dim operator*(const Dim& a, const Dim& b) {
       if (__builtin_mul_overflow(s.coefficient, t.coefficient, &product.coefficient)) return {};
       if (s.factors.size() + t.factors.size() > DimExpr::kMaxTerms) return {};
       product.factors.reserve(s.factors.size() + t.factors.size());
-      std::merge(s.factors.begin(), s.factors.end(), t.factors.begin(), t.factors.end(), std::back_inserter(product.factors),
-                 [](const DimAtomPtr& x, const DimAtomPtr& y) { return compare_atoms(*x, *y) < 0; });
+      std::ranges::merge(s.factors, t.factors, std::back_inserter(product.factors),
+                         [](const DimAtomPtr& x, const DimAtomPtr& y) { return compare_atoms(*x, *y) < 0; });
       terms.push_back(std::move(product));
     }
   }

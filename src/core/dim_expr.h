@@ -27,7 +27,7 @@ struct DimAtom {
   Dim a, b;
   DimBounds bounds;
   int depth = 1;
-  int size = 1;  // nodes of the expression written out as a tree
+  int size = 1;  // nodes of the expression written out as a tree; long names count as several
   size_t hash = 0;
 };
 
@@ -48,6 +48,7 @@ struct DimExpr {
   static constexpr size_t kMaxTerms = 64;
   static constexpr int kMaxDepth = 16;
   static constexpr int kMaxSize = 4096;  // written out; bounds printing, comparing and evaluating
+  static constexpr size_t kMaxName = 4096;  // longer names come only from hostile files
 
   static Dim wrap(std::shared_ptr<const DimExpr> expr) {
     Dim dim;

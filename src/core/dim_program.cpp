@@ -83,7 +83,9 @@ DimProgram& DimProgram::operator=(DimProgram&&) noexcept = default;
 
 int DimProgram::symbol(std::string_view name) { return impl_->find_symbol(name); }
 int DimProgram::symbol_count() const noexcept { return static_cast<int>(impl_->symbols.size()); }
-std::string_view DimProgram::symbol_name(int index) const noexcept { return impl_->symbols[static_cast<size_t>(index)]; }
+std::string_view DimProgram::symbol_name(int index) const noexcept {
+  return impl_->symbols[static_cast<size_t>(index)];
+}
 int DimProgram::add(const Dim& dim) { return dim.is_unknown() ? -1 : impl_->lower(dim); }
 int DimProgram::slot_count() const noexcept { return static_cast<int>(impl_->code.size()); }
 

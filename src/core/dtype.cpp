@@ -60,7 +60,8 @@ DType parse_dtype(std::string_view name) {
     if (i > 1) known += ", ";
     known += kRows[i].name;
   }
-  throw Error(Code::type, "\"" + std::string(name.substr(0, 64)) + "\" is not an element type", {}, "use one of " + known);
+  throw Error(Code::type, "\"" + std::string(name.substr(0, 64)) + "\" is not an element type", {},
+              "use one of " + known);
 }
 
 int64_t dtype_bytes(DType type, int64_t count) noexcept {

@@ -90,7 +90,8 @@ std::string Type::str() const {
 
 bool Type::same(const Type& other) const noexcept {
   if (kind != other.kind || dtype != other.dtype || has_rank != other.has_rank || sparse != other.sparse) return false;
-  if (has_rank && !std::ranges::equal(dims, other.dims, [](const Dim& a, const Dim& b) { return a.same(b); })) return false;
+  const auto same_dim = [](const Dim& a, const Dim& b) { return a.same(b); };
+  if (has_rank && !std::ranges::equal(dims, other.dims, same_dim)) return false;
   if (elem == other.elem) return true;
   const Type nothing;  // an absent item type is the same as one of which nothing is known
   return (elem ? *elem : nothing).same(other.elem ? *other.elem : nothing);

@@ -150,8 +150,8 @@ Value Value::tensor(DType dtype, const Shape& shape, Buffer buffer) {
 Value Value::strings(const Shape& shape, std::shared_ptr<const Strings> strings) {
   const int64_t count = strings ? strings->size() : 0;
   if (shape.numel() != count) {
-    throw Error(Code::shape, "a tensor string" + shape.str() + " does not hold " + std::to_string(count) + " strings", {},
-                "give as many strings as the shape has elements");
+    throw Error(Code::shape, "a tensor string" + shape.str() + " does not hold " + std::to_string(count) + " strings",
+                {}, "give as many strings as the shape has elements");
   }
   if (!strings) strings = std::make_shared<const Strings>();
   int64_t begin = 0;
@@ -280,9 +280,10 @@ bool Value::identical(const Value& other) const {
   if (kind_ == ValueKind::tensor) {
     if (!(shape_ == other.shape_)) return false;
     if (dtype_ != DType::string) return same_bits(*this, other);
-    return std::ranges::equal(strings_->ends, other.strings_->ends) &&
-           (strings_->size() == 0 || std::string_view(strings_->bytes).substr(0, static_cast<size_t>(strings_->ends.back())) ==
-                std::string_view(other.strings_->bytes).substr(0, static_cast<size_t>(other.strings_->ends.back())));
+    const auto text = [](const Strings& s) {
+      return std::string_view(s.bytes).substr(0, s.ends.empty() ? 0 : static_cast<size_t>(s.ends.back()));
+    };
+    return std::ranges::equal(strings_->ends, other.strings_->ends) && text(*strings_) == text(*other.strings_);
   }
   return std::ranges::equal(items(), other.items(), [](const Value& a, const Value& b) { return a.identical(b); });
 }
