@@ -1,0 +1,198 @@
+// GFLOP/s of the fast kernels on one thread and their share of this machine's peak, measured by a loop of fused
+// multiply-adds. Run on a quiet machine: taskset -c 1 bin/fast_bench [avx512|avx2|portable] [part of a name]
+#include <engine/native/fast/kernels.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+using namespace chorus;
+using namespace chorus::fast;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Least time of a call over at least 0.15 s and five calls, in seconds.
+template <class Body>
+double least_time(Body&& body) {
+  body();
+  double best = 1e9;
+  const double start = now();
+  for (int i = 0; i < 5 || now() - start < 0.15; ++i) {
+    const double before = now();
+    body();
+    const double t = now() - before;
+    if (t < best) best = t;
+  }
+  return best;
+}
+
+#if defined(__x86_64__)
+constexpr int64_t peak_rounds = 2000000;
+volatile float g_sink;
+
+__attribute__((target("avx512f"))) void multiply_add_avx512() {
+  __m512 acc[16];
+  for (auto& a : acc) a = _mm512_set1_ps(0.5f);
+  const __m512 x = _mm512_set1_ps(0.9999f);
+  for (int64_t i = 0; i < peak_rounds; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) acc[j] = _mm512_fmadd_ps(acc[j], x, x);
+  }
+  for (const auto& a : acc) g_sink = _mm512_cvtss_f32(a);
+}
+__attribute__((target("avx2,fma"))) void multiply_add_avx2() {
+  __m256 acc[12];
+  for (auto& a : acc) a = _mm256_set1_ps(0.5f);
+  const __m256 x = _mm256_set1_ps(0.9999f);
+  for (int64_t i = 0; i < peak_rounds; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < 12; ++j) acc[j] = _mm256_fmadd_ps(acc[j], x, x);
+  }
+  for (const auto& a : acc) g_sink = _mm256_cvtss_f32(a);
+}
+#endif
+
+double measured_peak(Level level) {
+#if defined(__x86_64__)
+  if (level == Level::avx512) return peak_rounds * 16.0 * 16 * 2 / least_time(multiply_add_avx512) * 1e-9;
+  if (level == Level::avx2) return peak_rounds * 12.0 * 8 * 2 / least_time(multiply_add_avx2) * 1e-9;
+#endif
+  (void)level;
+  return 0;
+}
+
+struct Floats {
+  explicit Floats(size_t n) : bytes((n * 4 + 127) / 64 * 64), p(static_cast<float*>(std::aligned_alloc(64, bytes))) {
+    for (size_t i = 0; i < bytes / 4; ++i) p[i] = static_cast<float>(static_cast<int>(i * 2654435761u >> 20) % 17 - 8) * 0.1f;
+  }
+  ~Floats() { std::free(p); }
+  Floats(const Floats&) = delete;
+  Floats& operator=(const Floats&) = delete;
+  size_t bytes;
+  float* p;
+};
+
+struct Bench {
+  const FastKernels& f;
+  ThreadPool& pool;
+  double peak;
+  const char* only;
+
+  void row(const std::string& name, double flops, double t) const {
+    std::printf("%-48s %9.1f us %8.1f GFLOP/s", name.c_str(), t * 1e6, flops / t * 1e-9);
+    if (peak > 0) std::printf(" %5.1f %%", flops / t * 1e-7 / peak);
+    std::printf("\n");
+  }
+
+  void gemm(int64_t m, int64_t n, int64_t k, Packed packed, Form tb = Form::normal, int64_t batch = 1) const {
+    static const char* names[] = {"both dynamic", "A packed", "B packed"};
+    const std::string name = "gemm " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) + " " +
+                             (tb == Form::transposed ? "B^T " : "") + (batch > 1 ? "batch " + std::to_string(batch) + " " : "") +
+                             names[int(packed)];
+    if (name.find(only) == std::string::npos) return;
+    Floats a(static_cast<size_t>(m * k * batch)), b(static_cast<size_t>(k * n * batch)), c(static_cast<size_t>(m * n * batch));
+    Floats pa(f.gemm_packed_a_bytes(m, k) / 4), pb(f.gemm_packed_b_bytes(k, n) / 4);
+    GemmArgs g;
+    g.shape = {m, n, k, Form::normal, tb, packed, batch};
+    g.a = a.p, g.b = b.p, g.c = c.p, g.lda = k, g.ldb = tb == Form::normal ? n : k, g.ldc = n;
+    g.stride_a = m * k, g.stride_b = k * n, g.stride_c = m * n;
+    if (packed == Packed::a) f.gemm_pack_a(m, k, a.p, k, Form::normal, pa.p), g.a = pa.p, g.stride_a = 0;
+    if (packed == Packed::b) f.gemm_pack_b(k, n, b.p, g.ldb, tb, pb.p), g.b = pb.p, g.stride_b = 0;
+    Floats scratch(f.gemm_scratch_bytes(g.shape, pool.threads()) / 4);
+    g.scratch = scratch.p;
+    row(name, 2.0 * static_cast<double>(m * n * k * batch), least_time([&] { f.gemm_run(g, pool); }));
+  }
+
+  void conv(const char* label, ConvShape s, ConvSizes z, Activation act = Activation::relu) const {
+    const int64_t h = conv_out_height(s, z), w = conv_out_width(s, z);
+    const std::string name = std::string("conv ") + label;
+    if (name.find(only) == std::string::npos) return;
+    Floats in(static_cast<size_t>(z.batch * s.in_channels * z.height * z.width));
+    const int64_t k = s.in_channels / s.groups * s.kernel_h * s.kernel_w;
+    Floats weights(static_cast<size_t>(s.out_channels * k)), packed(f.conv_packed_weight_bytes(s) / 4);
+    Floats out(static_cast<size_t>(z.batch * s.out_channels * h * w)), bias(static_cast<size_t>(s.out_channels));
+    Floats scratch(f.conv_scratch_bytes(s, z, pool.threads()) / 4);
+    f.conv_pack_weights(s, weights.p, packed.p);
+    ConvArgs a{s, z, in.p, packed.p, out.p, {}, scratch.p};
+    a.epilogue.bias = bias.p, a.epilogue.activation = act;
+    row(name, 2.0 * static_cast<double>(z.batch * s.out_channels * h * w * k), least_time([&] { f.conv_run(a, pool); }));
+  }
+};
+
+ConvShape square(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t groups = 1) {
+  ConvShape s;
+  s.in_channels = in, s.out_channels = out, s.groups = groups;
+  s.kernel_h = s.kernel_w = kernel, s.stride_h = s.stride_w = stride;
+  s.pad_top = s.pad_left = s.pad_bottom = s.pad_right = kernel / 2;
+  return s;
+}
+
+void products(const Bench& b) {
+  for (const Packed p : {Packed::a, Packed::b, Packed::none}) b.gemm(512, 512, 512, p);
+  b.gemm(512, 512, 512, Packed::none, Form::transposed);
+  b.gemm(1024, 1024, 1024, Packed::none);
+  b.gemm(128, 128, 64, Packed::none, Form::transposed, 12);
+  b.gemm(128, 64, 128, Packed::none, Form::normal, 12);
+  b.gemm(1, 1024, 1024, Packed::b);
+  b.gemm(4, 1024, 1024, Packed::b);
+  b.gemm(8, 1024, 1024, Packed::b);
+  b.gemm(1024, 1, 1024, Packed::a);
+  b.gemm(1024, 4, 1024, Packed::a);
+  b.gemm(40, 6625, 120, Packed::b);
+  b.gemm(4, 1024, 1024, Packed::none, Form::transposed);
+}
+
+void convolutions(const Bench& b) {
+  b.conv("resnet 7x7 s2 3-64 224", square(3, 64, 7, 2), {1, 224, 224});
+  b.conv("resnet 3x3 64-64 56", square(64, 64, 3, 1), {1, 56, 56});
+  b.conv("resnet 3x3 128-128 28", square(128, 128, 3, 1), {1, 28, 28});
+  b.conv("resnet 3x3 256-256 14", square(256, 256, 3, 1), {1, 14, 14});
+  b.conv("resnet 3x3 512-512 7", square(512, 512, 3, 1), {1, 7, 7});
+  b.conv("resnet 3x3 s2 128-128 56", square(128, 128, 3, 2), {1, 56, 56});
+  b.conv("resnet 1x1 64-256 56", square(64, 256, 1, 1), {1, 56, 56});
+  b.conv("resnet 1x1 256-64 56", square(256, 64, 1, 1), {1, 56, 56});
+  b.conv("resnet 1x1 512-128 28", square(512, 128, 1, 1), {1, 28, 28});
+  b.conv("resnet 1x1 256-1024 14", square(256, 1024, 1, 1), {1, 14, 14});
+  b.conv("resnet 1x1 1024-256 14", square(1024, 256, 1, 1), {1, 14, 14});
+  b.conv("resnet 1x1 2048-512 7", square(2048, 512, 1, 1), {1, 7, 7});
+  b.conv("resnet 1x1 s2 256-512 56", square(256, 512, 1, 2), {1, 56, 56});
+  b.conv("mobile 3x3 16-16 80", square(16, 16, 3, 1), {1, 80, 80});
+  b.conv("mobile 1x1 16-64 80", square(16, 64, 1, 1), {1, 80, 80});
+  b.conv("mobile 1x1 24-72 6x40 batch 6", square(24, 72, 1, 1), {6, 6, 40});
+  b.conv("mobile 1x1 200-80 3x40 batch 6", square(200, 80, 1, 1), {6, 3, 40});
+  b.conv("squeeze 1x1 480-120 1x1", square(480, 120, 1, 1), {1, 1, 1});
+  b.conv("squeeze 1x1 480-120 1x1 batch 6", square(480, 120, 1, 1), {6, 1, 1});
+  b.conv("depthwise 3x3 64 56", square(64, 64, 3, 1, 64), {1, 56, 56});
+  b.conv("depthwise 3x3 s2 64 56", square(64, 64, 3, 2, 64), {1, 56, 56});
+  b.conv("depthwise 5x5 120 28", square(120, 120, 5, 1, 120), {1, 28, 28});
+  b.conv("depthwise 5x5 s2 120 28", square(120, 120, 5, 2, 120), {1, 28, 28});
+  b.conv("depthwise 3x3 200 6x40", square(200, 200, 3, 1, 200), {1, 6, 40});
+  b.conv("grouped 3x3 128-128 g32 28", square(128, 128, 3, 1, 32), {1, 28, 28});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string wanted = argc > 1 ? argv[1] : "avx512";
+  const char* off = wanted == "portable" ? "avx512, avx2" : wanted == "avx2" ? "avx512" : "";
+  const FastKernels& f = kernels(masked(cpu(), off));
+  ThreadPool::Options options;
+  if (const char* threads = std::getenv("CHORUS_BENCH_THREADS")) options.threads = std::atoi(threads);
+  ThreadPool pool(options);
+  const Bench bench{f, pool, measured_peak(f.level), argc > 2 ? argv[2] : ""};
+  std::printf("level %s, %d thread(s), peak of one core %.1f GFLOP/s\n", f.name, pool.threads(), bench.peak);
+  products(bench);
+  convolutions(bench);
+  return 0;
+}
