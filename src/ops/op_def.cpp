@@ -37,8 +37,8 @@ struct KeyHash {
 
 /// Schemas of one row, each parsed by the first who asks; two who ask at once may both parse, one result is kept.
 struct Schemas {
-  explicit Schemas(size_t n) : count(n), slots(new std::atomic<const Schema*>[n]()) {}
-  size_t count;
+  explicit Schemas(std::span<const Version> of) : versions(of.data()), slots(new std::atomic<const Schema*>[of.size()]()) {}
+  const Version* versions;
   std::unique_ptr<std::atomic<const Schema*>[]> slots;
 };
 
@@ -52,7 +52,7 @@ struct Snapshot {
   void add(const OpDef* def) {
     rows.push_back(def);
     by_name.emplace(Key{plain(def->domain), def->name}, def);
-    schemas.emplace(def, std::make_shared<Schemas>(def->versions.size()));
+    schemas.emplace(def, std::make_shared<Schemas>(def->versions));
     int& newest = opsets[plain(def->domain)];
     newest = std::max(newest, def->newest_version());
   }
@@ -85,7 +85,7 @@ Schemas& schemas_of(const OpDef& def) {
   if (const auto it = now->schemas.find(&def); it != now->schemas.end()) return *it->second;
   std::lock_guard guard(t.lock);
   auto& entry = t.outside[&def];
-  if (!entry || entry->count != def.versions.size()) entry = std::make_shared<Schemas>(def.versions.size());
+  if (!entry || entry->versions != def.versions.data()) entry = std::make_shared<Schemas>(def.versions);
   return *entry;
 }
 

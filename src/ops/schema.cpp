@@ -127,7 +127,7 @@ class Parser {
       p.count = Count::variadic;
     }
     p.mixed_types = accept('~');
-    p.name = word("a parameter's name");
+    p.name = word("a parameter's name", true);  // Split-1 calls its result "outputs..."
     if (accept('!')) {
       if (word("'d'") != "d") fail("'!d'");
       p.differentiable = false;
@@ -225,7 +225,7 @@ class Parser {
     if (dot == std::string_view::npos) return false;
     const DType key = parse_short_dtype(rest.substr(0, dot)), value = parse_short_dtype(rest.substr(dot + 1));
     if (key == DType::undefined || value == DType::undefined) return false;
-    const std::string map = fmt::format("map({}, tensor({}))", onnx_name(key), onnx_name(value));
+    const std::string map = fmt::format("map({}, {})", onnx_name(key), onnx_name(value));
     set.maps.push_back(sequence ? "seq(" + map + ")" : map);
     set.any_map = true;
     return true;

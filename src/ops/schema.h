@@ -34,7 +34,7 @@ struct TypeSet {
   uint32_t optional = 0;        ///< optional(tensor(x))
   uint32_t optional_sequence = 0;
   bool any_map = false;         ///< map or sequence(map): the ai.onnx.ml types
-  std::vector<std::string> maps;  ///< which, as ONNX writes them: "map(int64, tensor(float))", "seq(map(string, tensor(float)))"
+  std::vector<std::string> maps;  ///< which, as ONNX writes them: "map(int64, float)", "seq(map(string, float))"
 };
 struct Param {
   std::string name;

@@ -4,11 +4,15 @@
 #include <ops/op_def.h>
 
 #include <span>
+#include <string>
 #include <vector>
 
 namespace chorus {
 /// Rows of all families in table.cpp's order: what all_ops() starts with.
 std::vector<const OpDef*> built_in_ops();
+/// The table for programs: a list of {"name", "domain", "api", "gradient": rule | none | not derived, "decomposition", "doc",
+/// "versions": [{"since", "deprecated", "inputs", "outputs", "attributes", "types"}]} with types as ONNX spells them.
+std::string table_json();
 }  // namespace chorus
 
 namespace chorus::families {
