@@ -21,8 +21,8 @@ using chorus::ThreadPool;
 
 void print(const char* what, std::vector<int64_t>& ns) {
   std::sort(ns.begin(), ns.end());
-  std::printf("%-44s median %8.2f us   min %8.2f us   p99 %8.2f us\n", what, ns[ns.size() / 2] * 1e-3, ns.front() * 1e-3,
-              ns[ns.size() * 99 / 100] * 1e-3);
+  std::printf("%-44s median %8.2f us   min %8.2f us   p99 %8.2f us\n", what, ns[ns.size() / 2] * 1e-3,
+              ns.front() * 1e-3, ns[ns.size() * 99 / 100] * 1e-3);
 }
 
 // One dispatch of `n` tasks that each take `work_ns`, timed `repeats` times with a pause before each.

@@ -1,6 +1,6 @@
 // Errors: what is wrong, where, and how to fix it, with the values.
-// Three failure channels, no fourth: Error (caller's mistake, impossible request), Result/Status (expected outcomes, kernels),
-// assert (our own bug, never reachable from a file or a request).
+// Three failure channels, no fourth: Error (caller's mistake, impossible request), Result/Status (expected outcomes,
+// kernels), assert (our own bug, never reachable from a file or a request).
 #pragma once
 #include <chorus/export.h>
 
@@ -14,18 +14,18 @@ namespace chorus {
 /// Kind of failure; the numbers equal ch_code of engine_abi.h for the shared ones.
 enum class Code : int32_t {
   ok = 0,
-  unsupported = 1,    ///< no engine can do this (a sentence says why)
-  bad_input = 2,      ///< a file, request or argument is wrong
-  budget = 3,         ///< a bound on bytes, nodes, depth or time would be exceeded
+  unsupported = 1,  ///< no engine can do this (a sentence says why)
+  bad_input = 2,  ///< a file, request or argument is wrong
+  budget = 3,  ///< a bound on bytes, nodes, depth or time would be exceeded
   cancelled = 4,
   timeout = 5,
   device_lost = 6,
-  internal = 7,       ///< our fault
-  not_found = 8,      ///< a file, name or engine does not exist
+  internal = 7,  ///< our fault
+  not_found = 8,  ///< a file, name or engine does not exist
   already_exists = 9,
-  unavailable = 10,   ///< known but not usable here (engine not installed, device absent)
-  shape = 11,         ///< shapes do not fit each other
-  type = 12,          ///< element type or kind of value does not fit
+  unavailable = 10,  ///< known but not usable here (engine not installed, device absent)
+  shape = 11,  ///< shapes do not fit each other
+  type = 12,  ///< element type or kind of value does not fit
 };
 
 /// "shape", "bad_input", … for JSON and logs.
@@ -58,7 +58,7 @@ class CHORUS_API Error : public std::exception {
   std::string what_, where_, fix_, text_;
 };
 
-/// Outcome of a kernel or another function that may not throw. Trivially cheap when ok: the text lives in a fixed array.
+/// Outcome of a kernel or another function that may not throw. Trivially cheap when ok: the text is a fixed array.
 /// `node` is the index of the node in its Program, or -1.
 struct Status {
   Code code = Code::ok;

@@ -53,13 +53,9 @@ AtomicFile::AtomicFile(int folder, std::string name, std::string path, Existing 
 AtomicFile::~AtomicFile() { abandon(); }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : folder_(std::exchange(other.folder_, -1)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      name_(std::move(other.name_)),
-      temporary_(std::exchange(other.temporary_, {})),
-      path_(std::move(other.path_)),
-      existing_(other.existing_),
-      written_(other.written_) {}
+    : folder_(std::exchange(other.folder_, -1)), descriptor_(std::exchange(other.descriptor_, -1)),
+      name_(std::move(other.name_)), temporary_(std::exchange(other.temporary_, {})), path_(std::move(other.path_)),
+      existing_(other.existing_), written_(other.written_) {}
 
 void AtomicFile::create() {
   try {
@@ -87,7 +83,8 @@ void AtomicFile::abandon() noexcept {
 }
 
 void AtomicFile::fail(int error, const char* action) const {
-  const std::string what = std::string("cannot ") + action + " " + path_ + ": " + std::generic_category().message(error);
+  const std::string what =
+      std::string("cannot ") + action + " " + path_ + ": " + std::generic_category().message(error);
   switch (error) {
     case EEXIST: throw Error(Code::already_exists, path_ + " exists already", {}, "remove it or choose another name");
     case ENOENT:

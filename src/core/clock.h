@@ -7,7 +7,8 @@ namespace chorus {
 
 /// Nanoseconds since an arbitrary point; never goes back; about 20 ns per call (vDSO).
 inline int64_t now_ns() noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 /// Milliseconds between two values of now_ns().

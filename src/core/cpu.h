@@ -1,5 +1,5 @@
-// What this processor can do: instruction sets (by CPUID and XGETBV, so only those that the system saves registers for),
-// cache sizes, cores, and how many processors this process may use.
+// What this processor can do: instruction sets (by CPUID and XGETBV, so only those that the system saves registers
+// for), cache sizes, cores, and how many processors this process may use.
 #pragma once
 #include <chorus/export.h>
 
@@ -34,16 +34,16 @@ struct CpuFeatures {
   bool operator==(const CpuFeatures&) const = default;
 };
 
-/// The features to use, found once: those of the processor less those in the environment variable CHORUS_CPU_OFF (a list
-/// for masked()). Throws what masked() throws.
+/// The features to use, found once: those of the processor less those in the environment variable CHORUS_CPU_OFF (a
+/// list for masked()). Throws what masked() throws.
 CHORUS_API const CpuFeatures& cpu();
 
 /// The features of the processor, whatever the environment says; CPUID runs on each call (slow under a hypervisor).
 CHORUS_API CpuFeatures detect_cpu() noexcept;
 
-/// `features` without those named in `off_list` and without all that need them: "avx512f, vnni". Names are the members of
-/// CpuFeatures and the groups avx512 (= avx512f), vnni, bf16, fp16, amx. An unknown name is Error(bad_input) that lists
-/// the known ones. Every AVX-512 and AMX set counts as needing avx512f, avx512f as needing avx2, fma and f16c, for the
+/// `features` without those named in `off_list` and without all that need them: "avx512f, vnni". Names are the members
+/// of CpuFeatures and the groups avx512 (= avx512f), vnni, bf16, fp16, amx. An unknown name is Error(bad_input) that
+/// lists the known ones. Every AVX-512 and AMX set counts as needing avx512f, avx512f as needing avx2, fma and f16c, for the
 /// kernels do: no processor has one without the other.
 CHORUS_API CpuFeatures masked(const CpuFeatures& features, std::string_view off_list);
 
@@ -57,12 +57,12 @@ CHORUS_API std::vector<std::string_view> cpu_feature_names();
 CHORUS_API bool request_amx() noexcept;
 
 struct CpuInfo {
-  std::string brand;           ///< "AMD EPYC 9B45 64-Core Processor"; empty when unknown
-  int64_t l1d_bytes = 0;       ///< per core; 0: unknown
-  int64_t l2_bytes = 0;        ///< per core or cluster; 0: unknown
-  int64_t l3_bytes = 0;        ///< of one cache, shared by several cores; 0: none or unknown
+  std::string brand;  ///< "AMD EPYC 9B45 64-Core Processor"; empty when unknown
+  int64_t l1d_bytes = 0;  ///< per core; 0: unknown
+  int64_t l2_bytes = 0;  ///< per core or cluster; 0: unknown
+  int64_t l3_bytes = 0;  ///< of one cache, shared by several cores; 0: none or unknown
   int logical_processors = 1;  ///< on-line in the system
-  int physical_cores = 1;      ///< on-line cores: without the second hardware threads
+  int physical_cores = 1;  ///< on-line cores: without the second hardware threads
 };
 /// Found once.
 CHORUS_API const CpuInfo& cpu_info();

@@ -7,7 +7,7 @@
 namespace chorus {
 namespace {
 
-// A name taken from a hostile file may be gigabytes long or hold terminal escapes; the text shown to a person holds neither.
+// A name taken from a hostile file may be gigabytes long or hold terminal escapes; the text shown to a person does not.
 constexpr size_t kPartLimit = 64 * 1024;
 
 void append_shown(std::string& out, std::string_view part) {

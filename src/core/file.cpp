@@ -55,10 +55,8 @@ const char* kind(mode_t mode) {
 [[noreturn]] void throw_open(int error, const std::string& path) {
   switch (error) {
     case ENOENT:
-    case ENOTDIR:
-      throw Error(Code::not_found, "no such file: " + path, {}, "check the path");
-    case ELOOP:
-      throw Error(Code::bad_input, "a symbolic link is in the way: " + path, {}, "name the file itself");
+    case ENOTDIR: throw Error(Code::not_found, "no such file: " + path, {}, "check the path");
+    case ELOOP: throw Error(Code::bad_input, "a symbolic link is in the way: " + path, {}, "name the file itself");
     case EXDEV:
       throw Error(Code::bad_input, "the path leaves its folder: " + path, {}, "keep the file inside the folder");
     case ENAMETOOLONG:
@@ -66,15 +64,15 @@ const char* kind(mode_t mode) {
                   "use at most 255 bytes per name and 4095 in all");
     case EACCES:
     case EPERM:
-      throw Error(Code::bad_input, "no permission to open " + path, {}, "check owner and mode of the file and its folders");
+      throw Error(Code::bad_input, "no permission to open " + path, {},
+                  "check owner and mode of the file and its folders");
     case ENXIO:  // a socket, or a pipe without a reader
       throw Error(Code::bad_input, path + " is not a regular file", {}, "name a regular file");
     case EMFILE:
     case ENFILE:
     case ENOMEM:
       throw Error(Code::budget, "cannot open " + path + ": " + reason(error), {}, "close files, or raise ulimit -n");
-    default:
-      throw Error(Code::bad_input, "cannot open " + path + ": " + reason(error));
+    default: throw Error(Code::bad_input, "cannot open " + path + ": " + reason(error));
   }
 }
 
@@ -101,9 +99,10 @@ struct stat checked_stat(int descriptor, const std::string& path, const FileOpti
                 "copy the file: one with a second name may be a window to another folder");
   }
   if (info.st_size > options.max_bytes) {
-    throw Error(Code::budget,
-                path + " has " + std::to_string(info.st_size) + " bytes, the limit is " + std::to_string(options.max_bytes),
-                {}, "raise the limit if the file is trusted");
+    throw Error(
+        Code::budget,
+        path + " has " + std::to_string(info.st_size) + " bytes, the limit is " + std::to_string(options.max_bytes), {},
+        "raise the limit if the file is trusted");
   }
   return info;
 }
@@ -124,7 +123,8 @@ size_t read_some(int descriptor, char* target, size_t size, const std::string& p
   while (got < size) {
     const ssize_t n = ::read(descriptor, target + got, std::min(size - got, size_t{1} << 30));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Error(Code::bad_input, "cannot read " + path + " at byte " + std::to_string(got) + ": " + reason(errno));
+    if (n < 0)
+      throw Error(Code::bad_input, "cannot read " + path + " at byte " + std::to_string(got) + ": " + reason(errno));
     if (n == 0) break;
     got += static_cast<size_t>(n);
   }
@@ -196,8 +196,10 @@ void MappedFile::map_or_copy(Backing backing) {
   if (!copy) return;
   const size_t got = read_some(descriptor_, static_cast<char*>(at), size, path_);
   if (got != size || !unchanged()) {
-    throw Error(Code::bad_input, path_ + " changed while it was read (" + std::to_string(got) + " of " +
-                std::to_string(size) + " bytes)", {}, "read it when nothing writes to it");
+    throw Error(
+        Code::bad_input,
+        path_ + " changed while it was read (" + std::to_string(got) + " of " + std::to_string(size) + " bytes)", {},
+        "read it when nothing writes to it");
   }
   ::mprotect(at, size, PROT_READ);
 }
@@ -255,10 +257,8 @@ Jail::~Jail() {
 }
 
 Jail::Jail(Jail&& other) noexcept
-    : folder_(std::move(other.folder_)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      hard_links_(other.hard_links_),
-      method_(other.method_) {}
+    : folder_(std::move(other.folder_)), descriptor_(std::exchange(other.descriptor_, -1)),
+      hard_links_(other.hard_links_), method_(other.method_) {}
 
 std::string Jail::checked(std::string_view relative) {
   const auto refuse = [&](const char* why) {
@@ -312,7 +312,8 @@ int Jail::walk(const std::string& relative, int flags) const {
     const int next = ::openat(folder.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (next < 0) {
       const int error = errno;
-      errno = is_link(folder.get(), part.c_str()) ? ELOOP : error;  // with O_DIRECTORY the kernel says ENOTDIR for a link
+      errno =
+          is_link(folder.get(), part.c_str()) ? ELOOP : error;  // with O_DIRECTORY the kernel says ENOTDIR for a link
       return -1;
     }
     folder.reset(next);

@@ -1,7 +1,7 @@
 // Files from outside: bounded, regular files only, never outside the folder that was named. Every read of a model, its
 // external data, a request's file or a cache goes through here, and every file that the library writes too.
-// Errors carry the path and the numbers: not_found (absent), bad_input (not a regular file, a link, no permission, a path
-// that leaves its folder, changed while in use), budget (larger than the limit, disk full), already_exists.
+// Errors carry the path and the numbers: not_found (absent), bad_input (not a regular file, a link, no permission, a
+// path that leaves its folder, changed while in use), budget (larger than the limit, disk full), already_exists.
 #pragma once
 #include <chorus/export.h>
 
@@ -13,11 +13,11 @@
 
 namespace chorus {
 
-enum class Symlinks { follow, refuse };    ///< of the path's last component; a Jail refuses them anywhere in the path
-enum class HardLinks { allow, refuse };    ///< refuse: the file must have no second name (nlink 1)
+enum class Symlinks { follow, refuse };  ///< of the path's last component; a Jail refuses them anywhere in the path
+enum class HardLinks { allow, refuse };  ///< refuse: the file must have no second name (nlink 1)
 enum class Backing {
-  map,   ///< mmap, private and read-only: lazy, shared with the page cache. Another process that cuts the file short
-         ///< while it is mapped can stop this one (SIGBUS): only for files that no stranger may write
+  map,  ///< mmap, private and read-only: lazy, shared with the page cache. Another process that cuts the file short
+  ///< while it is mapped can stop this one (SIGBUS): only for files that no stranger may write
   copy,  ///< read into memory of our own: safe against later changes, costs the file's size
 };
 
@@ -25,7 +25,7 @@ enum class Backing {
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
-  int64_t size = 0;      ///< bytes
+  int64_t size = 0;  ///< bytes
   int64_t mtime_ns = 0;  ///< nanoseconds since 1970
   bool operator==(const FileIdentity&) const = default;
 };
@@ -37,8 +37,8 @@ struct FileOptions {
   Backing backing = Backing::map;
 };
 
-/// A whole file in memory, read-only. Movable; the bytes stay where they are when it moves. Opening never blocks (a pipe
-/// is refused, not waited for) and reads nothing of a mapped file.
+/// A whole file in memory, read-only. Movable; the bytes stay where they are when it moves. Opening never blocks (a
+/// pipe is refused, not waited for) and reads nothing of a mapped file.
 class CHORUS_API MappedFile {
  public:
   MappedFile() = default;
@@ -74,9 +74,9 @@ class CHORUS_API MappedFile {
 /// files of unknown size (/proc) as well.
 CHORUS_API std::string read_whole(const std::string& path, int64_t limit);
 
-/// A file that appears under its name complete or not at all: written to a randomly named neighbour (O_EXCL, O_NOFOLLOW),
-/// then synced and renamed by commit(). Without commit() nothing is left behind. A symbolic link under the name is
-/// replaced, not followed; an existing file's permissions are kept.
+/// A file that appears under its name complete or not at all: written to a randomly named neighbour (O_EXCL,
+/// O_NOFOLLOW), then synced and renamed by commit(). Without commit() nothing is left behind. A symbolic link under the name
+/// is replaced, not followed; an existing file's permissions are kept.
 class CHORUS_API AtomicFile {
  public:
   enum class Existing { replace, refuse };  ///< refuse: commit() throws already_exists
@@ -112,7 +112,7 @@ class CHORUS_API Jail {
  public:
   enum class Method {
     automatic,  ///< openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); where the kernel lacks or forbids it, the walk
-    walk,       ///< component by component with O_NOFOLLOW; as safe, slower
+    walk,  ///< component by component with O_NOFOLLOW; as safe, slower
   };
   /// The folder's own path may contain symbolic links: its owner chose it.
   explicit Jail(const std::string& folder, HardLinks hard_links = HardLinks::refuse, Method method = Method::automatic);
@@ -121,7 +121,8 @@ class CHORUS_API Jail {
   Jail& operator=(Jail&&) = delete;
 
   /// `relative` as found in a file or request, components separated by '/'; "." components are dropped.
-  MappedFile open(std::string_view relative, int64_t max_bytes = int64_t{1} << 40, Backing backing = Backing::map) const;
+  MappedFile open(std::string_view relative, int64_t max_bytes = int64_t{1} << 40,
+                  Backing backing = Backing::map) const;
   /// A new file beneath the folder; its parent folder must exist.
   AtomicFile create(std::string_view relative, AtomicFile::Existing existing = AtomicFile::Existing::replace) const;
   const std::string& folder() const noexcept { return folder_; }

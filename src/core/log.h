@@ -13,7 +13,7 @@ enum class LogLevel : int32_t { trace, debug, info, warning, error, off };
 /// "trace" … "error", "off".
 CHORUS_API std::string_view log_level_name(LogLevel level) noexcept;
 
-/// Gets each message of `level` or above; one call at a time. Messages that it causes itself are dropped, exceptions too.
+/// Gets each message of `level` or above; one call at a time. Messages that it causes are dropped, exceptions too.
 using LogSink = void (*)(void* user, LogLevel level, std::string_view message);
 
 /// Sets the sink of the process, or none (nullptr, the default). When it returns, the sink before is no longer running.

@@ -161,8 +161,8 @@ std::string progress_line(std::string_view stage, int64_t done, int64_t total, d
     const int bar = std::min(room - name_columns, 40);
     if (bar < 4) return shown(std::string(stage) + tail, std::max(width, 0));
     const int full = static_cast<int>(fraction * bar);
-    return name + " [" + std::string(static_cast<size_t>(full), '#') + std::string(static_cast<size_t>(bar - full), '.') +
-           "]" + tail;
+    return name + " [" + std::string(static_cast<size_t>(full), '#') +
+           std::string(static_cast<size_t>(bar - full), '.') + "]" + tail;
   }
   tail = "  " + short_number(static_cast<double>(done));
   if (rate > 0) tail += "  " + short_number(rate) + "/s";

@@ -11,8 +11,8 @@
 
 namespace chorus {
 
-/// Where progress goes. Calls for one Progress come one at a time, `done` never falls; several Progress objects may call
-/// at the same time.
+/// Where progress goes. Calls for one Progress come one at a time, `done` never falls; several Progress objects may
+/// call at the same time.
 struct CHORUS_API ProgressSink {
   virtual ~ProgressSink();
   /// `done` of `total` units of `stage`; total 0: not known. The last call of a stage has the final count.
@@ -50,10 +50,10 @@ class CHORUS_API Progress {
 class CHORUS_API TerminalBar : public ProgressSink {
  public:
   struct Options {
-    int descriptor = 2;                     ///< standard error
-    int64_t delay_ns = 1'000'000'000;       ///< from the first update
+    int descriptor = 2;  ///< standard error
+    int64_t delay_ns = 1'000'000'000;  ///< from the first update
     int64_t redraw_ns = 100'000'000;
-    int64_t (*clock)() noexcept = now_ns;   ///< another one for tests
+    int64_t (*clock)() noexcept = now_ns;  ///< another one for tests
   };
   TerminalBar();
   explicit TerminalBar(const Options& options);

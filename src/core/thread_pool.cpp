@@ -161,8 +161,8 @@ void ThreadPool::Impl::pin(int worker, int processor) {
   if (result == 0) return;
   shut_down();
   throw Error(Code::bad_input,
-              "thread pool: cannot pin worker " + std::to_string(worker) + " to processor " + std::to_string(processor) +
-                  ": " + std::generic_category().message(result),
+              "thread pool: cannot pin worker " + std::to_string(worker) + " to processor " +
+                  std::to_string(processor) + ": " + std::generic_category().message(result),
               "Options::affinity", "name processors that this process may use (taskset -p, the container's cpuset)");
 }
 
@@ -274,8 +274,8 @@ ThreadPool::ThreadPool(const Options& options) : impl_(std::make_unique<Impl>())
                 "use 1 to " + std::to_string(kMaxThreads));
   }
   if (options.spin_us < 0 || options.spin_us > kMaxSpinUs) {
-    throw Error(Code::bad_input, "thread pool: a spin of " + std::to_string(options.spin_us) + " us", "Options::spin_us",
-                "use 0 to " + std::to_string(kMaxSpinUs));
+    throw Error(Code::bad_input, "thread pool: a spin of " + std::to_string(options.spin_us) + " us",
+                "Options::spin_us", "use 0 to " + std::to_string(kMaxSpinUs));
   }
   for (int processor : options.affinity) {
     if (processor >= 0 && processor < CPU_SETSIZE) continue;

@@ -36,7 +36,7 @@ class CHORUS_API ThreadPool {
   /// run and the error of the lowest task is rethrown here: the same outcome with any number of threads.
   /// A sleeping worker that arrives after the last task was claimed is not waited for.
   /// No allocation and no lock on the way with n == 1 or one thread. Nested or concurrent calls are safe: a call that
-  /// finds the pool busy runs its tasks itself, as worker 0..: so scratch by worker belongs to one call, not to the pool.
+  /// finds the pool busy runs its tasks itself, as worker 0: scratch by worker belongs to one call, not to the pool.
   void parallel_for(int64_t n, FunctionRef<void(int64_t task, int worker)> body);
 
  private:

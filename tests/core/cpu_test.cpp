@@ -98,12 +98,13 @@ TEST(Cpu, UnknownNamesAreAnErrorThatListsTheKnown) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::bad_input);
-    EXPECT_STREQ(error.what(),
-                 "unknown processor feature \"avx1024\"\n"
-                 "  where: CHORUS_CPU_OFF\n"
-                 "  fix:   use names of this list: sse42, avx, avx2, fma, f16c, bmi2, avx512f, avx512bw, avx512cd, "
-                 "avx512dq, avx512vl, avx512_vbmi, avx512_vnni, avx_vnni, avx512_bf16, avx512_fp16, amx_tile, amx_int8, "
-                 "amx_bf16, avx512, vnni, bf16, fp16, amx");
+    EXPECT_STREQ(
+        error.what(),
+        "unknown processor feature \"avx1024\"\n"
+        "  where: CHORUS_CPU_OFF\n"
+        "  fix:   use names of this list: sse42, avx, avx2, fma, f16c, bmi2, avx512f, avx512bw, avx512cd, "
+        "avx512dq, avx512vl, avx512_vbmi, avx512_vnni, avx_vnni, avx512_bf16, avx512_fp16, amx_tile, amx_int8, "
+        "amx_bf16, avx512, vnni, bf16, fp16, amx");
   }
 }
 

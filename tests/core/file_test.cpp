@@ -43,7 +43,9 @@ class File : public ::testing::Test {
     put("out/secret", "secret");
   }
   void TearDown() override { fs::remove_all(root_); }
-  void put(const std::string& name, const std::string& text) { std::ofstream(root_ + "/" + name, std::ios::binary) << text; }
+  void put(const std::string& name, const std::string& text) {
+    std::ofstream(root_ + "/" + name, std::ios::binary) << text;
+  }
   std::string path(const std::string& name) const { return root_ + "/" + name; }
   std::string get(const std::string& name) const { return read_whole(path(name), 1 << 20); }
   std::string error(const std::function<void()>& action) const {
@@ -103,7 +105,8 @@ TEST_F(File, LimitIsCheckedBeforeReading) {
   // A sparse file of 1 TiB costs nothing to refuse and nothing to map.
   put("huge", "");
   ASSERT_EQ(truncate(path("huge").c_str(), off_t{1} << 40), 0);
-  EXPECT_EQ(error([&] { read_whole(path("huge"), 1000); }), "budget: DIR/huge has 1099511627776 bytes, the limit is 1000");
+  EXPECT_EQ(error([&] { read_whole(path("huge"), 1000); }),
+            "budget: DIR/huge has 1099511627776 bytes, the limit is 1000");
   EXPECT_EQ(MappedFile(path("huge")).size(), int64_t{1} << 40);
 }
 
@@ -122,7 +125,8 @@ TEST_F(File, OnlyRegularFiles) {
   EXPECT_EQ(error([&] { MappedFile file(path("none")); }), "not_found: no such file: DIR/none");
   EXPECT_EQ(error([&] { MappedFile file(path("in/model.onnx/x")); }), "not_found: no such file: DIR/in/model.onnx/x");
   EXPECT_EQ(error([&] { MappedFile file(std::string("")); }), "bad_input: empty file name");
-  EXPECT_EQ(error([&] { MappedFile file(std::string("a\0b", 3)); }).substr(0, 37), "bad_input: file name with a NUL byte:");
+  EXPECT_EQ(error([&] { MappedFile file(std::string("a\0b", 3)); }).substr(0, 37),
+            "bad_input: file name with a NUL byte:");
   EXPECT_EQ(error([&] { MappedFile file(path(std::string(300, 'x'))); }).substr(0, 24), "bad_input: path too long");
   close(listener);
 }
@@ -148,8 +152,14 @@ TEST_F(File, RangeCannotOverflow) {
   EXPECT_EQ(static_cast<char>(file.range(3, 2, "w")[0]), '3');
   EXPECT_EQ(error([&] { file.range(4, 7, "tensor w"); }),
             "bad_input: tensor w: bytes at 4, length 7, do not lie in the file of 10 bytes");
-  for (auto [offset, length] : {std::pair<int64_t, int64_t>{-1, 1}, {0, -1}, {11, 0}, {INT64_MAX, 1}, {1, INT64_MAX},
-                                {INT64_MAX, INT64_MAX}, {INT64_MIN, 0}, {0, INT64_MIN}}) {
+  for (auto [offset, length] : {std::pair<int64_t, int64_t>{-1, 1},
+                                {0, -1},
+                                {11, 0},
+                                {INT64_MAX, 1},
+                                {1, INT64_MAX},
+                                {INT64_MAX, INT64_MAX},
+                                {INT64_MIN, 0},
+                                {0, INT64_MIN}}) {
     EXPECT_NE(error([&, o = offset, l = length] { file.range(o, l, "w"); }), "no error") << offset << " " << length;
   }
 }
@@ -210,7 +220,8 @@ TEST_P(JailTest, RefusesEveryPathThatIsNotPlainlyBeneath) {
   const auto why = [&](std::string_view relative) {
     const std::string text = refusal(relative);
     const size_t quote = text.rfind("\" ");
-    return text.rfind("bad_input: path refused: ", 0) == 0 && quote != std::string::npos ? text.substr(quote + 2) : text;
+    return text.rfind("bad_input: path refused: ", 0) == 0 && quote != std::string::npos ? text.substr(quote + 2)
+                                                                                         : text;
   };
   EXPECT_EQ(why(""), "is empty");
   EXPECT_EQ(why("/etc/passwd"), "is absolute");

@@ -103,7 +103,8 @@ int columns(const std::string& text) {
 
 TEST(ProgressLine, NeverWiderThanTheTerminal) {
   for (int width = -1; width < 130; ++width) {
-    for (const std::string& stage : {std::string(), std::string("load"), std::string(200, 'x'), std::string("模型加载中")}) {
+    for (const std::string& stage :
+         {std::string(), std::string("load"), std::string(200, 'x'), std::string("模型加载中")}) {
       for (int64_t total : {int64_t{0}, int64_t{1}, int64_t{1000}, INT64_MAX}) {
         for (int64_t done : {int64_t{-1}, int64_t{0}, int64_t{1}, int64_t{999}, INT64_MAX}) {
           for (double seconds : {0.0, 1e-9, 1.0, 1e9}) {

@@ -308,7 +308,9 @@ TEST(ThreadPool, ExternalThreadsRunTheTasks) {
   EXPECT_EQ(mine.load(), 0);
   EXPECT_EQ(other.calls, 1);
   try {
-    pool.parallel_for(10, [](int64_t task, int) { if (task >= 4) throw Error(Code::type, std::to_string(task)); });
+    pool.parallel_for(10, [](int64_t task, int) {
+      if (task >= 4) throw Error(Code::type, std::to_string(task));
+    });
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "4");
