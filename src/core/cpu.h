@@ -43,8 +43,8 @@ CHORUS_API CpuFeatures detect_cpu() noexcept;
 
 /// `features` without those named in `off_list` and without all that need them: "avx512f, vnni". Names are the members
 /// of CpuFeatures and the groups avx512 (= avx512f), vnni, bf16, fp16, amx. An unknown name is Error(bad_input) that
-/// lists the known ones. Every AVX-512 and AMX set counts as needing avx512f, avx512f as needing avx2, fma and f16c, for the
-/// kernels do: no processor has one without the other.
+/// lists the known ones. Every AVX-512 and AMX set counts as needing avx512f, avx512f as needing avx2, fma and f16c, for
+/// the kernels do: no processor has one without the other.
 CHORUS_API CpuFeatures masked(const CpuFeatures& features, std::string_view off_list);
 
 /// The names of the features that are on, in the order of the struct: "sse42 avx avx2 …".

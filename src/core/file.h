@@ -75,7 +75,7 @@ class CHORUS_API MappedFile {
 CHORUS_API std::string read_whole(const std::string& path, int64_t limit);
 
 /// A file that appears under its name complete or not at all: written to a randomly named neighbour (O_EXCL,
-/// O_NOFOLLOW), then synced and renamed by commit(). Without commit() nothing is left behind. A symbolic link under the name
+/// O_NOFOLLOW), then synced and renamed by commit(). Without commit() nothing is left behind. A link under the name
 /// is replaced, not followed; an existing file's permissions are kept.
 class CHORUS_API AtomicFile {
  public:
