@@ -21,6 +21,8 @@ inline constexpr int32_t kNone = -1;
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
+inline constexpr int32_t kCapturedOperand = 1 << 24;   ///< Use::operand of Node::captured[0]
+
 struct Use {
   NodeId node = kNone;
   int32_t operand = 0;
@@ -49,6 +51,9 @@ struct Node {
   int version = 0;                  ///< index into op->versions
   std::string domain, type, overload, name, doc;  ///< domain "" is ai.onnx; type: operator name
   std::vector<ValueId> inputs, outputs;           ///< kNone: omitted
+  std::vector<ValueId> captured;    ///< outer values that the bodies of this node read, after close_bodies: every body has them as further
+                                    ///< inputs after its formal ones, all bodies the same list in the same order. They count as uses
+                                    ///< (Use::operand = kCapturedOperand + index)
   Attributes attributes;
   Metadata metadata;
   std::string raw_fields;           ///< wire bytes of fields that Chorus does not interpret (device configurations), kept for the writer

@@ -1,0 +1,77 @@
+// Candidates: the ordered ways in which the native engine can run an operator; the plain reference kernel is the last of every list.
+// A candidate states what it accepts, which epilogues it can take into its loop, what it prepares once (packed weights), and how much
+// scratch it needs for given sizes.
+#pragma once
+#include <core/cpu.h>
+#include <engine/native/kernel.h>
+#include <graph/graph.h>
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace chorus::native {
+
+/// An operator folded into the step that makes its operand.
+enum class EpilogueKind : uint8_t {
+  bias_channel,      ///< + constant per channel (axis 1 for convolution, last axis for matrix products)
+  scale_channel,     ///< × constant per channel
+  residual,          ///< + tensor of the output's shape (an extra operand of the step)
+  relu, clip, leaky_relu, hard_swish, hard_sigmoid, sigmoid, silu, tanh, gelu, gelu_tanh,
+};
+inline constexpr uint32_t epilogue_bit(EpilogueKind k) { return 1u << static_cast<int>(k); }
+
+struct EpilogueItem {
+  EpilogueKind kind;
+  NodeId node = kNone;             ///< the (last) node that it stands for
+  float alpha = 0, beta = 0;       ///< clip: low, high; leaky_relu: alpha; hard_sigmoid: alpha, beta
+  Value constant;                  ///< bias_channel, scale_channel: float32 [channels]
+  ValueId operand = kNone;         ///< residual: the other summand
+  NodeId also = kNone;             ///< silu: the Sigmoid
+};
+
+/// What a candidate knows when it decides and prepares.
+struct StepDescription {
+  const Graph* graph = nullptr;
+  NodeId node = kNone;
+  const CpuFeatures* cpu = nullptr;
+  std::span<const EpilogueItem> epilogues;   ///< accepted ones, in order (prepare only)
+  const Node& n() const { return graph->node(node); }
+  const Type& in(int i) const;               ///< kind none when omitted
+  const Type& out(int i) const;
+  const Value* constant(int i) const;        ///< null unless constant
+  bool has(int i) const { return in(i).kind != ValueKind::none; }
+};
+
+/// Made once at compile, shared by all instances.
+struct Prepared {
+  virtual ~Prepared() = default;
+  virtual int64_t bytes() const noexcept { return 0; }   ///< memory held, for reports
+  uint32_t constants_used = 0;               ///< bit i: operand i is packed inside; its original is not needed to run
+};
+
+struct Candidate {
+  std::string_view op;
+  std::string_view name;                     ///< "conv.gemm.avx512": shown by profile and `ir --level plan`
+  bool (*accepts)(const StepDescription&);
+  uint32_t epilogues;                        ///< mask of what it can take in
+  std::shared_ptr<const Prepared> (*prepare)(const StepDescription&);   ///< may be null
+  int64_t (*scratch)(const KernelContext&);  ///< bytes for the sizes in the context; null: none
+  KernelFn run;                              ///< residual epilogues: operands after the node's own, in order
+};
+
+/// All fast candidates in order of preference (first that accepts wins); a family's list is in engine/native/steps/<family>.cpp.
+std::span<const Candidate* const> candidates(std::string_view op);
+namespace steps {
+std::span<const Candidate> convolution_steps();
+std::span<const Candidate> matrix_steps();
+std::span<const Candidate> elementwise_steps();
+std::span<const Candidate> activation_steps();
+std::span<const Candidate> normalization_steps();
+std::span<const Candidate> pooling_steps();
+std::span<const Candidate> movement_steps();
+std::span<const Candidate> reduction_steps();
+}  // namespace steps
+
+}  // namespace chorus::native

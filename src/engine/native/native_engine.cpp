@@ -1,0 +1,90 @@
+#include <engine/native/call.h>
+#include <engine/native/exec/instance.h>
+#include <engine/native/native_engine.h>
+#include <graph/infer.h>
+
+#include <fmt/format.h>
+
+namespace chorus::native {
+namespace {
+
+class Evaluator final : public ConstantEvaluator {
+ public:
+  Result<std::vector<Value>> evaluate(const Graph& graph, NodeId node, std::span<const Value> inputs) override {
+    CallEnvironment environment;
+    environment.pool = &pool_;
+    environment.scratch = &scratch_;
+    environment.memory_budget = int64_t{1} << 30;
+    try {
+      return call_node(graph, node, inputs, {}, environment);
+    } catch (const Error& error) {
+      return error;
+    }
+  }
+
+ private:
+  ThreadPool pool_{ThreadPool::Options{}};
+  ScratchArena scratch_;
+};
+
+class NativeEngine final : public Engine {
+ public:
+  std::string_view name() const noexcept override { return "native"; }
+  std::string version() const override { return CHORUS_VERSION; }
+  std::vector<Claim> claim(const Graph& graph, const CompileOptions&) override {
+    std::vector<Claim> claims;
+    for (NodeId id : graph.order()) {
+      const Node& n = graph.node(id);
+      Claim claim{id};
+      const bool decomposes = n.op != nullptr && std::holds_alternative<Decompose>(n.op->meaning);
+      if (n.op == nullptr) {
+        claim.verdict = Verdict::no;
+        claim.reason = fmt::format("native: operator \"{}\" of domain \"{}\" has no row in the table", n.type, n.domain);
+      } else if (find_reference(n.op->domain, n.op->name) == nullptr && !decomposes) {
+        claim.verdict = Verdict::no;
+        claim.reason = fmt::format("native: {} has neither a kernel nor a decomposition", n.type);
+      }
+      claims.push_back(std::move(claim));
+    }
+    return claims;
+  }
+  std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) override {
+    return std::make_shared<NativeProgram>(optimize(model, options), options);
+  }
+};
+
+}  // namespace
+
+bool has_kernel(const Node& node) { return node.op != nullptr && find_reference(node.op->domain, node.op->name) != nullptr; }
+
+std::unique_ptr<ConstantEvaluator> make_evaluator() { return std::make_unique<Evaluator>(); }
+std::shared_ptr<Engine> make_native_engine() { return std::make_shared<NativeEngine>(); }
+
+std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) {
+  auto graph = std::make_shared<Graph>(*model.graph);
+  const auto evaluator = make_evaluator();
+  PassContext context;
+  context.evaluator = evaluator.get();
+  context.functions = &model.functions;
+  context.runs = &has_kernel;
+  run_passes(*graph, default_passes(options.optimize), context);
+  infer_types(*graph);
+  return graph;
+}
+
+NativeProgram::NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options)
+    : options_(options), pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})) {
+  for (ValueId id : graph->inputs()) inputs_.push_back({graph->value(id).name, graph->value(id).type});
+  for (ValueId id : graph->outputs()) outputs_.push_back({graph->value(id).name, graph->value(id).type});
+  PlanOptions plan;
+  plan.fuse = options.optimize > 0;
+  plan.reference_only = options.reference_kernels;
+  plan.cpu = &cpu();
+  plan_ = build_plan(std::move(graph), plan);
+}
+
+std::unique_ptr<Instance> NativeProgram::instance() { return std::make_unique<NativeInstance>(shared_from_this()); }
+
+std::string NativeProgram::str(std::string_view) const { return plan_.str(); }
+
+}  // namespace chorus::native

@@ -1,0 +1,18 @@
+// The native engine: the reference for all others, and the one that is always there.
+#pragma once
+#include <engine/engine.h>
+#include <graph/pass.h>
+
+#include <memory>
+
+namespace chorus::native {
+
+std::shared_ptr<Engine> make_native_engine();
+/// Constant folding by the reference kernels.
+std::unique_ptr<ConstantEvaluator> make_evaluator();
+/// The graph as the native engine runs it: passes applied, types inferred. What `chorus ir --level graph` prints.
+std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options);
+/// Whether a node's newest version has a kernel of its own.
+bool has_kernel(const Node& node);
+
+}  // namespace chorus::native
