@@ -14,7 +14,9 @@ HOUSE = [
     ["engine/native/fast"],
     ["engine/native/reference"],
     ["engine/native/plan"],
+    ["engine/native/steps"],
     ["engine/native/exec"],
+    ["engine/native/native_engine"],  # two files, not a folder: the engine made of all parts
     ["tensor"],
     ["autograd"],
     ["format"],
@@ -74,7 +76,7 @@ def layer_of(path):
     best = None
     for storey, names in enumerate(HOUSE):
         for name in names:
-            if (path == name or path.startswith(name + "/")) and (best is None or len(name) > len(best[1])):
+            if (path == name or path.startswith((name + "/", name + "."))) and (best is None or len(name) > len(best[1])):
                 best = (storey, name)
     return best
 
