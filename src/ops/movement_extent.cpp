@@ -1,7 +1,7 @@
 // Shape and value rules of the operators that change extents: Slice, Expand, Tile, Pad and the block moves.
-#include <fmt/format.h>
 #include <ops/movement_shape.h>
 #include <ops/rules.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <climits>
@@ -41,18 +41,22 @@ Dim clamp_index(const Dim& v, const Dim& extent, const Dim& low, const Dim& high
 
 int64_t slice_start(int64_t start, int64_t step, int64_t extent) {
   if (start < 0) start = start < -extent ? -1 : start + extent;  // also for INT64_MIN
-  return step > 0 ? std::clamp<int64_t>(start, 0, extent) : std::clamp<int64_t>(start, 0, std::max<int64_t>(extent - 1, 0));
+  return step > 0 ? std::clamp<int64_t>(start, 0, extent)
+                  : std::clamp<int64_t>(start, 0, std::max<int64_t>(extent - 1, 0));
 }
 
 Dim slice_extent(const Dim& start, const Dim& end, int64_t step, const Dim& extent) {
   if (extent.is(0)) return 0;
   const Dim last = extent - Dim(1);
-  const Dim from = step > 0 ? clamp_index(start, extent, 0, extent) : clamp_index(start, extent, 0, last);
+  const Dim from = step > 0       ? clamp_index(start, extent, 0, extent)
+                   : start.is(-1) ? last
+                                  : clamp_index(start, extent, 0, last);
   const Dim to = step > 0 ? clamp_index(end, extent, 0, extent) : clamp_index(end, extent, -1, last);
   if (from.is_unknown() || to.is_unknown()) return Dim::unknown();
   const Dim distance = step > 0 ? to - from : from - to;
   if (step == INT64_MIN) return distance.is_number() ? Dim(distance.number() > 0 ? 1 : 0) : Dim::unknown();
-  return ceildiv(most(distance, Dim(0)), Dim(step > 0 ? step : -step));
+  const Dim length = ceildiv(most(distance, Dim(0)), Dim(step > 0 ? step : -step));
+  return step > 0 ? length : least(length, extent);  // going backwards through an extent of 0 takes nothing
 }
 
 namespace {
@@ -67,12 +71,16 @@ struct SliceSpec {
 std::optional<SliceSpec> read_slice(ShapeContext& ctx, int rank) {
   const auto starts = small_values(ctx, 1), ends = small_values(ctx, 2);
   const auto count = [&](int i) -> int64_t { return ctx.has_input(i) ? rules::known_count(ctx, i) : -1; };
-  const int64_t n = starts ? static_cast<int64_t>(starts->size()) : ends ? static_cast<int64_t>(ends->size()) : std::max(count(1), count(2));
+  const int64_t n = starts ? static_cast<int64_t>(starts->size())
+                    : ends ? static_cast<int64_t>(ends->size())
+                           : std::max(count(1), count(2));
   if (n < 0) return std::nullopt;
-  if (n > rank) ctx.fail(Code::shape, fmt::format("{} starts for x of shape {} (rank {})", n, ctx.input(0).str(), rank));
+  if (n > rank)
+    ctx.fail(Code::shape, fmt::format("{} starts for x of shape {} (rank {})", n, ctx.input(0).str(), rank));
   for (const int i : {1, 2, 3, 4}) {
     if (const int64_t c = count(i); c >= 0 && c != n) {
-      ctx.fail(Code::shape, fmt::format("starts have {} elements, operand {} has {}", n, i, c), "give one per sliced axis");
+      ctx.fail(Code::shape, fmt::format("starts have {} elements, operand {} has {}", n, i, c),
+               "give one per sliced axis");
     }
   }
   SliceSpec s;
@@ -107,7 +115,9 @@ void infer_slice(ShapeContext& ctx) {
   Dims out = x.dims;
   for (size_t i = 0; i < spec->axes.size(); ++i) {
     Dim& d = out[static_cast<size_t>(spec->axes[i])];
-    d = spec->steps[i].is_number() ? named(ctx, slice_extent(spec->starts[i], spec->ends[i], spec->steps[i].number(), d)) : ctx.fresh();
+    d = spec->steps[i].is_number()
+            ? named(ctx, slice_extent(spec->starts[i], spec->ends[i], spec->steps[i].number(), d))
+            : ctx.fresh();
   }
   set_dims(ctx, std::move(out));
 }
@@ -141,7 +151,8 @@ void infer_expand(ShapeContext& ctx) {
     return set_dims(ctx, fresh_dims(ctx, static_cast<int>(std::max<int64_t>(n, x.rank()))));
   }
   for (const Dim& d : *shape) {
-    if (d.is_number() && d.number() < 0) ctx.fail(Code::shape, fmt::format("the shape has the negative extent {}", d.number()));
+    if (d.is_number() && d.number() < 0)
+      ctx.fail(Code::shape, fmt::format("the shape has the negative extent {}", d.number()));
   }
   if (!x.has_rank) {
     return set_unranked(ctx);
@@ -197,13 +208,15 @@ void infer_tile(ShapeContext& ctx) {
   const auto repeats = small_values(ctx, 1);
   if (!repeats) return set_dims(ctx, fresh_dims(ctx, x.rank()));
   if (static_cast<int>(repeats->size()) != x.rank()) {
-    ctx.fail(Code::shape, fmt::format("repeats has {} elements, x has shape {} (rank {})", repeats->size(), x.str(), x.rank()),
+    ctx.fail(Code::shape,
+             fmt::format("repeats has {} elements, x has shape {} (rank {})", repeats->size(), x.str(), x.rank()),
              "give one repeat per axis");
   }
   Dims out;
   for (size_t i = 0; i < repeats->size(); ++i) {
     const Dim& r = (*repeats)[i];
-    if (r.is_number() && r.number() < 0) ctx.fail(Code::shape, fmt::format("repeats has the negative number {}", r.number()));
+    if (r.is_number() && r.number() < 0)
+      ctx.fail(Code::shape, fmt::format("repeats has the negative number {}", r.number()));
     out.push_back(named(ctx, x.dims[i] * r));
   }
   set_dims(ctx, std::move(out));
@@ -224,7 +237,8 @@ void value_tile(ShapeContext& ctx) {
 }
 
 namespace {
-void check_pad(ShapeContext& ctx, std::string_view mode, const Dim& extent, const Dim& begin, const Dim& end, int axis) {
+void check_pad(ShapeContext& ctx, std::string_view mode, const Dim& extent, const Dim& begin, const Dim& end,
+               int axis) {
   if (mode == "constant" || !extent.is_number()) return;
   const int64_t wide = std::max(begin.is_number() ? begin.number() : 0, end.is_number() ? end.number() : 0);
   if (wide > 0 && extent.number() == 0) {
@@ -251,7 +265,8 @@ void infer_pad(ShapeContext& ctx) {
   Dims out = x.dims;
   const auto pads = small_values(ctx, 1);
   if (pads && pads->size() != 2 * axes.size()) {
-    ctx.fail(Code::shape, fmt::format("pads has {} elements for {} axes", pads->size(), axes.size()), "give a begin and an end for each axis");
+    ctx.fail(Code::shape, fmt::format("pads has {} elements for {} axes", pads->size(), axes.size()),
+             "give a begin and an end for each axis");
   }
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& d = out[static_cast<size_t>(axes[i])];
@@ -263,7 +278,8 @@ void infer_pad(ShapeContext& ctx) {
     check_pad(ctx, mode, d, begin, end, axes[i]);
     const Dim sum = d + begin + end;
     if (sum.is_number() && sum.number() < 0) {
-      ctx.fail(Code::shape, fmt::format("pads {} and {} take more from axis {} than its extent {}", begin.str(), end.str(), axes[i], d.str()));
+      ctx.fail(Code::shape, fmt::format("pads {} and {} take more from axis {} than its extent {}", begin.str(),
+                                        end.str(), axes[i], d.str()));
     }
     d = named(ctx, sum);
   }
@@ -275,7 +291,8 @@ int64_t block_size(const NodeContext& ctx) {
   const int64_t b = ctx.attrs().integer("blocksize");
   if (b < 1) ctx.fail(Code::bad_input, fmt::format("blocksize is {}", b), "use a blocksize of at least 1");
   const std::string_view mode = ctx.attrs().string("mode", "DCR");
-  if (mode != "DCR" && mode != "CRD") ctx.fail(Code::bad_input, fmt::format("mode '{}' does not exist", mode), "use DCR or CRD");
+  if (mode != "DCR" && mode != "CRD")
+    ctx.fail(Code::bad_input, fmt::format("mode '{}' does not exist", mode), "use DCR or CRD");
   return b;
 }
 /// d / by, which must leave no rest.
@@ -313,12 +330,14 @@ void infer_reverse_sequence(ShapeContext& ctx) {
   const Type& x = tensor_input(ctx, 0);
   const int64_t batch = ctx.attrs().integer("batch_axis", 1), time = ctx.attrs().integer("time_axis", 0);
   if (batch == time || batch < 0 || batch > 1 || time < 0 || time > 1) {
-    ctx.fail(Code::bad_input, fmt::format("batch_axis {} and time_axis {}", batch, time), "one of them is 0, the other 1");
+    ctx.fail(Code::bad_input, fmt::format("batch_axis {} and time_axis {}", batch, time),
+             "one of them is 0, the other 1");
   }
   rules::require_rank_at_least(ctx, 0, 2);
   rules::require_rank(ctx, 1, 1);
   if (x.has_rank && ctx.input(1).has_rank) {
-    ctx.require_equal(x.dims[static_cast<size_t>(batch)], ctx.input(1).dims[0], "batch extent and number of sequence_lens");
+    ctx.require_equal(x.dims[static_cast<size_t>(batch)], ctx.input(1).dims[0],
+                      "batch extent and number of sequence_lens");
   }
   rules::infer_same(ctx);
 }

@@ -1,7 +1,7 @@
 #include <ops/movement_shape.h>
 
-#include <fmt/format.h>
 #include <ops/rules.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
@@ -33,7 +33,8 @@ std::optional<std::vector<int64_t>> static_dims(const Type& type) {
 
 void set_dims(ShapeContext& ctx, Dims dims, int output) {
   if (dims.size() > static_cast<size_t>(kMaxRank)) {
-    ctx.fail(Code::shape, fmt::format("the result would have rank {}", dims.size()), fmt::format("the largest rank is {}", kMaxRank));
+    ctx.fail(Code::shape, fmt::format("the result would have rank {}", dims.size()),
+             fmt::format("the largest rank is {}", kMaxRank));
   }
   ctx.set_output(output, Type::tensor(ctx.input(0).dtype, std::move(dims)));
 }
@@ -54,7 +55,8 @@ int64_t length_of(ShapeContext& ctx, int i) {
 /// Checks that a rank from a file is one that exists, before memory for it is taken.
 int bounded_rank(ShapeContext& ctx, int64_t rank) {
   if (rank > kMaxRank) {
-    ctx.fail(Code::shape, fmt::format("the result would have rank {}", rank), fmt::format("the largest rank is {}", kMaxRank));
+    ctx.fail(Code::shape, fmt::format("the result would have rank {}", rank),
+             fmt::format("the largest rank is {}", kMaxRank));
   }
   return static_cast<int>(rank);
 }
@@ -62,7 +64,8 @@ int bounded_rank(ShapeContext& ctx, int64_t rank) {
 /// Removes what both lists have: equal dimensions and common divisors of the numbers. What is left are the products' quotients.
 void cancel(Dims& a, Dims& b) {
   for (auto i = a.begin(); i != a.end();) {
-    const auto j = i->is_unknown() ? b.end() : std::find_if(b.begin(), b.end(), [&](const Dim& d) { return d.same(*i); });
+    const auto j =
+        i->is_unknown() ? b.end() : std::find_if(b.begin(), b.end(), [&](const Dim& d) { return d.same(*i); });
     if (j == b.end()) {
       ++i;
       continue;
@@ -88,17 +91,21 @@ std::vector<Dim> reshape_target(ShapeContext& ctx, const Dims& wanted, const Typ
   for (size_t i = 0; i < wanted.size(); ++i) {
     const Dim& d = wanted[i];
     if (d.is(-1)) {
-      if (*inferred >= 0) ctx.fail(Code::shape, "the shape has more than one -1", "leave at most one dimension to be inferred");
+      if (*inferred >= 0)
+        ctx.fail(Code::shape, "the shape has more than one -1", "leave at most one dimension to be inferred");
       *inferred = static_cast<int>(i);
       out.push_back(Dim::unknown());
     } else if (d.is(0) && !zero_is_zero) {
       if (x.has_rank && i >= x.dims.size()) {
-        ctx.fail(Code::shape, fmt::format("0 at position {} copies a dimension that the input of shape {} does not have", i, x.str()),
-                 "set allowzero=1 for an extent of zero");
+        ctx.fail(
+            Code::shape,
+            fmt::format("0 at position {} copies a dimension that the input of shape {} does not have", i, x.str()),
+            "set allowzero=1 for an extent of zero");
       }
       out.push_back(x.has_rank ? named(ctx, x.dims[i]) : ctx.fresh());
     } else if (d.is_number() && d.number() < 0) {
-      ctx.fail(Code::shape, fmt::format("the shape has {} at position {}", d.number(), i), "use -1 for an inferred dimension");
+      ctx.fail(Code::shape, fmt::format("the shape has {} at position {}", d.number(), i),
+               "use -1 for an inferred dimension");
     } else {
       out.push_back(d);
     }
@@ -117,7 +124,8 @@ Dim inferred_dim(ShapeContext& ctx, const Dims& out, const Type& x, int at) {
     if (static_cast<int>(i) != at) rest.push_back(out[i]);
   }
   if (!x.has_rank || any_unknown(x.dims) || any_unknown(rest)) return ctx.fresh();
-  if (ctx.attrs().integer("allowzero") != 0 && std::any_of(rest.begin(), rest.end(), [](const Dim& d) { return d.is(0); })) {
+  if (ctx.attrs().integer("allowzero") != 0 &&
+      std::any_of(rest.begin(), rest.end(), [](const Dim& d) { return d.is(0); })) {
     ctx.fail(Code::shape, "the shape has both 0 and -1 with allowzero=1: the inferred dimension could be anything");
   }
   Dims from = x.dims;
@@ -126,8 +134,10 @@ Dim inferred_dim(ShapeContext& ctx, const Dims& out, const Type& x, int at) {
   if (known.is(1)) return named(ctx, total);
   if (known.is(0)) return total.is(0) ? Dim(0) : ctx.fresh();
   if (Dim::equal(mod(total, known), Dim(0)) == Dim::Truth::no) {
-    ctx.fail(Code::shape, fmt::format("input of shape {} cannot be reshaped to {}: its elements do not divide", x.str(), dims_text(out)),
-             "choose a shape with the same number of elements");
+    ctx.fail(
+        Code::shape,
+        fmt::format("input of shape {} cannot be reshaped to {}: its elements do not divide", x.str(), dims_text(out)),
+        "choose a shape with the same number of elements");
   }
   const Dim quotient = floordiv(total, known);
   if (quotient.is_unknown()) return ctx.fresh();
@@ -154,10 +164,13 @@ void infer_reshape(ShapeContext& ctx) {
     cancel(from, to);
     const Dim a = all(from), b = all(to);
     if (Dim::equal(a, b) == Dim::Truth::no && !(all(x.dims).is(0) && all(out).is(0))) {
-      ctx.fail(Code::shape, fmt::format("input of shape {} cannot be reshaped to {}: the numbers of elements differ", x.str(), dims_text(out)),
+      ctx.fail(Code::shape,
+               fmt::format("input of shape {} cannot be reshaped to {}: the numbers of elements differ", x.str(),
+                           dims_text(out)),
                "choose a shape with the same number of elements");
     }
-    if (!a.is_unknown() && !b.is_unknown()) ctx.require_equal(all(x.dims), all(out), "elements of the input and of the shape");
+    if (!a.is_unknown() && !b.is_unknown())
+      ctx.require_equal(all(x.dims), all(out), "elements of the input and of the shape");
   }
   for (Dim& d : out) d = named(ctx, d);
   set_dims(ctx, std::move(out));
@@ -172,7 +185,8 @@ void infer_flatten(ShapeContext& ctx) {
              fmt::format("use an axis in [{}, {}]", -rank, rank));
   }
   const int at = static_cast<int>(axis < 0 ? axis + rank : axis);
-  set_dims(ctx, {named(ctx, rules::product(x.dims, 0, at)), named(ctx, rules::product(x.dims, at, static_cast<int>(rank)))});
+  set_dims(ctx,
+           {named(ctx, rules::product(x.dims, 0, at)), named(ctx, rules::product(x.dims, at, static_cast<int>(rank)))});
 }
 
 void infer_squeeze(ShapeContext& ctx) {
@@ -201,7 +215,8 @@ void infer_squeeze(ShapeContext& ctx) {
     if (std::find(at.begin(), at.end(), i) == at.end()) {
       out.push_back(d);
     } else if (Dim::equal(d, Dim(1)) == Dim::Truth::no) {
-      ctx.fail(Code::shape, fmt::format("axis {} of x of shape {} has extent {}, only 1 can be squeezed", i, x.str(), d.str()));
+      ctx.fail(Code::shape,
+               fmt::format("axis {} of x of shape {} has extent {}, only 1 can be squeezed", i, x.str(), d.str()));
     } else if (!d.is(1) && !d.is_unknown()) {
       ctx.require_equal(d, Dim(1), fmt::format("extent of squeezed axis {}", i));
     }
@@ -212,7 +227,9 @@ void infer_squeeze(ShapeContext& ctx) {
 void infer_unsqueeze(ShapeContext& ctx) {
   const Type& x = tensor_input(ctx, 0);
   const auto axes = known_ints(ctx, 1);
-  const int64_t n = axes ? static_cast<int64_t>(axes->size()) : (ctx.input(1).has_rank && ctx.input(1).rank() == 0) ? 1 : length_of(ctx, 1);
+  const int64_t n = axes                                                  ? static_cast<int64_t>(axes->size())
+                    : (ctx.input(1).has_rank && ctx.input(1).rank() == 0) ? 1
+                                                                          : length_of(ctx, 1);
   if (!x.has_rank || n < 0) return set_unranked(ctx);
   const int rank = bounded_rank(ctx, x.rank() + n);
   if (!axes) return set_dims(ctx, fresh_dims(ctx, rank));
@@ -263,7 +280,8 @@ std::vector<int> permutation(const NodeContext& ctx, int rank) {
     return perm;
   }
   if (static_cast<int>(given.size()) != rank) {
-    ctx.fail(Code::shape, fmt::format("perm has {} axes, x has shape {} (rank {})", given.size(), ctx.input(0).str(), rank));
+    ctx.fail(Code::shape,
+             fmt::format("perm has {} axes, x has shape {} (rank {})", given.size(), ctx.input(0).str(), rank));
   }
   return rules::normalize_axes(ctx, given, rank, "perm");
 }
@@ -348,7 +366,8 @@ void value_concat(ShapeContext& ctx) {
       out.insert(out.end(), static_cast<size_t>(n), Dim::unknown());  // part of a shape is better than none
     }
   }
-  if (some && (ctx.input(0).dtype == DType::int64 || ctx.input(0).dtype == DType::int32)) ctx.set_value(0, std::move(out));
+  if (some && (ctx.input(0).dtype == DType::int64 || ctx.input(0).dtype == DType::int32))
+    ctx.set_value(0, std::move(out));
 }
 
 namespace {
@@ -363,18 +382,22 @@ Dims split_extents(ShapeContext& ctx, const Dim& extent) {
     }
     Dim sum = 0;
     for (const Dim& d : *sizes) {
-      if (d.is_number() && d.number() < 0) ctx.fail(Code::shape, fmt::format("split has the negative length {}", d.number()));
+      if (d.is_number() && d.number() < 0)
+        ctx.fail(Code::shape, fmt::format("split has the negative length {}", d.number()));
       sum = sum + d;
     }
-    if (!sum.is_unknown() && !extent.is_unknown()) ctx.require_equal(sum, extent, "sum of split and extent of the axis");
+    if (!sum.is_unknown() && !extent.is_unknown())
+      ctx.require_equal(sum, extent, "sum of split and extent of the axis");
     return *sizes;
   }
   if (ctx.attrs().given("num_outputs") && ctx.attrs().integer("num_outputs") != parts) {
-    ctx.fail(Code::shape, fmt::format("num_outputs is {}, the node has {} outputs", ctx.attrs().integer("num_outputs"), parts));
+    ctx.fail(Code::shape,
+             fmt::format("num_outputs is {}, the node has {} outputs", ctx.attrs().integer("num_outputs"), parts));
   }
   const Dim chunk = ceildiv(extent, Dim(parts)), last = extent - chunk * Dim(parts - 1);
   if (last.is_number() && last.number() < 0) {
-    ctx.fail(Code::shape, fmt::format("an axis of extent {} cannot be split into {} parts of {}", extent.str(), parts, chunk.str()),
+    ctx.fail(Code::shape,
+             fmt::format("an axis of extent {} cannot be split into {} parts of {}", extent.str(), parts, chunk.str()),
              "give the lengths in the operand `split`");
   }
   Dims out(static_cast<size_t>(parts), chunk);

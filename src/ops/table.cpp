@@ -8,11 +8,11 @@ std::vector<const OpDef*> built_in_ops() {
   [[maybe_unused]] const auto list = [&](std::span<const OpDef> family) {
     for (const OpDef& def : family) rows.push_back(&def);
   };
-  // list(families::elementwise_ops());
+  list(families::elementwise_ops());
   // list(families::unary_ops());
   // list(families::activation_ops());
   // list(families::reduction_ops());
-  // list(families::movement_ops());
+  list(families::movement_ops());
   // list(families::indexing_ops());
   // list(families::creation_ops());
   // list(families::cast_ops());

@@ -23,11 +23,11 @@ Map all() {
   [[maybe_unused]] const auto list = [&](std::span<const KernelRow> family) {
     for (const KernelRow& row : family) map.emplace(Key{row.domain, row.op}, row.run);
   };
-  // list(reference::elementwise_kernels());
+  list(reference::elementwise_kernels());
   // list(reference::unary_kernels());
   // list(reference::activation_kernels());
   // list(reference::reduction_kernels());
-  // list(reference::movement_kernels());
+  list(reference::movement_kernels());
   // list(reference::indexing_kernels());
   // list(reference::creation_kernels());
   // list(reference::cast_kernels());
