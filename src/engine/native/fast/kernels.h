@@ -2,7 +2,10 @@
 // not throw; arguments are trusted (shapes were checked when the plan was made). Results are bit-equal for any pool.
 #pragma once
 #include <engine/native/fast/conv.h>
+#include <engine/native/fast/elementwise.h>
 #include <engine/native/fast/gemm.h>
+#include <engine/native/fast/image.h>
+#include <engine/native/fast/rows.h>
 
 #include <core/cpu.h>
 #include <core/thread_pool.h>
@@ -32,6 +35,20 @@ struct FastKernels {
   void (*conv_transpose_pack_weights)(const ConvShape& shape, const float* weights, float* packed) noexcept;
   size_t (*conv_transpose_scratch_bytes)(const ConvShape& shape, const ConvSizes& sizes, int threads) noexcept;
   void (*conv_transpose_run)(const ConvArgs& args, ThreadPool& pool) noexcept;
+
+  void (*unary_run)(const UnaryArgs& args, ThreadPool& pool) noexcept;
+  void (*binary_run)(const BinaryArgs& args, ThreadPool& pool) noexcept;
+  void (*transpose_run)(const TransposeArgs& args, ThreadPool& pool) noexcept;
+
+  void (*softmax_run)(const SoftmaxArgs& args, ThreadPool& pool) noexcept;
+  void (*norm_run)(const NormArgs& args, ThreadPool& pool) noexcept;
+  size_t (*reduce_scratch_bytes)(const ReduceArgs& args) noexcept;
+  void (*reduce_run)(const ReduceArgs& args, ThreadPool& pool) noexcept;
+
+  size_t (*pool_scratch_bytes)(const PoolArgs& args, int threads) noexcept;
+  void (*pool_run)(const PoolArgs& args, ThreadPool& pool) noexcept;
+  size_t (*resize_scratch_bytes)(const ResizeArgs& args, int threads) noexcept;
+  void (*resize_run)(const ResizeArgs& args, ThreadPool& pool) noexcept;
 };
 
 /// The table of the highest level that `features` allows: kernels(cpu()), or kernels(masked(cpu(), "avx512")) to force a

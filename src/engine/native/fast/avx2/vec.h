@@ -48,6 +48,10 @@ CHORUS_FAST_INLINE F load_even(const float* p, Tail t) {
   const __m256i at = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
   return _mm256_mask_i32gather_ps(zero(), p, at, _mm256_castsi256_ps(t), 4);
 }
+/// p[at[i]] of the lanes that are alive.
+CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail t) {
+  return _mm256_mask_i32gather_ps(zero(), p, _mm256_maskload_epi32(at, t), _mm256_castsi256_ps(t), 4);
+}
 
 CHORUS_FAST_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
 CHORUS_FAST_INLINE F fnma(F a, F b, F c) { return _mm256_fnmadd_ps(a, b, c); }

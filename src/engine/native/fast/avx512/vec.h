@@ -42,6 +42,10 @@ CHORUS_FAST_INLINE F load_even(const float* p, Tail t) {
   return pick_even(_mm512_maskz_loadu_ps(static_cast<__mmask16>(bits), p),
                    _mm512_maskz_loadu_ps(static_cast<__mmask16>(bits >> 16), p + 16));
 }
+/// p[at[i]] of the lanes that are alive.
+CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail t) {
+  return _mm512_mask_i32gather_ps(zero(), t, _mm512_maskz_loadu_epi32(t, at), p, 4);
+}
 
 CHORUS_FAST_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 CHORUS_FAST_INLINE F fnma(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }

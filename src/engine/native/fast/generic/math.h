@@ -64,7 +64,7 @@ CHORUS_FAST_INLINE F tanh(F x) {
   const F small = fma(x * s, polynomial(s, c), x);
   const F e = exp(min(set1(20.0f), a + a));
   const F large = set1(1.0f) - set1(2.0f) / (e + set1(1.0f));
-  return select(lt(a, set1(0.6f)), small, with_sign(large, x));
+  return with_sign(select(lt(a, set1(0.6f)), small, large), x);
 }
 
 CHORUS_FAST_INLINE F sigmoid(F x) {
@@ -84,11 +84,12 @@ CHORUS_FAST_INLINE F erf(F x) {
   return select(lt(abs(x), set1(0.93f)), small, with_sign(large, x));
 }
 
-/// The rounding error of x * x, exactly.
-CHORUS_FAST_INLINE F square_error(F x, F square) {
-  if constexpr (fused) return fma(x, x, zero() - square);
-  const F high = as_float(as_int(x) & static_cast<int32_t>(0xfffff000u)), low = x - high;
-  return ((high * high - square) + (high + high) * low) + low * low;
+/// The rounding error of a * b, exactly (barring underflow).
+CHORUS_FAST_INLINE F product_error(F a, F b, F product) {
+  if constexpr (fused) return fma(a, b, zero() - product);
+  const F ah = as_float(as_int(a) & static_cast<int32_t>(0xfffff000u)), al = a - ah;
+  const F bh = as_float(as_int(b) & static_cast<int32_t>(0xfffff000u)), bl = b - bh;
+  return (((ah * bh - product) + ah * bl) + al * bh) + al * bl;
 }
 
 /// x * Phi(x); the lower tail comes from exp(-x^2/2) * erfcx, so that it keeps its relative accuracy.
@@ -98,18 +99,32 @@ CHORUS_FAST_INLINE F gelu(F x) {
   const F a = min(set1(14.5f), abs(x)), t = a * set1(0.707106781f);
   const F q = (t - set1(2.0f)) / (t + set1(2.0f));
   const F s = a * a;
-  const F e = exp_with(s * set1(-0.5f), square_error(a, s) * set1(-0.5f));
-  const F below = set1(0.5f) * e * (polynomial(q, c) / fma(set1(2.0f), t, set1(1.0f)));
-  return x * select(lt(x, zero()), below, set1(1.0f) - below);
+  const F e = exp_with(s * set1(-0.5f), product_error(a, a, s) * set1(-0.5f));
+  const F below = (set1(0.5f) * a * polynomial(q, c) / fma(set1(2.0f), t, set1(1.0f))) * e;  // |x| Phi(-|x|)
+  const F y = select(lt(x, zero()), zero() - below, x - below);
+  return select(lt(x, set1(-14.5f)), x * zero(), y);
 }
+
+/// x / (1 + e^-u), u = 2 sqrt(2/pi) (x + 0.044715 x^3) in two parts: the lower tail would magnify its rounding |u| times.
 CHORUS_FAST_INLINE F gelu_tanh(F x) {
-  const F inner = x * fma(x * x, set1(0.0713548163f), set1(1.59576912f));  // 2 sqrt(2/pi) (x + 0.044715 x^3)
-  return x * sigmoid(inner);
+  const F one = set1(1.59576917f), one_low = set1(-4.53406805e-08f);     // 2 sqrt(2/pi)
+  const F cube = set1(0.0713548139f), cube_low = set1(2.39883247e-09f);  // times 0.044715
+  const F a = min(set1(12.0f), max(set1(-12.0f), x));
+  const F s = a * a, s_low = product_error(a, a, s);
+  const F p = s * cube, p_low = product_error(s, cube, p) + fma(s, cube_low, fma(s_low, cube, one_low));
+  const F v = one + p, v_low = (p - (v - one)) - ((v - (v - one)) - one) + p_low;
+  const F u = a * v, u_low = fma(a, v_low, product_error(a, v, u));
+  const F low = select(lt(x, zero()), u_low, zero() - u_low);
+  const F e = exp_with(zero() - abs(u), low);
+  return x * (select(lt(x, zero()), e, set1(1.0f)) / (set1(1.0f) + e));
 }
 CHORUS_FAST_INLINE F hard_sigmoid(F x, F alpha, F beta) {
   return min(set1(1.0f), max(zero(), fma(alpha, x, beta)));
 }
-CHORUS_FAST_INLINE F hard_swish(F x) { return x * hard_sigmoid(x, set1(0.166666667f), set1(0.5f)); }
+/// The sum comes first, so that it is exact near -3.
+CHORUS_FAST_INLINE F hard_swish(F x) {
+  return x * (min(set1(6.0f), max(zero(), x + set1(3.0f))) * set1(0.166666667f));
+}
 CHORUS_FAST_INLINE F softplus(F x) { return max(zero(), x) + log1p_unit(exp(zero() - abs(x))); }
 
 }  // namespace chorus::fast::CHORUS_FAST_LEVEL

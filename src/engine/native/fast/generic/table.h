@@ -2,7 +2,11 @@
 #pragma once
 #include <engine/native/fast/generic/conv.h>
 #include <engine/native/fast/generic/conv_transpose.h>
+#include <engine/native/fast/generic/elementwise.h>
 #include <engine/native/fast/generic/gemm.h>
+#include <engine/native/fast/generic/image.h>
+#include <engine/native/fast/generic/reduce.h>
+#include <engine/native/fast/generic/rows.h>
 #include <engine/native/fast/kernels.h>
 
 #define CHORUS_FAST_TEXT_OF(name) #name
@@ -29,6 +33,17 @@ const FastKernels& table() noexcept {
       .conv_transpose_pack_weights = conv_transpose_pack_weights,
       .conv_transpose_scratch_bytes = conv_transpose_scratch_bytes,
       .conv_transpose_run = conv_transpose_run,
+      .unary_run = unary_run,
+      .binary_run = binary_run,
+      .transpose_run = transpose_run,
+      .softmax_run = softmax_run,
+      .norm_run = norm_run,
+      .reduce_scratch_bytes = reduce_scratch_bytes,
+      .reduce_run = reduce_run,
+      .pool_scratch_bytes = pool_scratch_bytes,
+      .pool_run = pool_run,
+      .resize_scratch_bytes = resize_scratch_bytes,
+      .resize_run = resize_run,
   };
   return all;
 }

@@ -41,6 +41,12 @@ CHORUS_FAST_INLINE F load_even(const float* p, Tail n) {
   for (int i = 0; i < W; ++i) if (i < n) v[i] = p[2 * i];
   return v;
 }
+/// p[at[i]] of the lanes that are alive.
+CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail n) {
+  F v{};
+  for (int i = 0; i < W; ++i) if (i < n) v[i] = p[at[i]];
+  return v;
+}
 
 CHORUS_FAST_INLINE F fma(F a, F b, F c) { return a * b + c; }
 CHORUS_FAST_INLINE F fnma(F a, F b, F c) { return c - a * b; }
