@@ -12,7 +12,8 @@ namespace chorus {
 namespace {
 
 TEST(Buffer, IsAlignedWritableAndReadableBehindTheEnd) {
-  for (size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{4} << 20, (size_t{8} << 20) + 3}) {
+  const size_t mebi = size_t{1} << 20;
+  for (size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{64}, size_t{65}, 4 * mebi, 8 * mebi + 3}) {
     Buffer buffer = Buffer::allocate(bytes);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % 64, 0u);
     EXPECT_EQ(buffer.bytes(), bytes);

@@ -74,7 +74,8 @@ class Nearest {
   double round(double x, bool& overflows) const {
     const double a = std::abs(x);
     overflows = false;
-    auto above = std::lower_bound(values_.begin(), values_.end(), a, [](const Entry& e, double v) { return e.value < v; });
+    const auto less = [](const Entry& e, double v) { return e.value < v; };
+    const auto above = std::lower_bound(values_.begin(), values_.end(), a, less);
     if (above == values_.begin()) return std::copysign(above->value, x);
     const Entry low = *(above - 1);
     const Entry high = above == values_.end() ? Entry{overflow_, low.code + 1} : *above;
@@ -119,7 +120,7 @@ TEST(Convert, EveryCodeDecodesAsDefined) {
     double largest = 0;
     double smallest = kInf;
     for (unsigned code = 0; code < count; ++code) {
-      ASSERT_TRUE(same_value(out[code], value_of(d, code))) << dtype_name(d.type) << " code " << code << " " << out[code];
+      ASSERT_TRUE(same_value(out[code], value_of(d, code))) << dtype_name(d.type) << " code " << code;
       ASSERT_TRUE(same_value(narrow[code], out[code])) << dtype_name(d.type) << " code " << code;
       if (std::isfinite(out[code])) largest = std::max(largest, out[code]);
       if (out[code] > 0) smallest = std::min(smallest, out[code]);
@@ -272,8 +273,8 @@ TEST(Convert, IntegersWrapAndTruncate) {
   EXPECT_EQ(to[2], 44);
   EXPECT_EQ(to[3], -1);
   std::mt19937_64 rng(9);
-  const DType targets[] = {DType::int2, DType::uint2, DType::int4, DType::uint4, DType::int8, DType::uint8, DType::int16,
-                           DType::uint16, DType::int32, DType::uint32, DType::int64};
+  const DType targets[] = {DType::int2,  DType::uint2,  DType::int4,  DType::uint4,  DType::int8, DType::uint8,
+                           DType::int16, DType::uint16, DType::int32, DType::uint32, DType::int64};
   for (DType t : targets) {
     const int bits = dtype_bits(t);
     for (int i = 0; i < 2000; ++i) {
@@ -330,7 +331,8 @@ TEST(Convert, IntegersToFloatsRoundOnce) {
   EXPECT_EQ(get_f64(DType::bfloat16, b, 2), -std::ldexp(129, 55));
   cast_elements(DType::int64, in, 3, DType::float16, b, 0, 1, true);
   EXPECT_EQ(get_f64(DType::float16, b, 0), 65504);
-  const uint64_t u[3] = {UINT64_MAX, (uint64_t{1} << 63) + (uint64_t{1} << 55), (uint64_t{1} << 63) + (uint64_t{1} << 55) + 1};
+  const uint64_t high_tie = (uint64_t{1} << 63) + (uint64_t{1} << 55);
+  const uint64_t u[3] = {UINT64_MAX, high_tie, high_tie + 1};
   cast_elements(DType::uint64, u, 0, DType::bfloat16, b, 0, 3, true);
   EXPECT_EQ(get_f64(DType::bfloat16, b, 0), std::ldexp(1, 64));
   EXPECT_EQ(get_f64(DType::bfloat16, b, 1), std::ldexp(1, 63));
@@ -373,7 +375,9 @@ TEST(Convert, RunsAtAnyOffsetTouchNothingElse) {
   for (DType t : {DType::int2, DType::uint4, DType::float6e2m3, DType::float6e3m2, DType::float4e2m1, DType::float8e5m2,
                   DType::float16, DType::int32}) {
     const int bits = dtype_bits(t);
-    const auto bit = [](const std::vector<uint8_t>& v, int64_t i) { return v[static_cast<size_t>(i / 8)] >> (i % 8) & 1; };
+    const auto bit = [](const std::vector<uint8_t>& v, int64_t i) {
+      return v[static_cast<size_t>(i / 8)] >> (i % 8) & 1;
+    };
     for (int round = 0; round < 200; ++round) {
       const int64_t from = rng() % 40, to = rng() % 40, n = rng() % 700;
       const auto size = static_cast<size_t>(dtype_bytes(t, 800));
@@ -411,7 +415,8 @@ TEST(Convert, PackingIsThatOfOnnxRawData) {
   EXPECT_EQ(data[1], 2);
   // onnx.proto: byte0 = x0 | (x1 & 3) << 6; byte1 = x1 >> 2 | (x2 & 15) << 4; byte2 = x2 >> 4 | x3 << 2
   const unsigned x[4] = {0x15, 0x2a, 0x33, 0x0e};
-  const uint8_t packed[3] = {static_cast<uint8_t>(x[0] | (x[1] & 3) << 6), static_cast<uint8_t>(x[1] >> 2 | (x[2] & 15) << 4),
+  const uint8_t packed[3] = {static_cast<uint8_t>(x[0] | (x[1] & 3) << 6),
+                             static_cast<uint8_t>(x[1] >> 2 | (x[2] & 15) << 4),
                              static_cast<uint8_t>(x[2] >> 4 | x[3] << 2)};
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(get_f64(DType::float6e2m3, packed, i), value_of(definitions()[4], x[i]));
