@@ -1,11 +1,15 @@
+#include <core/convert.h>
 #include <ops/rules.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace chorus::rules {
 namespace {
+
+constexpr int64_t kMostValues = 1024;  // elements of a tensor that rules follow
 
 std::string dims_str(const Dims& dims) {
   std::string out = "[";
@@ -122,7 +126,9 @@ void value_same(ShapeContext& ctx) {
 
 std::optional<std::vector<int64_t>> known_ints(const NodeContext& ctx, int i) {
   const Value* v = ctx.constant(i);
-  if (v == nullptr || !v->is_tensor() || !(is_integer(v->dtype()) || v->dtype() == DType::boolean)) return std::nullopt;
+  if (v == nullptr || !v->is_tensor() || !(is_integer(v->dtype()) || v->dtype() == DType::boolean) || v->numel() > kMostValues) {
+    return std::nullopt;
+  }
   return v->to_int64s();
 }
 
@@ -142,7 +148,15 @@ std::optional<Dims> known_values(ShapeContext& ctx, int i) {
   if (!ctx.has_input(i)) return std::nullopt;
   if (const Dims* dims = ctx.value(i)) return *dims;
   if (const auto ints = known_ints(static_cast<const NodeContext&>(ctx), i)) return Dims(ints->begin(), ints->end());
-  return std::nullopt;
+  // Shape arithmetic takes detours through floats: whole numbers there are values too.
+  const Value* v = ctx.constant(i);
+  if (v == nullptr || !v->is_tensor() || !is_float(v->dtype()) || v->numel() > kMostValues) return std::nullopt;
+  Dims out;
+  for (const double d : v->to_doubles()) {
+    if (!(std::abs(d) < 0x1p53) || d != std::floor(d)) return std::nullopt;
+    out.emplace_back(static_cast<int64_t>(d));
+  }
+  return out;
 }
 
 int64_t known_count(const NodeContext& ctx, int i) {
@@ -246,6 +260,17 @@ Attributes without(const Attributes& all, std::span<const std::string_view> drop
   return kept;
 }
 }  // namespace
+
+Ref scalar(OpBuilder& b, DType type, double v) {
+  Value value = Value::tensor(type, Shape());
+  set_f64(type, value.mutable_data(), 0, v);
+  return b.constant(std::move(value));
+}
+
+Ref scalar_like(OpBuilder& b, Ref like, double v) {
+  const DType type = b.type_of(like).dtype;
+  return type != DType::undefined ? scalar(b, type, v) : b.op("CastLike", {scalar(b, DType::float32, v), like});
+}
 
 void next_version(OpBuilder& b) {
   const auto versions = b.op().versions;

@@ -75,6 +75,10 @@ Cost cost_transcendental(const CostContext& ctx);                ///< one evalua
 Cost cost_reduction(const CostContext& ctx);                     ///< one flop per element of operand 0
 Cost cost_flops(const CostContext& ctx, double flops_per_output_element, double transcendental_per_output_element = 0);
 
+/// A scalar constant of the element type of `like` (cast at run time where the type is not known yet).
+Ref scalar_like(OpBuilder& b, Ref like, double v);
+Ref scalar(OpBuilder& b, DType type, double v);
+
 /// Version steps: the next emit makes a node of the version after (before) the one that is being rewritten. Without it emit makes
 /// the newest, which is right for helpers (Reshape, Unsqueeze …) and wrong for the operator itself.
 void next_version(OpBuilder& b);
