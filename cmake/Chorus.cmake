@@ -96,10 +96,10 @@ function(chorus_adapter name dir)
   install(TARGETS chorus_engine_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/chorus/engines COMPONENT library)
 endfunction()
 
-# chorus_test(NAME DIR [TIMEOUT seconds] [SERIAL] [DEPENDS …]): tests/DIR/*_test.cpp as one GoogleTest program `test_NAME`.
-# SERIAL: runs alone, for tests that measure time.
+# chorus_test(NAME DIR [TIMEOUT seconds] [SERIAL] [THREADS] [DEPENDS …]): tests/DIR/*_test.cpp as one GoogleTest program
+# `test_NAME`. SERIAL: runs alone, for tests that measure time. THREADS: starts threads, so it runs under TSan as well.
 function(chorus_test name dir)
-  cmake_parse_arguments(T "SERIAL" "TIMEOUT" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(T "SERIAL;THREADS" "TIMEOUT" "DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*_test.cpp)
   if(NOT sources)
     return()
@@ -115,6 +115,10 @@ function(chorus_test name dir)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
   set_property(GLOBAL APPEND PROPERTY CHORUS_TEST_PROGRAMS test_${name})
+  if(T_THREADS)
+    set_tests_properties(${name} PROPERTIES LABELS threads)
+    set_property(GLOBAL APPEND PROPERTY CHORUS_THREAD_PROGRAMS test_${name})
+  endif()
 endfunction()
 
 # chorus_fuzz(NAME [DEPENDS …]): tests/fuzz/NAME_fuzz.cpp as the libFuzzer program `fuzz_NAME` (preset fuzz, clang). In other

@@ -49,6 +49,13 @@ def runner_counts(tree):
             yield f"a plain test with exit status {status} is not counted as {wanted}"
 
 
+def skip_reasons_found(tree):
+    """The reason of a skipped case is found in what the program printed."""
+    output = "[ RUN      ] S.a\ntests/a_test.cpp:3: Skipped\nno second core\n\n[  SKIPPED ] S.a (0 ms)\n"
+    if run_tests.skip_reason(output, "S.a") != "S.a: no second core":
+        yield f"the reason of a skipped case is lost: {run_tests.skip_reason(output, 'S.a')}"
+
+
 def fetcher_refuses(tree):
     """The fetcher takes a file with the pinned sum and refuses one with another, leaving nothing behind."""
     with tempfile.TemporaryDirectory() as folder:
@@ -83,4 +90,4 @@ def trace_adds_up(tree):
             yield f"a claim for a row that does not exist gives {json.dumps(unknown)}"
 
 
-CHECKS = [runner_counts, fetcher_refuses, trace_adds_up]
+CHECKS = [runner_counts, skip_reasons_found, fetcher_refuses, trace_adds_up]

@@ -71,6 +71,14 @@ def ending(status, timeout):
     return f"ended with status {status}"
 
 
+def skip_reason(output, name):
+    """What a case printed before it was skipped, on one line; the JSON report does not hold it."""
+    match = re.search(rf"^\[ RUN      \] {re.escape(name)}\n(.*?)^\[  SKIPPED \]", output, re.M | re.S)
+    lines = [line.strip() for line in match.group(1).splitlines()] if match else []
+    words = " ".join(line for line in lines if line and not re.search(r": Skipped$", line))
+    return f"{name}: {words or 'no reason given'}"
+
+
 def count_report(report, outcome):
     """Counts the cases of a GoogleTest JSON report."""
     for suite in report["testsuites"]:
@@ -83,7 +91,7 @@ def count_report(report, outcome):
                 outcome.reasons.append(f"{name}: {' / '.join(case['failures'][0]['failure'].split(chr(10))[:6])}")
             elif case.get("result") == "SKIPPED":
                 outcome.skipped += 1
-                outcome.skips.append(name)
+                outcome.skips.append(skip_reason(outcome.output, name))
             else:
                 outcome.passed += 1
 
@@ -96,7 +104,7 @@ def count_lines(output, outcome):
         outcome.reasons.append(f"{name} failed")
     for name in re.findall(r"^\[  SKIPPED \] (\S+) \(", output, re.M):
         outcome.skipped += 1
-        outcome.skips.append(name)
+        outcome.skips.append(skip_reason(output, name))
 
 
 def is_gtest(command):
@@ -162,10 +170,13 @@ def jobs_of(options):
                 continue
             if options.quick and "long" in properties.get("LABELS", []):
                 continue
-            if command is None:
-                yield name + suffix, None, False
-                continue
+            command = command or [str(build / "bin" / f"test_{name}")]  # ctest names no program that is not built
             if suffix and not is_gtest(command):
+                continue
+            if build.name.endswith("tsan") and "threads" not in properties.get("LABELS", []):
+                continue
+            if not pathlib.Path(command[0]).exists() and "/" in command[0]:
+                yield name + suffix, None, False
                 continue
             function = run_sanitized if suffix else run_program if is_gtest(command) else run_other
             yield name + suffix, (function, command, properties), bool(properties.get("RUN_SERIAL"))
