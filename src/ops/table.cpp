@@ -9,14 +9,14 @@ std::vector<const OpDef*> built_in_ops() {
     for (const OpDef& def : family) rows.push_back(&def);
   };
   list(families::elementwise_ops());
-  // list(families::unary_ops());
+  list(families::unary_ops());
   // list(families::activation_ops());
   // list(families::reduction_ops());
   list(families::movement_ops());
   // list(families::indexing_ops());
   // list(families::creation_ops());
   // list(families::cast_ops());
-  // list(families::matrix_ops());
+  list(families::matrix_ops());
   // list(families::convolution_ops());
   // list(families::normalization_ops());
   // list(families::recurrent_ops());

@@ -24,14 +24,14 @@ Map all() {
     for (const KernelRow& row : family) map.emplace(Key{row.domain, row.op}, row.run);
   };
   list(reference::elementwise_kernels());
-  // list(reference::unary_kernels());
+  list(reference::unary_kernels());
   // list(reference::activation_kernels());
   // list(reference::reduction_kernels());
   list(reference::movement_kernels());
   // list(reference::indexing_kernels());
   // list(reference::creation_kernels());
   // list(reference::cast_kernels());
-  // list(reference::matrix_kernels());
+  list(reference::matrix_kernels());
   // list(reference::convolution_kernels());
   // list(reference::normalization_kernels());
   // list(reference::recurrent_kernels());
