@@ -5,7 +5,8 @@
 namespace chorus::fast::CHORUS_FAST_LEVEL {
 
 constexpr int64_t reduce_chunk = 65536;  // elements of a chunk
-constexpr int64_t sum_block = 512;       // terms that one accumulator adds up before it is emptied into the next level
+constexpr int64_t sum_block = 512;       // vectors of a line that are added up before they join the total
+constexpr int64_t column_block = 32;     // rows that one accumulator adds up
 
 struct ReducePlan {
   int64_t chunk, chunks;           // along n
@@ -92,18 +93,22 @@ float reduce_line(const float* x, int64_t n) noexcept {
   return across<Op>(total);
 }
 
-/// y[j] over n rows `step` floats apart, j in [0, cols).
+/// y[j] over n rows `step` floats apart, j in [0, cols): blocks of rows, joined pairwise like the digits of a counter.
 template <class Op>
 void reduce_columns(const float* x, int64_t n, int64_t step, int64_t cols, float* y) noexcept {
   for (int64_t j = 0; j < cols; j += W) {
     const Tail end = tail(cols - j);
-    F total = Op::start();
-    for (int64_t from = 0; from < n; from += sum_block / 8) {
-      const int64_t to = n - from < sum_block / 8 ? n : from + sum_block / 8;
+    F pending[64];
+    int depth = 0;
+    for (int64_t from = 0; from < n; from += column_block) {
+      const int64_t to = n - from < column_block ? n : from + column_block;
       F a = Op::start();
       for (int64_t i = from; i < to; ++i) a = Op::join(a, Op::term(load(x + i * step + j, end)));
-      total = Op::join(total, a);
+      for (int64_t block = from / column_block; (block & 1) != 0; block >>= 1) a = Op::join(pending[--depth], a);
+      pending[depth++] = a;
     }
+    F total = Op::start();
+    while (depth > 0) total = Op::join(total, pending[--depth]);
     store(y + j, end, total);
   }
 }
