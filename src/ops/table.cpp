@@ -13,7 +13,7 @@ std::vector<const OpDef*> built_in_ops() {
   // list(families::activation_ops());
   // list(families::reduction_ops());
   list(families::movement_ops());
-  // list(families::indexing_ops());
+  list(families::indexing_ops());
   // list(families::creation_ops());
   // list(families::cast_ops());
   list(families::matrix_ops());

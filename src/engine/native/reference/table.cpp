@@ -28,7 +28,7 @@ Map all() {
   // list(reference::activation_kernels());
   // list(reference::reduction_kernels());
   list(reference::movement_kernels());
-  // list(reference::indexing_kernels());
+  list(reference::indexing_kernels());
   // list(reference::creation_kernels());
   // list(reference::cast_kernels());
   list(reference::matrix_kernels());
