@@ -112,25 +112,14 @@ std::vector<uint8_t> fill_polygon(std::span<const PixelPoint> polygon, int64_t w
   return filler.take();
 }
 
-double mean_inside(const float* values, int64_t width, int64_t height, std::span<const PixelPoint> polygon) {
-  if (width <= 0 || height <= 0 || polygon.empty()) return 0;
-  int64_t x0 = width - 1, y0 = height - 1, x1 = 0, y1 = 0;
-  for (const PixelPoint p : polygon) {
-    x0 = std::min<int64_t>(x0, p.x), x1 = std::max<int64_t>(x1, p.x);
-    y0 = std::min<int64_t>(y0, p.y), y1 = std::max<int64_t>(y1, p.y);
-  }
-  x0 = std::clamp<int64_t>(x0, 0, width - 1), x1 = std::clamp<int64_t>(x1, 0, width - 1);
-  y0 = std::clamp<int64_t>(y0, 0, height - 1), y1 = std::clamp<int64_t>(y1, 0, height - 1);
-  std::vector<PixelPoint> moved(polygon.begin(), polygon.end());
-  for (PixelPoint& p : moved) p.x -= static_cast<int32_t>(x0), p.y -= static_cast<int32_t>(y0);
-  const int64_t w = x1 - x0 + 1, h = y1 - y0 + 1;
-  const std::vector<uint8_t> mask = fill_polygon(moved, w, h);
+double mean_inside(const float* values, int64_t stride, int64_t width, int64_t height, std::span<const PixelPoint> polygon) {
+  const std::vector<uint8_t> mask = fill_polygon(polygon, width, height);
   double sum = 0;
   int64_t count = 0;
-  for (int64_t y = 0; y < h; ++y)
-    for (int64_t x = 0; x < w; ++x)
-      if (mask[static_cast<size_t>(y * w + x)] != 0) {
-        sum += static_cast<double>(values[(y0 + y) * width + x0 + x]);
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x)
+      if (mask[static_cast<size_t>(y * width + x)] != 0) {
+        sum += static_cast<double>(values[y * stride + x]);
         ++count;
       }
   return count > 0 ? sum / static_cast<double>(count) : 0;

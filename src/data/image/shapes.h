@@ -48,7 +48,7 @@ CHORUS_API double perimeter(std::span<const Point> polygon);
 /// plane. Coordinates below 2^20 in size.
 CHORUS_API std::vector<uint8_t> fill_polygon(std::span<const PixelPoint> polygon, int64_t width, int64_t height);
 
-/// Mean of `values` [height, width] over the pixels of the polygon; 0 when it covers none.
-CHORUS_API double mean_inside(const float* values, int64_t width, int64_t height, std::span<const PixelPoint> polygon);
+/// Mean over the pixels of the polygon of a plane [height, width] whose rows are `stride` values apart; 0 when it covers none.
+CHORUS_API double mean_inside(const float* values, int64_t stride, int64_t width, int64_t height, std::span<const PixelPoint> polygon);
 
 }  // namespace chorus
