@@ -17,7 +17,7 @@ Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph::Graph(const Graph& other)
     : name(other.name), doc(other.doc), metadata(other.metadata), raw_fields(other.raw_fields), opsets(other.opsets),
-      checks(other.checks), nodes_(other.nodes_), values_(other.values_), inputs_(other.inputs_), outputs_(other.outputs_),
+      checks(other.checks), captures(other.captures), nodes_(other.nodes_), values_(other.values_), inputs_(other.inputs_), outputs_(other.outputs_),
       names_(std::make_unique<Names>(*other.names_)), live_nodes_(other.live_nodes_) {}
 
 ValueId Graph::find_value(std::string_view wanted) const noexcept {
@@ -96,6 +96,7 @@ NodeId Graph::add_node(Node n) {
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     if (n.inputs[i] != kNone) value(n.inputs[i]).uses.push_back({id, static_cast<int32_t>(i)});
   }
+  for (size_t i = 0; i < n.captured.size(); ++i) value(n.captured[i]).uses.push_back({id, kCapturedOperand + static_cast<int32_t>(i)});
   n.alive = true;
   nodes_.push_back(std::move(n));
   ++live_nodes_;
@@ -134,6 +135,7 @@ void Graph::remove_node(NodeId id) {
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     if (n.inputs[i] != kNone) unlink_operand(n.inputs[i], {id, static_cast<int32_t>(i)});
   }
+  for (size_t i = 0; i < n.captured.size(); ++i) unlink_operand(n.captured[i], {id, kCapturedOperand + static_cast<int32_t>(i)});
   for (ValueId out : n.outputs) {
     if (out == kNone) continue;
     GraphValue& v = value(out);
@@ -144,6 +146,7 @@ void Graph::remove_node(NodeId id) {
   }
   n.alive = false;
   n.inputs.clear();
+  n.captured.clear();
   n.outputs.clear();
   n.attributes = {};
   --live_nodes_;
@@ -160,12 +163,20 @@ void Graph::set_operand(NodeId id, int operand, ValueId to) {
   while (!n.inputs.empty() && n.inputs.back() == kNone) n.inputs.pop_back();
 }
 
+void Graph::add_captured(NodeId id, ValueId what) {
+  Node& n = node(id);
+  value(what).uses.push_back({id, kCapturedOperand + static_cast<int32_t>(n.captured.size())});
+  n.captured.push_back(what);
+}
+
 void Graph::replace_uses(ValueId from, ValueId to) {
   if (from == to) return;
   std::vector<Use> uses = std::move(value(from).uses);
   value(from).uses.clear();
   for (const Use& use : uses) {
-    node(use.node).inputs[static_cast<size_t>(use.operand)] = to;
+    Node& user = node(use.node);
+    if (use.operand >= kCapturedOperand) user.captured[static_cast<size_t>(use.operand - kCapturedOperand)] = to;
+    else user.inputs[static_cast<size_t>(use.operand)] = to;
     value(to).uses.push_back(use);
   }
   bool was_output = false;
@@ -236,6 +247,7 @@ std::vector<NodeId> Graph::order() const {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!nodes_[i].alive) continue;
     for (ValueId in : nodes_[i].inputs) missing[i] += in != kNone && value(in).producer != kNone;
+    for (ValueId in : nodes_[i].captured) missing[i] += value(in).producer != kNone;
     if (missing[i] == 0) ready.push(static_cast<NodeId>(i));
   }
   std::vector<NodeId> sorted;
@@ -280,6 +292,7 @@ void Graph::compact() {
   auto map_value = [&](ValueId& id) { if (id != kNone) id = new_value[static_cast<size_t>(id)]; };
   for (Node& n : nodes) {
     for (ValueId& id : n.inputs) map_value(id);
+    for (ValueId& id : n.captured) map_value(id);
     for (ValueId& id : n.outputs) map_value(id);
   }
   for (GraphValue& v : values) {
@@ -288,6 +301,7 @@ void Graph::compact() {
   }
   for (ValueId& id : inputs_) map_value(id);
   for (ValueId& id : outputs_) map_value(id);
+  for (auto& capture : captures) map_value(capture.first);
   for (DimCheck& check : checks) {
     if (check.node != kNone) check.node = new_node[static_cast<size_t>(check.node)];
   }

@@ -85,6 +85,8 @@ class CHORUS_API Graph {
   std::string raw_fields;           ///< wire bytes of graph fields that are kept as they are (quantization_annotation …)
   std::map<std::string, int, std::less<>> opsets;   ///< domain → version in force for nodes without their own
   std::vector<DimCheck> checks;
+  /// A body as it is read: its values that stand for names of the graph around it. close_bodies makes inputs of them.
+  std::vector<std::pair<ValueId, std::string>> captures;
 
   // ---- reading
   int node_capacity() const noexcept { return static_cast<int>(nodes_.size()); }    ///< ids are below; some may be dead
@@ -109,6 +111,8 @@ class CHORUS_API Graph {
   ValueId add_value(std::string name, Type type = {});                      ///< renamed "name_1" … when taken
   ValueId add_input(std::string name, Type type);
   ValueId add_constant(std::string name, Value value);
+  /// Makes the bodies of `node` read `value` besides their own (see Node::captured).
+  void add_captured(NodeId node, ValueId value);
   void add_output(ValueId id);
   void set_outputs(std::vector<ValueId> ids) { outputs_ = std::move(ids); }
   void set_inputs(std::vector<ValueId> ids);

@@ -28,6 +28,12 @@ void verify(const Graph& graph, bool types) {
     }
     for (const Use& use : v.uses) {
       const bool in_range = use.node >= 0 && use.node < graph.node_capacity();
+      if (in_range && use.operand >= kCapturedOperand) {
+        const auto at = static_cast<size_t>(use.operand - kCapturedOperand);
+        const auto& captured = graph.node(use.node).captured;
+        if (at >= captured.size() || captured[at] != id) broken(graph, kNone, "value \"" + v.name + "\" lists a capture that does not exist");
+        continue;
+      }
       if (!in_range || !graph.node(use.node).alive || static_cast<size_t>(use.operand) >= graph.node(use.node).inputs.size() ||
           graph.node(use.node).inputs[static_cast<size_t>(use.operand)] != id) {
         broken(graph, kNone, "value \"" + v.name + "\" lists a use that does not exist");
