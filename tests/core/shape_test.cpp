@@ -62,7 +62,7 @@ TEST(Shape, RefusesBadDims) {
 TEST(Shape, NumelIsChecked) {
   const int64_t big = int64_t{1} << 32;
   EXPECT_THROW((Shape{big, big}.numel()), Error);
-  EXPECT_EQ((Shape{big, 0, big}.numel()), 0);
+  EXPECT_EQ((Shape{big, big, 0}.numel()), 0);  // though the first two alone overflow
   EXPECT_EQ((Shape{big, big >> 2}.numel()), int64_t{1} << 62);
   const int64_t negative[] = {3, -1};
   EXPECT_EQ(checked_numel(negative), -1);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares cast_elements of libchorus.so with ml_dtypes and NumPy: every code of every small type decoded, and floats that
-cover every rounding decision encoded. Usage: check_convert.py path/to/libchorus.so   (needs numpy and ml_dtypes)
+"""Compares cast_elements of libchorus.so with ml_dtypes and NumPy: every code of every small type decoded, and floats
+that cover every rounding decision encoded. Usage: check_convert.py path/to/libchorus.so   (needs numpy and ml_dtypes)
 """
 import ctypes
 import sys
