@@ -40,15 +40,15 @@ inline ConvPlan conv_plan(const ConvShape& s, const ConvSizes& z) noexcept {
                      s.pad_left == 0 && s.pad_bottom == 0 && s.pad_right == 0;
   p.direct = plain && !p.merged;
   p.k_block = up(parts(most(p.k, 1), parts(most(p.k, 1), max_k)), 8);
-  p.columns = up(parts(p.n, parts(p.n, max_columns)), NR);
+  p.columns = block_columns(p.n, parts(wanted_blocks, p.images * s.groups));
   p.column_blocks = parts(p.n, p.columns);
-  p.ldb = p.direct ? pixels : p.columns;
+  p.ldb = p.direct ? pixels : p.column_blocks == 1 ? up(p.n, 16) : p.columns;
   p.once = !p.direct && p.column_blocks == 1 && p.k * p.ldb <= gather_once;
   p.skinny = p.n <= skinny_columns && (p.direct || p.once);
   const int64_t tasks = p.images * s.groups * p.column_blocks;
   const int64_t wanted = least(most(p.m * p.k * p.n * p.images * s.groups / 500000, 1), 64);
   const int64_t panels = parts(p.m, MR);
-  int64_t split = most(least(parts(wanted, tasks), panels / (p.direct || p.once ? 1 : 8)), 1);
+  int64_t split = p.direct || p.once ? most(least(parts(wanted, tasks), panels), 1) : 1;
   if (p.merged) split = most(split, parts(p.m, merged_rows));
   p.rows_per_part = parts(panels, split) * MR;
   p.row_parts = parts(panels * MR, p.rows_per_part);

@@ -9,7 +9,7 @@
 namespace chorus::fast::CHORUS_FAST_LEVEL {
 
 constexpr int64_t band_floats = 24576;  // of padded input at a time
-constexpr int64_t depthwise_work = 32768;  // multiplications that are worth a task
+constexpr int64_t depthwise_work = 131072;  // multiplications that are worth a task
 
 struct DepthwisePlan {
   int64_t out_height, out_width, row_floats, band_rows, bands, channels_per_task, channel_tasks;
@@ -123,18 +123,19 @@ inline void depthwise_plane(const ConvShape& c, const Plane& s) noexcept {
   }
 }
 
-/// Output rows [y, y + rows) of one channel of one image, all its multiples.
+/// Output rows [y, y + rows) of one channel of one image, all its multiples. The scratch holds zeros wherever this band's
+/// geometry has padding.
 inline void depthwise_band(const ConvArgs& a, const DepthwisePlan& p, int64_t image, int64_t channel, int64_t y, int64_t rows,
                            float* scratch) noexcept {
   const ConvShape& c = a.shape;
   const ConvSizes& z = a.sizes;
   const float* plane = a.input + (image * c.in_channels + channel) * z.height * z.width;
+  const int64_t room = p.row_floats - c.pad_left, width = z.width < room ? z.width : room;
   const int64_t in_rows = (rows - 1) * c.stride_h + (c.kernel_h - 1) * c.dilation_h + 1;
   for (int64_t i = 0; i < in_rows; ++i) {
     const int64_t in_y = y * c.stride_h - c.pad_top + i;
-    float* to = scratch + i * p.row_floats;
-    if (in_y < 0 || in_y >= z.height) zero_floats(to, p.row_floats);
-    else copy_padded(plane + in_y * z.width, z.width, -c.pad_left, 1, to, p.row_floats);
+    if (in_y < 0 || in_y >= z.height || width <= 0) continue;
+    copy_floats(plane + in_y * z.width, scratch + i * p.row_floats + c.pad_left, width);
   }
   const Epilogue& e = a.epilogue;
   const bool direct = is_direct(e) && e.residual == nullptr;
@@ -164,6 +165,7 @@ inline void depthwise_run(const ConvArgs& a, ThreadPool& pool) noexcept {
     const int64_t y = band * p.band_rows;
     const int64_t rows = p.out_height - y < p.band_rows ? p.out_height - y : p.band_rows;
     float* scratch = static_cast<float*>(a.scratch) + static_cast<size_t>(worker) * p.worker;
+    zero_floats(scratch, static_cast<int64_t>(p.worker));
     const int64_t first = group * p.channels_per_task;
     for (int64_t c = first; c < first + p.channels_per_task && c < a.shape.in_channels; ++c) {
       depthwise_band(a, p, image, c, y, rows, scratch);

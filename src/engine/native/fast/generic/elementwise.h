@@ -107,17 +107,6 @@ inline void binary_run(const BinaryArgs& s, ThreadPool& pool) noexcept {
   });
 }
 
-/// A tile of rows x columns, both small: quads, then what is left.
-CHORUS_FAST_INLINE void turn_tile(const float* x, int64_t ldx, float* out, int64_t ldo, int64_t rows, int64_t columns) {
-  int64_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    int64_t c = 0;
-    for (; c + 4 <= columns; c += 4) turn_quad(x + r * ldx + c, ldx, out + c * ldo + r, ldo);
-    for (; c < columns; ++c) for (int64_t i = 0; i < 4; ++i) out[c * ldo + r + i] = x[(r + i) * ldx + c];
-  }
-  for (; r < rows; ++r) for (int64_t c = 0; c < columns; ++c) out[c * ldo + r] = x[r * ldx + c];
-}
-
 inline void transpose_run(const TransposeArgs& s, ThreadPool& pool) noexcept {
   if (s.batch <= 0 || s.rows <= 0 || s.columns <= 0 || s.inner <= 0) return;
   const int64_t side = s.inner == 1 ? 32 : s.inner >= 64 ? 4 : 16;  // of a tile

@@ -8,11 +8,28 @@
 
 namespace chorus::fast::CHORUS_FAST_LEVEL {
 
+CHORUS_FAST_INLINE int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+CHORUS_FAST_INLINE int64_t parts(int64_t n, int64_t step) { return (n + step - 1) / step; }
+CHORUS_FAST_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+CHORUS_FAST_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
 constexpr int64_t max_k = 384;            // a range of K: the block of B (max_k x max_columns) stays in the second cache
 constexpr int64_t max_columns = 240;      // a multiple of every NR; 15 cache lines, so that rows spread over the sets
 constexpr int64_t chunk_floats = 2 << 20;  // of A packed at a time, shared by all workers
 constexpr int64_t item_floats = 1 << 18;   // of A packed at a time by one worker, for batches
 constexpr int64_t dot_limit = 4;           // rows or columns up to which plain dot products are taken
+
+constexpr int64_t wanted_blocks = 16;     // of columns, so that many cores find work without gathering B twice
+constexpr int64_t least_columns = 96;
+
+/// Columns of a block: a multiple of NR, few enough for `wanted` blocks if they are not too narrow.
+CHORUS_FAST_INLINE int64_t block_columns(int64_t n, int64_t wanted) {
+  int64_t columns = up((n + wanted - 1) / wanted, NR);
+  if (columns < least_columns) columns = least_columns;
+  const int64_t blocks = (n + max_columns - 1) / max_columns;
+  const int64_t even = up((n + blocks - 1) / (blocks > 0 ? blocks : 1), NR);
+  return columns < even ? columns : even;
+}
 
 /// How a product is cut, from sizes only.
 struct GemmPlan {
@@ -24,17 +41,11 @@ struct GemmPlan {
   size_t shared, worker;  // floats of scratch
 };
 
-CHORUS_FAST_INLINE int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
-CHORUS_FAST_INLINE int64_t parts(int64_t n, int64_t step) { return (n + step - 1) / step; }
-CHORUS_FAST_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-CHORUS_FAST_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 inline GemmPlan gemm_plan(const GemmShape& s) noexcept {
   GemmPlan p{};
   const int64_t k = most(s.k, 1);
   p.k_block = up(parts(k, parts(k, max_k)), 8);
-  p.column_blocks = most(parts(s.n, max_columns), 1);
-  p.columns = up(parts(s.n, p.column_blocks), NR);
+  p.columns = block_columns(most(s.n, 1), s.batch >= 4 ? 1 : wanted_blocks);
   p.column_blocks = parts(s.n, p.columns);
   const bool packed_a = s.packed == Packed::a, packed_b = s.packed == Packed::b;
   p.dot = s.packed == Packed::none && s.a_form == Form::normal &&
@@ -49,7 +60,7 @@ inline GemmPlan gemm_plan(const GemmShape& s) noexcept {
   const int64_t wanted = least(most(work, 1), 64);
   const int64_t panels = parts(least(p.row_chunk, most(s.m, 1)), MR);
   const bool free_split = packed_b || p.direct_b || p.skinny;
-  const int64_t split = p.by_item ? 1 : most(least(parts(wanted, p.column_blocks), panels / (free_split ? 1 : 8)), 1);
+  const int64_t split = p.by_item ? 1 : most(least(parts(wanted, p.column_blocks), panels / (free_split ? 1 : 16)), 1);
   p.rows_per_part = parts(panels, split) * MR;
   p.row_parts = parts(panels * MR, p.rows_per_part);
   const size_t pack_a = packed_a ? 0 : static_cast<size_t>(p.row_chunk * k);

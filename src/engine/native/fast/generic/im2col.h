@@ -48,12 +48,46 @@ struct Im2col {
   int64_t out_height, out_width;
 };
 
+/// Stride 1 and as wide an output as the input: output pixel i of an image reads input pixel i + shift, so that one copy
+/// serves many rows; then the rows and columns that fall into the padding are cleared. Pixels [pixel, pixel + n).
+inline void im2col_run(const Im2col& s, const float* plane, int64_t kh, int64_t kw, int64_t pixel, int64_t n,
+                       float* dst) noexcept {
+  const int64_t dy = kh * s.shape.dilation_h - s.shape.pad_top, dx = kw * s.shape.dilation_w - s.shape.pad_left;
+  const int64_t width = s.width, shift = dy * width + dx;
+  const int64_t end = pixel + n;
+  // Output pixels whose row lies inside the input, then those whose address does.
+  int64_t first = dy < 0 ? -dy * width : 0, last = (s.height - dy) * width;
+  if (first < pixel) first = pixel;
+  if (last > end) last = end;
+  if (first > end) first = end;
+  if (last < first) last = first;
+  const int64_t from = first + shift < 0 ? -shift : first;
+  const int64_t to = last + shift > s.height * width ? s.height * width - shift : last;
+  zero_floats(dst, first - pixel);
+  if (to > from) copy_floats(plane + from + shift, dst + (from - pixel), to - from);
+  zero_floats(dst + (last - pixel), end - last);
+  if (dx == 0 || last == first) return;
+  const int64_t wide = dx < 0 ? -dx : dx, cleared = wide < width ? wide : width;
+  const int64_t column = dx < 0 ? 0 : width - cleared;
+  for (int64_t row = first / width * width + column; row < last; row += width) {
+    for (int64_t i = row; i < row + cleared; ++i) if (i >= first && i < last) dst[i - pixel] = 0.0f;
+  }
+}
+
 /// One row of B, columns [col, col + cols).
 inline void im2col_row(const Im2col& s, int64_t channel, int64_t kh, int64_t kw, int64_t col, int64_t cols,
                        float* dst) noexcept {
   const int64_t pixels = s.out_height * s.out_width;
   int64_t image = col / pixels, y = col % pixels / s.out_width, x = col % pixels % s.out_width;
   const float* plane = s.input + image * s.image + channel * s.height * s.width;
+  if (s.shape.stride_h == 1 && s.shape.stride_w == 1 && s.out_width == s.width) {
+    for (int64_t pixel = col % pixels; cols > 0; pixel = 0, plane += s.image) {
+      const int64_t n = cols < pixels - pixel ? cols : pixels - pixel;
+      im2col_run(s, plane, kh, kw, pixel, n, dst);
+      dst += n, cols -= n;
+    }
+    return;
+  }
   while (cols > 0) {
     const int64_t n = cols < s.out_width - x ? cols : s.out_width - x;
     const int64_t in_y = y * s.shape.stride_h - s.shape.pad_top + kh * s.shape.dilation_h;
@@ -71,6 +105,10 @@ inline void im2col_row(const Im2col& s, int64_t channel, int64_t kh, int64_t kw,
 /// Rows [k, k + rows) of B, `ld` floats apart, each filled with zeros up to a multiple of W.
 inline void im2col(const Im2col& s, int64_t k, int64_t rows, int64_t col, int64_t cols, float* dst, int64_t ld) noexcept {
   const int64_t area = s.shape.kernel_h * s.shape.kernel_w;
+  if (s.height * s.width == 1 && s.out_height * s.out_width == 1 && area == 1) {  // vectors: a transposition
+    turn_tile(s.input + k + col * s.image, s.image, dst, ld, cols, rows);
+    return;
+  }
   int64_t channel = k / area, kh = k % area / s.shape.kernel_w, kw = k % area % s.shape.kernel_w;
   const int64_t end = (cols + W - 1) / W * W;
   for (int64_t i = 0; i < rows; ++i, dst += ld) {

@@ -21,6 +21,17 @@ CHORUS_FAST_INLINE void turn_quad(const float* src, int64_t ld, float* dst, int6
   store_quad(dst + 3 * step, __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7));
 }
 
+/// A tile of rows x columns, both small: quads, then what is left.
+CHORUS_FAST_INLINE void turn_tile(const float* x, int64_t ldx, float* out, int64_t ldo, int64_t rows, int64_t columns) {
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    int64_t c = 0;
+    for (; c + 4 <= columns; c += 4) turn_quad(x + r * ldx + c, ldx, out + c * ldo + r, ldo);
+    for (; c < columns; ++c) for (int64_t i = 0; i < 4; ++i) out[c * ldo + r + i] = x[(r + i) * ldx + c];
+  }
+  for (; r < rows; ++r) for (int64_t c = 0; c < columns; ++c) out[c * ldo + r] = x[r * ldx + c];
+}
+
 /// Lines lie along K in memory: line i, element k at src[i * ld + k].
 template <int Width>
 inline void pack_lines(int64_t lines, int64_t k, const float* src, int64_t ld, float* dst) noexcept {

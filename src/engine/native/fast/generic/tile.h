@@ -113,34 +113,6 @@ struct Block {
   const float* residual;     // at the block's corner
 };
 
-inline void run_block(const Block& s) noexcept {
-  const Epilogue* e = s.epilogue;
-  const bool direct = e != nullptr && is_direct(*e);
-  Tile t{};
-  t.k = s.k, t.ldb = s.ldb, t.ldc = s.ldc, t.alpha = s.alpha, t.c_scale = s.c_scale, t.direct = direct;
-  if (direct) clip_bounds(*e, t.low, t.high);
-  for (int64_t i = 0; i < s.rows; i += MR) {
-    t.rows = static_cast<int>(s.rows - i < MR ? s.rows - i : MR);
-    t.a = s.a + i / MR * s.a_step;
-    for (int64_t j = 0; j < s.cols; j += NR) {
-      t.cols = static_cast<int>(s.cols - j < NR ? s.cols - j : NR);
-      t.b = s.b + j / NR * s.b_step;
-      t.c = s.c + i * s.ldc + j;
-      if (direct) {
-        const bool by_row = e->axis == ChannelAxis::row;
-        t.bias_row = e->bias != nullptr && by_row ? e->bias + s.row + i : nullptr;
-        t.bias_column = e->bias != nullptr && !by_row ? e->bias + s.col + j : nullptr;
-        t.residual = s.residual != nullptr ? s.residual + i * s.ldc + j : nullptr;
-      }
-      tile_for(t.rows, t.cols, s.b_padded)(t);
-      if (e != nullptr && !direct) {
-        finish(*e, {t.c, s.ldc, t.rows, t.cols, s.row + i, s.col + j,
-                    s.residual != nullptr ? s.residual + i * s.ldc + j : nullptr, s.ldc});
-      }
-    }
-  }
-}
-
 /// Few columns: vectors run down the rows of the packed panels. B element (k, j) at k * bk + j * bj.
 /// Writes raw sums to out[j * out_step + row]; `panels` panels.
 template <int N, int G>
@@ -203,13 +175,56 @@ void skinny_rows(const Block& s, int64_t bj) noexcept {
   }
 }
 
-/// The same contract as run_block for cols <= skinny_columns, all of K at once; B element (k, j) at k * ldb + j * bj.
+/// The same contract as run_block for cols <= skinny_columns; B element (k, j) at k * ldb + j * bj.
 inline void run_skinny(const Block& s, int64_t bj) noexcept {
   switch (s.cols) {
     case 1: skinny_rows<1>(s, bj); break;
     case 2: skinny_rows<2>(s, bj); break;
     case 3: skinny_rows<3>(s, bj); break;
     default: skinny_rows<4>(s, bj); break;
+  }
+}
+
+/// Few columns beyond whole tiles would waste most of a vector: they go the other way.
+CHORUS_FAST_INLINE int64_t whole_columns(const Block& s) {
+  const int64_t left = s.cols % W;
+  return left > 0 && left <= skinny_columns && s.cols > W && s.rows >= MR ? s.cols - left : s.cols;
+}
+
+inline void run_block(const Block& whole) noexcept {
+  Block s = whole;
+  s.cols = whole_columns(whole);
+  if (s.cols < whole.cols) {
+    Block last = whole;
+    last.cols = whole.cols - s.cols, last.col += s.cols, last.c += s.cols;
+    last.b += s.cols / NR * s.b_step + s.cols % NR;
+    if (last.residual != nullptr) last.residual += s.cols;
+    run_skinny(last, 1);
+  }
+  const Epilogue* e = s.epilogue;
+  const bool direct = e != nullptr && is_direct(*e);
+  Tile t{};
+  t.k = s.k, t.ldb = s.ldb, t.ldc = s.ldc, t.alpha = s.alpha, t.c_scale = s.c_scale, t.direct = direct;
+  if (direct) clip_bounds(*e, t.low, t.high);
+  for (int64_t i = 0; i < s.rows; i += MR) {
+    t.rows = static_cast<int>(s.rows - i < MR ? s.rows - i : MR);
+    t.a = s.a + i / MR * s.a_step;
+    for (int64_t j = 0; j < s.cols; j += NR) {
+      t.cols = static_cast<int>(s.cols - j < NR ? s.cols - j : NR);
+      t.b = s.b + j / NR * s.b_step;
+      t.c = s.c + i * s.ldc + j;
+      if (direct) {
+        const bool by_row = e->axis == ChannelAxis::row;
+        t.bias_row = e->bias != nullptr && by_row ? e->bias + s.row + i : nullptr;
+        t.bias_column = e->bias != nullptr && !by_row ? e->bias + s.col + j : nullptr;
+        t.residual = s.residual != nullptr ? s.residual + i * s.ldc + j : nullptr;
+      }
+      tile_for(t.rows, t.cols, s.b_padded)(t);
+      if (e != nullptr && !direct) {
+        finish(*e, {t.c, s.ldc, t.rows, t.cols, s.row + i, s.col + j,
+                    s.residual != nullptr ? s.residual + i * s.ldc + j : nullptr, s.ldc});
+      }
+    }
   }
 }
 
