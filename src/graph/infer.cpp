@@ -57,7 +57,9 @@ class InferContext final : public GraphNodeContext<ShapeContext> {
     if (depth_ >= options_.max_depth) {
       fail(Code::budget, fmt::format("bodies are nested deeper than {}", options_.max_depth), "raise the depth limit if the model is trusted");
     }
-    return infer_nested(*body, inputs);
+    std::vector<Type> all(inputs.begin(), inputs.end());
+    for (ValueId id : node().captured) all.push_back(graph_.value(id).type);
+    return infer_nested(*body, all);
   }
   void commit();
 

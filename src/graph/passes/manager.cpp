@@ -10,8 +10,8 @@ namespace chorus {
 namespace {
 
 constexpr Pass kNeeded[] = {
-    {"inline_functions", passes::inline_functions, "calls of model-local functions are replaced by their bodies"},
     {"close_bodies", passes::close_bodies, "outer values that bodies read become operands of their node"},
+    {"inline_functions", passes::inline_functions, "calls of model-local functions are replaced by their bodies"},
     {"eliminate_dead", passes::eliminate_dead, "what no output needs goes away"},
     {"to_newest", passes::to_newest, "every node is brought to the newest version of its operator"},
     {"decompose_missing", passes::decompose_missing, "operators without a kernel are expressed by simpler ones"},

@@ -1,0 +1,156 @@
+#include <graph/pass.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <tuple>
+
+namespace chorus::passes {
+namespace {
+
+using Key = std::tuple<std::string, std::string, std::string>;   // domain, name, overload
+
+class Inliner {
+ public:
+  explicit Inliner(PassContext& context) : context_(context) {
+    if (context.functions == nullptr) return;
+    for (const Function& f : *context.functions) functions_[{f.domain, f.name, f.overload}] = &f;
+  }
+  int run(Graph& graph, int nesting);
+
+ private:
+  const Function* function_of(const Node& n) const {
+    if (n.op != nullptr) return nullptr;   // the table knows the operator: its kernel is the meaning
+    auto it = functions_.find({n.domain, n.type, n.overload});
+    return it == functions_.end() ? nullptr : it->second;
+  }
+  const Graph& closed_body(const Function& f);
+  void bind_attributes(Attributes& attributes, const Attributes& given, const Function& f, int depth);
+  std::vector<NodeId> expand(Graph& graph, NodeId call, const Function& f);
+
+  PassContext& context_;
+  std::map<Key, const Function*> functions_;
+  std::map<const Function*, std::shared_ptr<const Graph>> closed_;
+};
+
+const Graph& Inliner::closed_body(const Function& f) {
+  auto& body = closed_[&f];
+  if (!body) {
+    auto copy = std::make_shared<Graph>(*f.body);
+    close_bodies(*copy, context_);
+    body = std::move(copy);
+  }
+  return *body;
+}
+
+// References to the function's attributes become what the caller gave, or the default; without either the attribute is absent.
+void Inliner::bind_attributes(Attributes& attributes, const Attributes& given, const Function& f, int depth) {
+  if (depth > context_.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth));
+  std::vector<std::string> absent;
+  for (auto& item : attributes.items()) {
+    if (!item.value.ref_name.empty()) {
+      const AttrValue* value = given.find(item.value.ref_name);
+      if (value == nullptr) value = f.defaults.find(item.value.ref_name);
+      if (value == nullptr) {
+        absent.push_back(item.name);
+        continue;
+      }
+      item.value = *value;
+    }
+    if (item.value.kind() != AttrKind::graph) continue;
+    auto body = std::make_shared<Graph>(**item.value.get<GraphPtr>());
+    for (NodeId id = 0; id < body->node_capacity(); ++id) {
+      if (body->node(id).alive) bind_attributes(body->node(id).attributes, given, f, depth + 1);
+    }
+    item.value.data = GraphPtr(std::move(body));
+  }
+  for (const std::string& name : absent) attributes.erase(name);
+}
+
+std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f) {
+  const Graph& body = closed_body(f);
+  const Node caller = graph.node(call);
+  if (caller.inputs.size() > body.inputs().size() || caller.outputs.size() > body.outputs().size()) {
+    throw Error(Code::bad_input, fmt::format("function \"{}\" takes {} operands and gives {} outputs; the call has {} and {}", f.name, body.inputs().size(),
+                                             body.outputs().size(), caller.inputs.size(), caller.outputs.size()), graph.where(call));
+  }
+  for (const std::string& name : f.attributes) {
+    if (caller.attributes.find(name) == nullptr) throw Error(Code::bad_input, fmt::format("attribute \"{}\" of function \"{}\" is missing", name, f.name), graph.where(call));
+  }
+  std::vector<ValueId> to(static_cast<size_t>(body.value_capacity()), kNone);
+  for (size_t i = 0; i < body.inputs().size(); ++i) to[static_cast<size_t>(body.inputs()[i])] = i < caller.inputs.size() ? caller.inputs[i] : kNone;
+  const std::string prefix = caller.name.empty() ? f.name : caller.name;
+  for (ValueId id = 0; id < body.value_capacity(); ++id) {
+    const GraphValue& v = body.value(id);
+    if (!v.alive || v.is_input) continue;
+    to[static_cast<size_t>(id)] = v.is_constant() ? graph.add_constant(prefix + "/" + v.name, v.constant) : graph.add_value(prefix + "/" + v.name, v.type);
+  }
+  auto mapped = [&](const std::vector<ValueId>& ids) {
+    std::vector<ValueId> result;
+    for (ValueId id : ids) result.push_back(id == kNone ? kNone : to[static_cast<size_t>(id)]);
+    return result;
+  };
+  std::vector<NodeId> made;
+  for (NodeId id : body.order()) {
+    Node copy = body.node(id);
+    copy.inputs = mapped(copy.inputs);
+    while (!copy.inputs.empty() && copy.inputs.back() == kNone) copy.inputs.pop_back();
+    copy.outputs = mapped(copy.outputs);
+    copy.captured = mapped(copy.captured);
+    copy.name = copy.name.empty() ? std::string() : prefix + "/" + copy.name;
+    copy.file_offset = caller.file_offset;
+    bind_attributes(copy.attributes, caller.attributes, f, 0);
+    made.push_back(graph.add_node(std::move(copy)));
+  }
+  for (size_t i = 0; i < caller.outputs.size(); ++i) {
+    if (caller.outputs[i] == kNone) continue;
+    ValueId result = to[static_cast<size_t>(body.outputs()[i])];
+    if (result == kNone) throw Error(Code::bad_input, fmt::format("output {} of function \"{}\" is an operand that the call leaves out", i, f.name), graph.where(call));
+    if (!graph.can_replace(caller.outputs[i], result)) {
+      const ValueId operand[] = {result};
+      made.push_back(graph.add_node("Identity", operand, {}, 1, "", prefix));
+      result = graph.node(made.back()).outputs[0];
+    }
+    graph.replace_uses(caller.outputs[i], result);
+  }
+  graph.remove_node(call);
+  return made;
+}
+
+int Inliner::run(Graph& graph, int nesting) {
+  if (nesting > context_.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth));
+  int changes = 0;
+  std::deque<std::pair<NodeId, int>> work;
+  for (NodeId id : graph.order()) work.emplace_back(id, 0);
+  while (!work.empty()) {
+    const auto [id, depth] = work.front();
+    work.pop_front();
+    for (auto& item : graph.node(id).attributes.items()) {
+      if (item.value.kind() != AttrKind::graph) continue;
+      auto body = std::make_shared<Graph>(**item.value.get<GraphPtr>());
+      const int inside = run(*body, nesting + 1);
+      if (inside > 0) item.value.data = GraphPtr(std::move(body));
+      changes += inside;
+    }
+    const Function* f = function_of(graph.node(id));
+    if (f == nullptr) continue;
+    if (depth >= context_.max_depth) {
+      throw Error(Code::budget, fmt::format("function \"{}\" is called at depth {}: functions call themselves or are nested too deep", f->name, depth), graph.where(id));
+    }
+    for (NodeId made : expand(graph, id, *f)) work.emplace_back(made, depth + 1);
+    ++changes;
+    if (graph.node_count() > context_.max_nodes) throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes));
+  }
+  return changes;
+}
+
+}  // namespace
+
+int inline_functions(Graph& graph, PassContext& context) {
+  if (context.functions == nullptr || context.functions->empty()) return 0;
+  return Inliner(context).run(graph, 0);
+}
+
+}  // namespace chorus::passes
