@@ -10,7 +10,7 @@ std::vector<const OpDef*> built_in_ops() {
   };
   list(families::elementwise_ops());
   list(families::unary_ops());
-  // list(families::activation_ops());
+  list(families::activation_ops());
   // list(families::reduction_ops());
   list(families::movement_ops());
   list(families::indexing_ops());

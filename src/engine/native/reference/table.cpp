@@ -25,7 +25,7 @@ Map all() {
   };
   list(reference::elementwise_kernels());
   list(reference::unary_kernels());
-  // list(reference::activation_kernels());
+  list(reference::activation_kernels());
   // list(reference::reduction_kernels());
   list(reference::movement_kernels());
   list(reference::indexing_kernels());
