@@ -16,7 +16,9 @@ def load_value(path, info):
         return numpy_helper.to_list(onnx.SequenceProto.FromString(data))
     if kind == "optional_type":
         proto = onnx.OptionalProto.FromString(data)
-        empty = not any(proto.HasField(f) for f in ("tensor_value", "sparse_tensor_value", "sequence_value", "map_value"))
+        empty = not any(
+            proto.HasField(f) for f in ("tensor_value", "sparse_tensor_value", "sequence_value", "map_value")
+        )
         return None if empty else numpy_helper.to_optional(proto)
     return numpy_helper.to_array(onnx.TensorProto.FromString(data))
 

@@ -54,7 +54,9 @@ def tensor(array, name=""):
 
 def stored_tensors(folder):
     """One tensor for each way to store elements."""
-    external = TensorProto(name="t_external", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    external = TensorProto(
+        name="t_external", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL
+    )
     (folder / "weights.bin").write_bytes(b"\0" * 64 + np.array([1, 2, 3, 4], np.float32).tobytes())
     for key, value in (("location", "weights.bin"), ("offset", "64"), ("length", "16")):
         external.external_data.add(key=key, value=value)
@@ -148,7 +150,9 @@ def add_device_configuration(model, node):
 
 
 def add_training(model):
-    training = model.training_info.add(initialization=small_graph("initialization"), algorithm=small_graph("algorithm"))
+    training = model.training_info.add(
+        initialization=small_graph("initialization"), algorithm=small_graph("algorithm")
+    )
     training.initialization_binding.add(key="t_float", value="initialization_y")
     training.update_binding.add(key="t_raw", value="algorithm_y")
 
@@ -175,7 +179,8 @@ def full_model(folder):
     copies.append(helper.make_node("Identity", ["t_sparse"], ["t_sparse_out"], "copy t_sparse"))
     outputs = [helper.make_value_info("y", float_type(["batch", 4]))]
     outputs += [
-        helper.make_value_info(f"{t.name}_out", helper.make_tensor_type_proto(t.data_type, list(t.dims))) for t in tensors
+        helper.make_value_info(f"{t.name}_out", helper.make_tensor_type_proto(t.data_type, list(t.dims)))
+        for t in tensors
     ]
     outputs.append(helper.make_value_info("t_sparse_out", float_type([2, 3])))
     graph = helper.make_graph(
@@ -295,7 +300,9 @@ def unknown_places(model):
 
 def convert(chorus, source, target):
     try:
-        done = subprocess.run([str(chorus), "convert", str(source), str(target)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [str(chorus), "convert", str(source), str(target)], capture_output=True, text=True, timeout=60
+        )
     except OSError as problem:
         print(f"check_fields: {problem}", file=sys.stderr)
         raise SystemExit(2) from problem
@@ -348,7 +355,8 @@ def main():
             print(f"    {line}")
     for title, reason in EXCLUDED.items():
         print(f"left out {title}: {reason}")
-    print(f"{count} fields of onnx.proto, {len(EXCLUDED)} left out, {len(BY_VALUE)} compared by value, {len(lost)} damaged")
+    print(f"{count} fields of onnx.proto, {len(EXCLUDED)} left out, {len(BY_VALUE)} compared by value: ", end="")
+    print(f"{len(lost)} damaged")
     raise SystemExit(1 if lost else 0)
 
 

@@ -70,7 +70,9 @@ def evaluate(evaluator, model, folder):
 
 def choose_cases(root, per_operator, only):
     """Folders such that each operator is covered `per_operator` times where so many cases exist."""
-    folders = sorted((p.parent for p in root.rglob("model.onnx")), key=lambda f: ((f / "model.onnx").stat().st_size, f))
+    folders = sorted(
+        (p.parent for p in root.rglob("model.onnx")), key=lambda f: ((f / "model.onnx").stat().st_size, f)
+    )
     covered, chosen = Counter(), []
     for folder in folders:
         if only and only not in folder.name:
@@ -131,7 +133,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=pathlib.Path)
     parser.add_argument("--chorus", type=pathlib.Path, default=ROOT / "build/bin/chorus")
-    parser.add_argument("--opsets", default=f"13-{onnx.defs.onnx_opset_version()}", help="N or N-M (default %(default)s)")
+    parser.add_argument(
+        "--opsets", default=f"13-{onnx.defs.onnx_opset_version()}", help="N or N-M (default %(default)s)"
+    )
     parser.add_argument("--per-operator", type=int, default=1)
     parser.add_argument("--only", help="only cases with this text in their name, all of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())

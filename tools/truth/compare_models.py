@@ -3,7 +3,7 @@
     compare_models.py [FOLDER …] [--chorus build/bin/chorus] [--engine E] [--threads N] [--no-tap] [--verbose]
 
 FOLDER holds model.onnx and feeds.npz, and oracle.npz where `export_models.py` made it; default: all such folders under
-.cache/truth-models. Chorus is called as
+.cache/truth/models. Chorus is called as
     chorus run MODEL --input feeds.npz --output out.npz --tap all [--engine E] [--threads N]
 and with `--tap all` the file also holds every intermediate value that survives in the compiled program, by value name.
 
@@ -169,7 +169,7 @@ def main():
     parser.add_argument("--no-tap", dest="tap", action="store_false", help="compare outputs alone")
     parser.add_argument("--verbose", action="store_true", help="print every value out of bounds")
     args = parser.parse_args()
-    folders = args.folders or sorted(p.parent for p in (ROOT / ".cache/truth-models").glob("*/feeds.npz"))
+    folders = args.folders or sorted(p.parent for p in (ROOT / ".cache/truth/models").glob("*/feeds.npz"))
     if not folders:
         print("compare_models: no model folder; export_models.py makes them")
         raise SystemExit(2)

@@ -31,7 +31,9 @@ def attribute_text(attribute):
         return f"{attribute.name}=tensor {TensorProto.DataType.Name(value.data_type).lower()}{list(value.dims)}"
     if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
         return f"{attribute.name}=graph"
-    return f"{attribute.name}={list(value) if isinstance(value, (list, tuple)) or hasattr(value, 'extend') else value}"
+    return (
+        f"{attribute.name}={list(value) if isinstance(value, (list, tuple)) or hasattr(value, 'extend') else value}"
+    )
 
 
 def settings(node, weights):
@@ -61,8 +63,9 @@ def describe(path):
     initializers = {t.name for t in graph.initializer}
     yield f"== {path}"
     yield f"IR {model.ir_version}, opsets {opsets(model)}, producer {model.producer_name!r} {model.producer_version!r}"
-    yield f"{len(graph.node)} nodes, {len(graph.initializer)} initializers ({stored} bytes), {len(model.functions)} functions"
-    yield f"Constant nodes hold weights: {sum(1 for n in graph.node if n.op_type == 'Constant')} constants"
+    constants = sum(1 for n in graph.node if n.op_type == "Constant")
+    yield f"{len(graph.node)} nodes ({constants} Constant), {len(model.functions)} functions"
+    yield f"{len(graph.initializer)} initializers of {stored} bytes"
     for value in graph.input:
         if value.name not in initializers:
             yield f"input  {value.name}: {type_text(value)}"

@@ -3,9 +3,9 @@
     OUTDIR/<kind>/<name>/model.onnx, test_data_set_N/{input_M.pb,output_M.pb}, tolerance.json
 
 kind is node, simple, pytorch-converted or pytorch-operator (2,027 cases in onnx 1.23.2; the nine "real" models, whose
-weights are not in the package, are left out). Values are TensorProto, SequenceProto or OptionalProto, as the type in the
-model says. tolerance.json {"rtol", "atol"} stands where a case has other bounds than the package's default (1e-3, 1e-7);
-the package compares bfloat16 outputs at 2^-6. Also written:
+weights are not in the package, are left out). Values are TensorProto, SequenceProto or OptionalProto, as the type in
+the model says. tolerance.json {"rtol", "atol"} stands where a case has other bounds than the package's default
+(1e-3, 1e-7); the package compares bfloat16 outputs at 2^-6. Also written:
 
     OUTDIR/ops.txt      number of cases that need an operator, most needed first
     OUTDIR/cases.json   {"kind/name": {"ops": [operators], "opset": {domain: version}, "ir": version, "random": bool}}

@@ -4,7 +4,7 @@
 
     OUTDIR/<name>/model.onnx   exported by PyTorch (TorchScript exporter, opset 17; <name>-dynamo: its newer exporter)
     OUTDIR/<name>/feeds.npz    inputs by name
-    OUTDIR/<name>/oracle.npz   "<output>": outputs of the same model in float64; "<output>.float32": PyTorch's own float32
+    OUTDIR/<name>/oracle.npz   "<output>": outputs of the model in float64; "<output>.float32": PyTorch's own float32
 
 No trained weights are fetched. Weights are drawn with a fixed seed and the variance 2 / fan-in (He), gains of
 normalisations near 1 with a spread, biases small; running statistics of batch normalisation come from forward passes
@@ -67,7 +67,7 @@ def build(name):
 
 
 def pictures(count, side, generator):
-    """Smooth pictures [count, 3, side, side] of about unit variance: noise of four scales, with an offset per channel."""
+    """Smooth pictures [count, 3, side, side] of about unit variance: noise of four scales and an offset per channel."""
     total = torch.randn(count, 3, 1, 1, generator=generator)
     for cells in (3, 7, 19, 56):
         noise = torch.randn(count, 3, cells, cells, generator=generator)

@@ -108,8 +108,13 @@ class ConvTranspose(OpRun):
                 for p, d, s, n in zip(position, dilations, strides, x.shape[2:])
             )
             for g in range(group):
-                part, weight = x[:, g * inner : (g + 1) * inner], w[(slice(g * inner, (g + 1) * inner), slice(None), *position)]
-                y[(slice(None), slice(g * outer, (g + 1) * outer), *target)] += np.einsum("nc...,cm->nm...", part, weight)
+                part, weight = (
+                    x[:, g * inner : (g + 1) * inner],
+                    w[(slice(g * inner, (g + 1) * inner), slice(None), *position)],
+                )
+                y[(slice(None), slice(g * outer, (g + 1) * outer), *target)] += np.einsum(
+                    "nc...,cm->nm...", part, weight
+                )
         crop = tuple(slice(pads[i], size[i] - pads[i + rank]) for i in range(rank))
         y = y[(slice(None), slice(None), *crop)]
         return (y if b is None else y + b.reshape(-1, *[1] * rank),)
@@ -131,9 +136,7 @@ class MaxPool(OpRun):
         strides, dilations = strides or [1] * rank, dilations or [1] * rank
         if len(self.onnx_node.output) > 1 or x.dtype.kind != "f":
             original = OriginalMaxPool(self.onnx_node, self.run_params)
-            return original._run(
-                x, auto_pad, ceil_mode, dilations, kernel_shape, pads, storage_order, strides
-            )
+            return original._run(x, auto_pad, ceil_mode, dilations, kernel_shape, pads, storage_order, strides)
         padding = window_pads(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
         view = windows(x, kernel_shape, strides, dilations, padding, -np.inf)
         return (view.max(axis=tuple(range(2 + rank, 2 + 2 * rank))),)
@@ -153,11 +156,11 @@ class AveragePool(OpRun):
     ):
         rank = x.ndim - 2
         strides, dilations = strides or [1] * rank, dilations or [1] * rank
-        if ceil_mode and count_include_pad:  # windows that overhang the padding count partly: leave it to the original
+        if (
+            ceil_mode and count_include_pad
+        ):  # windows that overhang the padding count partly: leave it to the original
             original = AveragePool_19(self.onnx_node, self.run_params)
-            return original._run(
-                x, auto_pad, ceil_mode, dilations, kernel_shape, pads, strides, count_include_pad
-            )
+            return original._run(x, auto_pad, ceil_mode, dilations, kernel_shape, pads, strides, count_include_pad)
         padding = window_pads(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
         kernel_axes = tuple(range(2 + rank, 2 + 2 * rank))
         total = windows(x, kernel_shape, strides, dilations, padding, 0).sum(axis=kernel_axes)

@@ -99,7 +99,10 @@ def anywhere(data, rng, other):
     if what == "remove":
         return data[:at] + data[at + size :], f"{size} bytes removed at {at}"
     if what == "repeat":
-        return data[: at + size] + data[at : at + size] * rng.choice([1, 3, 100]) + data[at + size :], f"repeated at {at}"
+        return (
+            data[: at + size] + data[at : at + size] * rng.choice([1, 3, 100]) + data[at + size :],
+            f"repeated at {at}",
+        )
     if what == "splice":
         foreign = other()
         begin = rng.randrange(len(foreign) + 1)

@@ -27,13 +27,31 @@ from onnx import AttributeProto, TensorProto, TypeProto, defs, helper
 from mutate_bytes import damage_bytes
 
 MAGIC = b"CHORUSM1"
-INTEGERS = [0, 1, -1, 2, -2, 7, 64, 255, 1 << 16, 2**31 - 1, 2**31, -(2**31), 2**32, 2**40, 2**62, 2**63 - 1, -(2**63)]
+INTEGERS = [
+    0,
+    1,
+    -1,
+    2,
+    -2,
+    7,
+    64,
+    255,
+    1 << 16,
+    2**31 - 1,
+    2**31,
+    -(2**31),
+    2**32,
+    2**40,
+    2**62,
+    2**63 - 1,
+    -(2**63),
+]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 1e-38, 3e38, float("inf"), float("-inf"), float("nan")]
 DEEP, WIDE = 150, 5000
 
 
 class Mutator:
-    """Damages of structure; each takes the model, changes it in place and says what it did ("" if it found no place)."""
+    """Damages of structure; each changes the model in place and says what it did ("" if it found no place)."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -68,7 +86,9 @@ class Mutator:
 
     def value_names(self, model):
         names = {n for g in self.graphs(model) for node in g.node for n in (*node.input, *node.output)}
-        names |= {v.name for v in (*model.graph.input, *model.graph.output)} | {t.name for t in model.graph.initializer}
+        names |= {v.name for v in (*model.graph.input, *model.graph.output)} | {
+            t.name for t in model.graph.initializer
+        }
         return sorted(names - {""}) or ["x"]
 
     def integer(self):
@@ -111,7 +131,15 @@ class Mutator:
         elif what == "longer":
             tensor.raw_data = tensor.raw_data + bytes(self.rng.choice([1, 3, 4096]))
         elif what == "none":
-            for field in ("raw_data", "float_data", "int32_data", "int64_data", "string_data", "double_data", "uint64_data"):
+            for field in (
+                "raw_data",
+                "float_data",
+                "int32_data",
+                "int64_data",
+                "string_data",
+                "double_data",
+                "uint64_data",
+            ):
                 tensor.ClearField(field)
         elif what == "two forms":
             tensor.raw_data = tensor.raw_data or bytes(8)
@@ -129,7 +157,17 @@ class Mutator:
         tensor = self.rng.choice(tensors)
         tensor.data_location = TensorProto.EXTERNAL
         location = self.rng.choice(
-            ["../../../../etc/passwd", "/etc/passwd", "absent.bin", "", ".", "/dev/zero", "/dev/stdin", "a\0b", "x" * 5000]
+            [
+                "../../../../etc/passwd",
+                "/etc/passwd",
+                "absent.bin",
+                "",
+                ".",
+                "/dev/zero",
+                "/dev/stdin",
+                "a\0b",
+                "x" * 5000,
+            ]
         )
         tensor.external_data.add(key="location", value=location)
         for key in ("offset", "length"):
@@ -178,7 +216,9 @@ class Mutator:
         what = self.rng.choice(["remove", "rename", "type", "double", "unknown", "reference"])
         attribute = self.rng.choice(list(node.attribute)) if node.attribute else None
         if what == "unknown" or attribute is None:
-            node.attribute.append(helper.make_attribute(self.rng.choice(["axis", "bogus", ""]), self.rng.choice([1, 2.5])))
+            node.attribute.append(
+                helper.make_attribute(self.rng.choice(["axis", "bogus", ""]), self.rng.choice([1, 2.5]))
+            )
         elif what == "remove":
             node.attribute.remove(attribute)
         elif what == "rename":
@@ -301,7 +341,9 @@ class Mutator:
         elif what == "double":
             model.opset_import.add(domain=model.opset_import[0].domain, version=self.rng.randrange(1, 30))
         else:
-            self.rng.choice(list(model.opset_import)).domain = self.rng.choice(["", "ai.onnx", "ai.onnx.ml", "nowhere"])
+            self.rng.choice(list(model.opset_import)).domain = self.rng.choice(
+                ["", "ai.onnx", "ai.onnx.ml", "nowhere"]
+            )
         return f"opset: {what}"
 
     def initializers(self, model):
@@ -344,7 +386,9 @@ class Mutator:
         for level in range(depth):
             node = helper.make_node("If", [self.rng.choice(self.value_names(model))], [f"r{level}"])
             node.attribute.append(helper.make_attribute("then_branch", inner))
-            node.attribute.append(AttributeProto(name="else_branch", type=AttributeProto.GRAPH, g=onnx.GraphProto(name="e")))
+            node.attribute.append(
+                AttributeProto(name="else_branch", type=AttributeProto.GRAPH, g=onnx.GraphProto(name="e"))
+            )
             inner = helper.make_graph([node], f"level{level}", [], [helper.make_empty_tensor_value_info(f"r{level}")])
         model.graph.node.extend(inner.node)
         return f"If nested {depth} deep"
@@ -358,10 +402,15 @@ class Mutator:
         cyclic = self.rng.random() < 0.6
         for i in range(count):
             following = (i + 1) % count if cyclic else i + 1
-            nodes = [helper.make_node(f"F{following}", ["a"], ["b" if c == 0 else f"b{c}"], domain="f") for c in range(calls)]
+            nodes = [
+                helper.make_node(f"F{following}", ["a"], ["b" if c == 0 else f"b{c}"], domain="f")
+                for c in range(calls)
+            ]
             if following >= count:
                 nodes = [helper.make_node("Identity", ["a"], ["b"])]
-            function = helper.make_function("f", f"F{i}", ["a"], ["b"], nodes, [helper.make_opsetid("", 17), helper.make_opsetid("f", 1)])
+            function = helper.make_function(
+                "f", f"F{i}", ["a"], ["b"], nodes, [helper.make_opsetid("", 17), helper.make_opsetid("f", 1)]
+            )
             model.functions.append(function)
         node = self.node(model)
         if node is not None:
@@ -373,7 +422,9 @@ class Mutator:
         length = self.rng.choice([100, WIDE])
         name = self.rng.choice(self.value_names(model))
         for i in range(length):
-            model.graph.node.append(helper.make_node(self.rng.choice(["Identity", "Neg", "Shape"]), [name], [f"chain{i}"]))
+            model.graph.node.append(
+                helper.make_node(self.rng.choice(["Identity", "Neg", "Shape"]), [name], [f"chain{i}"])
+            )
             name = f"chain{i}"
         return f"a chain of {length} nodes"
 
@@ -389,6 +440,15 @@ class Mutator:
             if said := getattr(self, self.rng.choice(self.DAMAGES))(model):
                 done.append(said)
         return done or [self.header(model)]
+
+
+def read_corpus(folder, largest):
+    """The seed files, in the order of their path."""
+    corpus = sorted(p for p in folder.rglob("*.onnx") if p.stat().st_size <= largest)
+    if not corpus:
+        print(f"no .onnx file of at most {largest} bytes under {folder}", file=sys.stderr)
+        raise SystemExit(2)
+    return corpus
 
 
 def make_mutant(corpus, seed, index):
@@ -426,7 +486,9 @@ def write_all(args, corpus):
                 out = (args.outdir / f"chunk_{index // args.chunk:04d}.bin").open("wb")
                 out.write(MAGIC)
             out.write(struct.pack("<QQ", index, len(data)) + data)
-        manifest.write(json.dumps({"mutant": index, "from": str(path.relative_to(args.corpus)), "damage": said}) + "\n")
+        manifest.write(
+            json.dumps({"mutant": index, "from": str(path.relative_to(args.corpus)), "damage": said}) + "\n"
+        )
     if out:
         out.close()
     manifest.close()
@@ -444,10 +506,7 @@ def main():
     parser.add_argument("--files", action="store_true", help="one .onnx file per mutant")
     parser.add_argument("--only", type=int, metavar="INDEX", help="write this mutant alone")
     args = parser.parse_args()
-    corpus = sorted(p for p in args.corpus.rglob("*.onnx") if p.stat().st_size <= args.largest)
-    if not corpus:
-        print(f"mutate_models: no .onnx file of at most {args.largest} bytes under {args.corpus}", file=sys.stderr)
-        raise SystemExit(2)
+    corpus = read_corpus(args.corpus, args.largest)
     args.outdir.mkdir(parents=True, exist_ok=True)
     if args.only is not None:
         data, path, said = make_mutant(corpus, args.seed, args.only)

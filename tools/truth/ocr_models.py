@@ -1,15 +1,15 @@
-"""Takes the three OCR models out of the rapidocr-onnxruntime wheel and makes an input for each that shows them text.
+"""Makes an input that shows text for each of the three OCR models, in the form that compare_models.py wants.
 
-    ocr_models.py WHEEL OUTDIR
+    ocr_models.py MODELS OUTDIR     MODELS: folder with the .onnx files of rapidocr-onnxruntime (./dev puts them there)
 
     OUTDIR/ocr-detect, ocr-recognise, ocr-direction: model.onnx, feeds.npz (a drawn line of text, scaled to [-1, 1])
 
-The folders have the form that compare_models.py wants; its truth for them is the model itself in float64.
+The truth of compare_models.py for them is the model itself in float64.
 """
 
 import argparse
 import pathlib
-import zipfile
+import shutil
 
 import numpy as np
 import onnx
@@ -34,17 +34,16 @@ def picture(height, width):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("wheel", type=pathlib.Path)
+    parser.add_argument("models", type=pathlib.Path)
     parser.add_argument("outdir", type=pathlib.Path)
     args = parser.parse_args()
-    with zipfile.ZipFile(args.wheel) as wheel:
-        for name, (file, size) in MODELS.items():
-            folder = args.outdir / name
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "model.onnx").write_bytes(wheel.read(f"rapidocr_onnxruntime/models/{file}"))
-            model = onnx.load(folder / "model.onnx")
-            np.savez(folder / "feeds.npz", **{model.graph.input[0].name: picture(*size)})
-            print(f"{folder}: {file}, input {model.graph.input[0].name} [1, 3, {size[0]}, {size[1]}]")
+    for name, (file, size) in MODELS.items():
+        folder = args.outdir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(args.models / file, folder / "model.onnx")
+        model = onnx.load(folder / "model.onnx")
+        np.savez(folder / "feeds.npz", **{model.graph.input[0].name: picture(*size)})
+        print(f"{folder}: {file}, input {model.graph.input[0].name} [1, 3, {size[0]}, {size[1]}]")
 
 
 if __name__ == "__main__":

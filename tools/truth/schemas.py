@@ -62,7 +62,9 @@ def version(schema):
         "deprecated": schema.deprecated,
         "has_function": schema.has_function or schema.has_context_dependent_function,
         "context_dependent_function": schema.has_context_dependent_function,
-        "function_opsets": sorted({*schema.function_opset_versions, *schema.context_dependent_function_opset_versions}),
+        "function_opsets": sorted(
+            {*schema.function_opset_versions, *schema.context_dependent_function_opset_versions}
+        ),
         "min_input": schema.min_input,
         "max_input": unbounded(schema.max_input),
         "min_output": schema.min_output,

@@ -111,7 +111,9 @@ class Float64Oracle(TruthTest):
         onnx.checker.check_model(to_float64(model), full_check=True)
         found = evaluate(model, {"i": np.array([1, 2])})
         self.assertEqual({str(v.dtype) for v in found.values()}, {"float64"})
-        np.testing.assert_allclose(found["y"], [1 + np.float64(np.float32(0.1)), 3 * (2 + np.float64(np.float32(0.1)))], 1e-15)
+        np.testing.assert_allclose(
+            found["y"], [1 + np.float64(np.float32(0.1)), 3 * (2 + np.float64(np.float32(0.1)))], 1e-15
+        )
 
 
 class CheckTable(TruthTest):
@@ -170,7 +172,9 @@ class CheckFields(TruthTest):
 
 class CheckWriter(TruthTest):
     def check(self, text, opsets, only):
-        return call("check_writer.py", CASES, "--chorus", self.program(text), "--opsets", opsets, "--only", only, "--jobs", 1)
+        return call(
+            "check_writer.py", CASES, "--chorus", self.program(text), "--opsets", opsets, "--only", only, "--jobs", 1
+        )
 
     def test_an_unchanged_file_passes_at_its_own_opset(self):
         code, text = self.check(COPY, "13", "test_matmul_2d")
@@ -204,7 +208,9 @@ class CompareModels(TruthTest):
         )
         folder = self.folder / "model"
         folder.mkdir(exist_ok=True)
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+        onnx.save(
+            helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx"
+        )
         np.savez(folder / "feeds.npz", x=rng.standard_normal((1, 3, 8, 8)).astype(np.float32))
         text = RUN_ONNXRUNTIME.format(here=str(HERE), name=name, factor=factor)
         return call("compare_models.py", folder, "--chorus", self.program(text))

@@ -27,7 +27,7 @@ for part in "${parts[@]}"; do
   rm -f "$stamp"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r "$here/$part" >&2
   if [ "$part" = requirements-torch.txt ]; then
-    "$venv/bin/python" "$here/stub_cuda.py" "$("$venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')" >&2
+    "$venv/bin/python" "$here/stub_cuda.py" "$venv"/lib/python3*/site-packages >&2
   fi
   echo "$hash" >"$stamp"
 done

@@ -5,8 +5,8 @@
 The truth environment computes on the processor alone, yet `import torch` refuses to start while libcublas, libcudnn,
 libnccl … are absent, because the dynamic linker wants every library that libtorch_cuda.so names. This script asks the
 libraries of the wheel which of those are missing and which functions they want from them, and compiles one small shared
-object with these functions, reachable under every missing name in torch/lib. A call of any of them ends the process with
-its name; nothing is called as long as no CUDA device is used. Libraries that are really installed are left alone.
+object with these functions, reachable under every missing name in torch/lib. A call of any of them ends the process
+with its name; nothing is called as long as no CUDA device is used. Libraries that are really installed are left alone.
 """
 
 import argparse
@@ -99,7 +99,15 @@ def main():
         source, version_map = source_and_map(symbols)
         (folder / "absent.c").write_text(source)
         (folder / "absent.map").write_text(version_map)
-        command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(torch_lib / "libcuda_absent.so"), str(folder / "absent.c")]
+        command = [
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-o",
+            str(torch_lib / "libcuda_absent.so"),
+            str(folder / "absent.c"),
+        ]
         subprocess.run([*command, f"-Wl,--version-script={folder / 'absent.map'}"], check=True)
     for name in sorted(missing):
         (torch_lib / name).symlink_to("libcuda_absent.so")
