@@ -40,9 +40,15 @@ need_files() { python3 tools/dev/fetch.py files "$@"; }
 
 # need_configured PRESET: its build folder is configured; Ninja itself configures again when a CMake file changes.
 need_configured() {
-  [ -f "$(build_folder "$1")/build.ninja" ] && return 0
+  local folder fresh=()
+  folder="$(build_folder "$1")"
+  if [ -f "$folder/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$folder/CMakeCache.txt"; then
+    fresh=(--fresh)  # the checkout was moved or copied with its build folder
+  elif [ -f "$folder/build.ninja" ]; then
+    return 0
+  fi
   say "configuring $1"
-  cmake --preset "$1" >"$(log_file "configure-$1")" 2>&1 </dev/null || {
+  cmake --preset "$1" "${fresh[@]}" >"$(log_file "configure-$1")" 2>&1 </dev/null || {
     cat "$(log_file "configure-$1")" >&2
     return 1
   }
