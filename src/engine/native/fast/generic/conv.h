@@ -48,7 +48,7 @@ inline ConvPlan conv_plan(const ConvShape& s, const ConvSizes& z) noexcept {
   const int64_t tasks = p.images * s.groups * p.column_blocks;
   const int64_t wanted = least(most(p.m * p.k * p.n * p.images * s.groups / 500000, 1), 64);
   const int64_t panels = parts(p.m, MR);
-  int64_t split = p.direct || p.once ? most(least(parts(wanted, tasks), panels), 1) : 1;
+  int64_t split = p.direct || p.once ? most(least(parts(wanted, tasks), panels / 4), 1) : 1;
   if (p.merged) split = most(split, parts(p.m, merged_rows));
   p.rows_per_part = parts(panels, split) * MR;
   p.row_parts = parts(panels * MR, p.rows_per_part);
@@ -165,8 +165,9 @@ inline void conv_run(const ConvArgs& a, ThreadPool& pool) noexcept {
   const int64_t in_group = s.in_channels / s.groups;
   float* shared = static_cast<float*>(a.scratch);
   float* workers = shared + p.shared * static_cast<size_t>(p.images * s.groups);
-  const Im2col whole{s, a.input, s.in_channels * z.height * z.width, z.height, z.width, conv_out_height(s, z),
-                     conv_out_width(s, z)};
+  const int64_t image = s.in_channels * z.height * z.width;
+  const Im2col whole{s, a.input, image, z.height, z.width, conv_out_height(s, z), conv_out_width(s, z),
+                     a.input, a.input + z.batch * image};
   const auto group_of = [&](int64_t group) {
     Im2col g = whole;
     g.input += group * in_group * z.height * z.width;

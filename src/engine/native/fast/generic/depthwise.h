@@ -47,6 +47,7 @@ struct Plane {
 /// K x K taps, step S, R output rows at once; starts at row `row`, returns the first row that is left.
 template <int K, int S, int R>
 int64_t depthwise_square(const Plane& s, int64_t row) noexcept {
+  if (row + R > s.rows) return row;
   F w[K * K];
 #pragma GCC unroll 25
   for (int i = 0; i < K * K; ++i) w[i] = set1(s.w[i]);
@@ -63,7 +64,7 @@ int64_t depthwise_square(const Plane& s, int64_t row) noexcept {
 #pragma GCC unroll 5
         for (int l = 0; l < K; ++l) {
           const float* from = x + i * s.ldx + j * S + l;
-          const F v = S == 1 ? load(from) : load_even(from);
+          const F v = S == 1 ? load(from) : pick_even(load(from), load(from + W));
 #pragma GCC unroll 4
           for (int r = 0; r < R; ++r) {
             if (i - r * S >= 0 && i - r * S < K) acc[r] = fma(v, w[(i - r * S) * K + l], acc[r]);
@@ -111,11 +112,11 @@ inline void depthwise_any(const ConvShape& c, const Plane& s) noexcept {
 inline void depthwise_plane(const ConvShape& c, const Plane& s) noexcept {
   const bool dense = c.dilation_h == 1 && c.dilation_w == 1 && c.kernel_h == c.kernel_w && c.stride_h == c.stride_w;
   if (dense && c.kernel_w == 3 && c.stride_w == 1) {
-    depthwise_square<3, 1, 1>(s, depthwise_square<3, 1, 4>(s, 0));
+    depthwise_square<3, 1, 1>(s, depthwise_square<3, 1, 2>(s, depthwise_square<3, 1, 4>(s, 0)));
   } else if (dense && c.kernel_w == 3 && c.stride_w == 2) {
     depthwise_square<3, 2, 1>(s, depthwise_square<3, 2, 2>(s, 0));
   } else if (dense && c.kernel_w == 5 && c.stride_w == 1) {
-    depthwise_square<5, 1, 1>(s, depthwise_square<5, 1, 4>(s, 0));
+    depthwise_square<5, 1, 1>(s, depthwise_square<5, 1, 2>(s, depthwise_square<5, 1, 4>(s, 0)));
   } else if (dense && c.kernel_w == 5 && c.stride_w == 2) {
     depthwise_square<5, 2, 1>(s, depthwise_square<5, 2, 2>(s, 0));
   } else {

@@ -113,18 +113,22 @@ struct Block {
   const float* residual;     // at the block's corner
 };
 
-/// Few columns: vectors run down the rows of the packed panels. B element (k, j) at k * bk + j * bj.
-/// Writes raw sums to out[j * out_step + row]; `panels` panels.
+/// Few columns: vectors run down the rows of G packed panels. B element (k, j) at k * bk + j * bj. Writes raw sums to
+/// out[j * out_step + row]. Few accumulators are doubled, so that they do not wait for each other.
 template <int N, int G>
 void skinny_group(const float* a, int64_t a_step, const float* b, int64_t bk, int64_t bj, int64_t k, float* out,
                   int64_t out_step) noexcept {
-  P acc[G][N];
-#pragma GCC unroll 8
-  for (int g = 0; g < G; ++g) {
+  constexpr int sets = G * N >= 8 ? 1 : G * N >= 4 ? 2 : 4;
+  P acc[sets][G][N];
 #pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) acc[g][j] = set1_panel(0.0f);
+  for (int u = 0; u < sets; ++u) {
+#pragma GCC unroll 8
+    for (int g = 0; g < G; ++g) {
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) acc[u][g][j] = set1_panel(0.0f);
+    }
   }
-  for (int64_t i = 0; i < k; ++i) {
+  const auto step = [&](int u, int64_t i) __attribute__((always_inline)) {
     P x[N];
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j) x[j] = set1_panel(b[i * bk + j * bj]);
@@ -132,13 +136,24 @@ void skinny_group(const float* a, int64_t a_step, const float* b, int64_t bk, in
     for (int g = 0; g < G; ++g) {
       const P w = load_panel(a + g * a_step + i * MR);
 #pragma GCC unroll 4
-      for (int j = 0; j < N; ++j) acc[g][j] = fma_panel(w, x[j], acc[g][j]);
+      for (int j = 0; j < N; ++j) acc[u][g][j] = fma_panel(w, x[j], acc[u][g][j]);
     }
+  };
+  int64_t i = 0;
+  for (; i + sets <= k; i += sets) {
+#pragma GCC unroll 4
+    for (int u = 0; u < sets; ++u) step(u, i + u);
   }
+  for (; i < k; ++i) step(0, i);
 #pragma GCC unroll 8
   for (int g = 0; g < G; ++g) {
 #pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) store_panel(out + j * out_step + g * MR, acc[g][j]);
+    for (int j = 0; j < N; ++j) {
+      P v = acc[0][g][j];
+#pragma GCC unroll 4
+      for (int u = 1; u < sets; ++u) v = v + acc[u][g][j];
+      store_panel(out + j * out_step + g * MR, v);
+    }
   }
 }
 
@@ -151,8 +166,10 @@ void skinny_rows(const Block& s, int64_t bj) noexcept {
   const int64_t panels = (s.rows + MR - 1) / MR;
   for (int64_t p = 0; p < panels;) {
     const float* a = s.a + p * s.a_step;
-    const int64_t step = panels - p >= G ? G : 1;
+    const int64_t left = panels - p, step = left >= G ? G : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     if (step == G) skinny_group<N, G>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
+    else if (step == 4) skinny_group<N, 4>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
+    else if (step == 2) skinny_group<N, 2>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
     else skinny_group<N, 1>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
     const int64_t first = p * MR;
     const int64_t last = first + step * MR < s.rows ? first + step * MR : s.rows;

@@ -34,6 +34,7 @@ CHORUS_FAST_INLINE F load(const float* p, Tail n) {
 CHORUS_FAST_INLINE void store(float* p, Tail n, F v) {
   for (int i = 0; i < W; ++i) if (i < n) p[i] = v[i];
 }
+CHORUS_FAST_INLINE F pick_even(F low, F high) { return F{low[0], low[2], high[0], high[2]}; }
 /// p[0], p[2], p[4] …; nothing behind the last one that is taken is read.
 CHORUS_FAST_INLINE F load_even(const float* p) { return F{p[0], p[2], p[4], p[6]}; }
 CHORUS_FAST_INLINE F load_even(const float* p, Tail n) {
