@@ -191,6 +191,7 @@ void infer_flatten(ShapeContext& ctx) {
 
 void infer_squeeze(ShapeContext& ctx) {
   const Type& x = tensor_input(ctx, 0);
+  if (!ctx.has_input(1) && ctx.attrs().given("axes")) return set_unranked(ctx);  // before version 13: see the version step
   if (!ctx.has_input(1)) {
     // Which axes go is known only when every extent is a number.
     const auto dims = static_dims(x);
@@ -326,7 +327,7 @@ void infer_concat(ShapeContext& ctx) {
     rank = t.rank();
   }
   if (rank < 0) return set_unranked(ctx);
-  const int axis = normalize_axis(ctx, ctx.attrs().integer("axis"), rank);
+  const int axis = normalize_axis(ctx, ctx.attrs().integer("axis", 1), rank);  // 1: default of version 1
   Dims out(static_cast<size_t>(rank), Dim::unknown());
   Dim sum = 0;
   for (int i = 0; i < ctx.inputs(); ++i) {
@@ -374,6 +375,10 @@ namespace {
 /// Extents of the parts, unknown where nothing is known.
 Dims split_extents(ShapeContext& ctx, const Dim& extent) {
   const int parts = ctx.outputs();
+  if (ctx.attrs().given("split")) {  // before version 13
+    const auto lengths = ctx.attrs().integers("split");
+    if (static_cast<int>(lengths.size()) == parts) return Dims(lengths.begin(), lengths.end());
+  }
   if (ctx.has_input(1)) {
     const auto sizes = small_values(ctx, 1);
     if (!sizes) return Dims(static_cast<size_t>(parts), Dim::unknown());

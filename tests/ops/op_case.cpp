@@ -220,6 +220,7 @@ std::vector<Value> run_kernel(const OpDef& def, native::KernelFn kernel, const O
   ctx.out = out.data();
   ctx.values = values.data();
   ctx.wanted = flags.get();
+  ctx.out_types = rule.types.data();
   ctx.services = &services;
   ctx.random_seed = call.seed;
   const Status status = kernel(ctx);

@@ -175,6 +175,7 @@ std::vector<Value> call_kernel(const CallFrame& frame, KernelFn kernel, CallEnvi
   context.out = out_views.data();
   context.values = in_values.data();
   context.wanted = frame.wanted;
+  context.out_types = types.data();
   context.services = &services;
   context.random_seed = env.seed;
   context.random_stream = frame.op->effect == Effect::random ? env.stream++ : 0;

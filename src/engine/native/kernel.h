@@ -51,6 +51,7 @@ struct KernelContext {
   const Value* const* values = nullptr;             ///< [n_in] operands as Values (strings, sequences, optionals); null: omitted.
                                                     ///< For plain tensors inside a bound program the entry may be null: use `in`.
   const bool* wanted = nullptr;                     ///< [n_out] false: nobody reads this output, out[i].dtype is undefined
+  const Type* out_types = nullptr;                  ///< [n_out] what the shape rule says of the outputs; may be null (bound programs)
   KernelServices* services = nullptr;
   const void* prepared = nullptr;                   ///< what the candidate's prepare step made (packed weights, tables)
   uint64_t random_seed = 0;                         ///< of the run, for random kernels; with a counter per node in random_stream
