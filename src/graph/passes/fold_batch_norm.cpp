@@ -1,0 +1,143 @@
+#include <core/convert.h>
+#include <graph/pass.h>
+
+#include <cmath>
+
+namespace chorus::passes {
+namespace {
+
+/// y = scale[c] * x + shift[c] for every channel c, in float64.
+struct Affine {
+  std::vector<double> scale, shift;
+};
+
+const Value* constant_of(const Graph& graph, const Node& n, size_t operand) {
+  if (operand >= n.inputs.size() || n.inputs[operand] == kNone) return nullptr;
+  const GraphValue& v = graph.value(n.inputs[operand]);
+  return v.is_constant() && !v.is_input && v.constant.is_tensor() && (v.constant.dtype() == DType::float32 || v.constant.dtype() == DType::float64)
+             ? &v.constant : nullptr;
+}
+
+bool newest(const Node& n, std::string_view type) {
+  return n.alive && n.op != nullptr && n.domain.empty() && n.type == type && n.version + 1 == static_cast<int>(n.op->versions.size());
+}
+
+// The inference form of batch normalisation with constant statistics.
+bool read_batch_norm(const Graph& graph, const Node& n, Affine& affine) {
+  if (n.inputs.size() != 5 || n.outputs.size() != 1 || n.attrs().integer("training_mode") != 0) return false;
+  std::vector<double> p[4];
+  for (size_t i = 0; i < 4; ++i) {
+    const Value* v = constant_of(graph, n, i + 1);
+    if (v == nullptr || v->rank() != 1) return false;
+    p[i] = v->to_doubles();
+    if (p[i].size() != p[0].size()) return false;
+  }
+  const double epsilon = n.attrs().real("epsilon");
+  for (size_t c = 0; c < p[0].size(); ++c) {
+    const double scale = p[0][c] / std::sqrt(p[3][c] + epsilon);
+    affine.scale.push_back(scale);
+    affine.shift.push_back(p[1][c] - p[2][c] * scale);
+  }
+  return true;
+}
+
+/// Where the output channel of a weight element is: weights are [outer, channels, inner] with `groups` outer blocks of their own channels.
+struct Channels {
+  int64_t outer = 1, count = 1, inner = 1, groups = 1;
+  int64_t all() const { return count * groups; }
+  int64_t of(int64_t element) const {
+    const int64_t o = element / (count * inner);
+    return (o / (outer / groups)) * count + (element / inner) % count;
+  }
+};
+
+bool weight_channels(const Node& n, const Shape& w, Channels& c) {
+  if (w.numel() == 0) return false;
+  if (n.type == "Gemm") {
+    if (w.rank() != 2) return false;
+    const bool transposed = n.attrs().integer("transB") != 0;
+    c = transposed ? Channels{1, w[0], w[1], 1} : Channels{w[0], w[1], 1, 1};
+    return true;
+  }
+  if (w.rank() < 3) return false;
+  const int64_t groups = n.attrs().integer("group", 1);
+  if (n.type == "Conv") {
+    c = {1, w[0], w.numel() / w[0], 1};
+    return true;
+  }
+  if (groups < 1 || w[0] % groups != 0) return false;
+  c = {w[0], w[1], w.numel() / (w[0] * w[1]), groups};
+  return true;
+}
+
+bool all_finite(const std::vector<double>& v, DType type) {
+  for (double x : v) {
+    if (!std::isfinite(type == DType::float32 ? static_cast<double>(static_cast<float>(x)) : x)) return false;
+  }
+  return true;
+}
+
+Value stored(DType type, const Shape& shape, const std::vector<double>& v) {
+  Value value = Value::tensor(type, shape);
+  store_f64(type, value.mutable_data(), 0, static_cast<int64_t>(v.size()), v.data());
+  return value;
+}
+
+// The bias after the change; a Gemm's third operand may broadcast and is scaled by beta.
+bool new_bias(const Graph& graph, const Node& n, const Affine& affine, std::vector<double>& bias) {
+  bias = affine.shift;
+  if (n.inputs.size() < 3 || n.inputs[2] == kNone) return true;
+  const Value* old = constant_of(graph, n, 2);
+  if (old == nullptr) return false;
+  const std::vector<double> values = old->to_doubles();
+  const int64_t last = old->rank() == 0 ? 1 : old->shape()[old->rank() - 1];
+  if (values.size() != static_cast<size_t>(last) || (values.size() != bias.size() && values.size() != 1)) return false;
+  if (n.type != "Gemm" && values.size() != bias.size()) return false;
+  const double beta = n.type == "Gemm" ? n.attrs().real("beta", 1) : 1.0;
+  for (size_t c = 0; c < bias.size(); ++c) bias[c] += affine.scale[c] * beta * values[values.size() == 1 ? 0 : c];
+  return true;
+}
+
+bool fold_into(Graph& graph, NodeId into, const Affine& affine) {
+  const Node& n = graph.node(into);
+  const Value* weight = constant_of(graph, n, 1);
+  Channels channels;
+  std::vector<double> bias;
+  if (weight == nullptr || !weight_channels(n, weight->shape(), channels) || channels.all() != static_cast<int64_t>(affine.scale.size())) return false;
+  if (!new_bias(graph, n, affine, bias)) return false;
+  std::vector<double> values = weight->to_doubles();
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= affine.scale[static_cast<size_t>(channels.of(static_cast<int64_t>(i)))];
+  const DType type = weight->dtype();
+  if (!all_finite(values, type) || !all_finite(bias, type)) return false;
+  Value new_weight = stored(type, weight->shape(), values);
+  const std::string stem = graph.value(n.inputs[1]).name;
+  graph.set_operand(into, 1, graph.add_constant(stem + ".folded", std::move(new_weight)));
+  graph.set_operand(into, 2, graph.add_constant(stem + ".bias", stored(type, Shape{static_cast<int64_t>(bias.size())}, bias)));
+  if (graph.node(into).type == "Gemm") graph.node(into).attributes.set("beta", 1.0F);
+  return true;
+}
+
+}  // namespace
+
+// Weights and bias take the normalisation in: computed in float64 and rounded once. The sum that the convolution makes is another one
+// then, so results differ from the unfolded graph by rounding (a few units in the last place of the largest term).
+int fold_batch_norm(Graph& graph, PassContext&) {
+  int changes = 0;
+  for (NodeId id : graph.order()) {
+    const Node& n = graph.node(id);
+    Affine affine;
+    if (!newest(n, "BatchNormalization") || !read_batch_norm(graph, n, affine)) continue;
+    const ValueId x = n.inputs[0], y = n.outputs[0];
+    const NodeId before = graph.value(x).producer;
+    if (before == kNone || graph.value(x).uses.size() != 1 || graph.is_output(x)) continue;
+    const Node& p = graph.node(before);
+    if (!newest(p, "Conv") && !newest(p, "ConvTranspose") && !newest(p, "Gemm")) continue;
+    if (graph.value(x).type.dtype != graph.value(y).type.dtype || !fold_into(graph, before, affine)) continue;
+    graph.replace_uses(y, x);
+    graph.remove_node(id);
+    ++changes;
+  }
+  return changes;
+}
+
+}  // namespace chorus::passes
