@@ -17,7 +17,7 @@ std::vector<const OpDef*> built_in_ops() {
   // list(families::creation_ops());
   list(families::cast_ops());
   list(families::matrix_ops());
-  // list(families::convolution_ops());
+  list(families::convolution_ops());
   // list(families::normalization_ops());
   // list(families::recurrent_ops());
   list(families::attention_ops());

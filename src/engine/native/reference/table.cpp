@@ -32,7 +32,7 @@ Map all() {
   // list(reference::creation_kernels());
   list(reference::cast_kernels());
   list(reference::matrix_kernels());
-  // list(reference::convolution_kernels());
+  list(reference::convolution_kernels());
   // list(reference::normalization_kernels());
   // list(reference::recurrent_kernels());
   list(reference::attention_kernels());
