@@ -59,14 +59,15 @@ Expansion lp_pool_18_to_11(OpBuilder& b) { return without_dilations(b, true); }
 
 /// Resize-10 and Upsample: asymmetric coordinates; the nearest neighbour is the one before, or, where an axis shrinks, the one after.
 Ref resize_asymmetric(OpBuilder& b, Ref x, Ref scales, std::string_view mode, std::string_view nearest, int version) {
+  const Ref no_roi = b.constant(Value::tensor(DType::float32, Shape{0}));
   if (version > 0) b.next("", version);
-  const Ref inputs[] = {x, b.constant(Value::of<float>(Shape{0}, std::span<const float>())), scales};
+  const Ref inputs[] = {x, no_roi, scales};
   return b.emit("Resize", inputs, {{"mode", mode}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", nearest}}, 1)[0];
 }
 
 Expansion resize_10(OpBuilder& b) {
   const std::string_view mode = b.attrs().string("mode", "nearest");
-  const Value* scales = b.constant(1);
+  const Value* scales = static_cast<const NodeContext&>(b).constant(1);
   bool grows = false, shrinks = false;
   std::vector<float> up, down;
   for (const double s : scales != nullptr ? scales->to_doubles() : std::vector<double>()) {
