@@ -1,0 +1,47 @@
+#include "command.h"
+
+#include <chorus/error.h>
+
+#include <cstdio>
+#include <exception>
+
+namespace chorus::app {
+namespace {
+
+int status_of(Code code) {
+  switch (code) {
+    case Code::internal: return kOurFault;
+    case Code::unsupported:
+    case Code::unavailable:
+    case Code::device_lost: return kEngineCannot;
+    default: return kBadInput;
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models."};
+  app.require_subcommand(1);
+  Outcome outcome;
+  add_conformance(app, outcome);
+  add_ops(app, outcome);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "chorus: %s\n", error.what());
+    return status_of(error.code());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "chorus: out of memory\n");
+    return kBadInput;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "chorus: internal error: %s\n", error.what());
+    return kOurFault;
+  }
+  return outcome.status;
+}
+
+}  // namespace
+}  // namespace chorus::app
+
+int main(int argc, char** argv) { return chorus::app::run(argc, argv); }
