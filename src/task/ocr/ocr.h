@@ -115,8 +115,8 @@ CHORUS_API Image to_ocr_colours(const Image& picture, Reading reading);
 /// {"lines": [{"text", "confidence", "box": [[x, y] × 4]}], "ms": {"decode", "detect", "classify", "recognise", "total"}}
 CHORUS_API std::string to_json(const OcrResult& result);
 
-/// The picture with the boxes, and beside it (right; below a wide picture) the texts at their places. `font`: a TrueType file, empty for
-/// an installed one with Chinese letters. Throws not_found when there is no font.
-CHORUS_API Image annotate(const Image& picture, const OcrResult& result, const std::string& font = {});
+/// The picture with the boxes, and beside it (right; below a wide picture) the texts at their places. `reading` as it was read; `font`: a
+/// TrueType file, empty for an installed one with Chinese letters. Throws not_found when there is no font.
+CHORUS_API Image annotate(const Image& picture, const OcrResult& result, Reading reading = Reading::package, const std::string& font = {});
 
 }  // namespace chorus
