@@ -38,7 +38,7 @@ Map all() {
   list(reference::attention_kernels());
   list(reference::control_kernels());
   // list(reference::sequence_kernels());
-  // list(reference::loss_kernels());
+  list(reference::loss_kernels());
   // list(reference::vision_kernels());
   // list(reference::signal_kernels());
   return map;
