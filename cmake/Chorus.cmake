@@ -10,8 +10,8 @@ target_include_directories(chorus_flags INTERFACE
 # Numbers: no contraction behind our back, so that two builds agree; errno of math functions is never read.
 target_compile_options(chorus_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
   -fno-math-errno -ffp-contract=off -fno-semantic-interposition)
-target_compile_definitions(chorus_flags INTERFACE FMT_HEADER_ONLY=1)
-target_link_libraries(chorus_flags INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+add_library(chorus_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt.cpp)
+target_link_libraries(chorus_flags INTERFACE chorus_fmt Threads::Threads ${CMAKE_DL_LIBS})
 if(CHORUS_LITE)
   target_compile_definitions(chorus_flags INTERFACE CHORUS_LITE=1)
   target_compile_options(chorus_flags INTERFACE -Os -ffunction-sections -fdata-sections)
