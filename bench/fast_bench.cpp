@@ -1,8 +1,10 @@
 // GFLOP/s of the fast kernels on one thread and their share of this machine's peak, measured by a loop of fused
-// multiply-adds. Run on a quiet machine: taskset -c 1 bin/fast_bench [avx512|avx2|portable] [part of a name]
+// multiply-adds around each row. On a quiet machine: taskset -c 1 bin/fast_bench [avx512|avx2|portable] [part of a name].
+// "exhaustive" as the name: the errors of exp and tanh over all floats instead (minutes).
 #include <engine/native/fast/kernels.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,13 +24,13 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Least time of a call over at least 0.15 s and five calls, in seconds.
+/// Least time of a call over at least `seconds` and five calls, in seconds.
 template <class Body>
-double least_time(Body&& body) {
+double least_time(Body&& body, double seconds = 0.15) {
   body();
   double best = 1e9;
   const double start = now();
-  for (int i = 0; i < 5 || now() - start < 0.15; ++i) {
+  for (int i = 0; i < 5 || now() - start < seconds; ++i) {
     const double before = now();
     body();
     const double t = now() - before;
@@ -38,7 +40,7 @@ double least_time(Body&& body) {
 }
 
 #if defined(__x86_64__)
-constexpr int64_t peak_rounds = 2000000;
+constexpr int64_t peak_rounds = 200000;
 volatile float g_sink;
 
 __attribute__((target("avx512f"))) void multiply_add_avx512() {
@@ -65,8 +67,8 @@ __attribute__((target("avx2,fma"))) void multiply_add_avx2() {
 
 double measured_peak(Level level) {
 #if defined(__x86_64__)
-  if (level == Level::avx512) return peak_rounds * 16.0 * 16 * 2 / least_time(multiply_add_avx512) * 1e-9;
-  if (level == Level::avx2) return peak_rounds * 12.0 * 8 * 2 / least_time(multiply_add_avx2) * 1e-9;
+  if (level == Level::avx512) return peak_rounds * 16.0 * 16 * 2 / least_time(multiply_add_avx512, 0.02) * 1e-9;
+  if (level == Level::avx2) return peak_rounds * 12.0 * 8 * 2 / least_time(multiply_add_avx2, 0.02) * 1e-9;
 #endif
   (void)level;
   return 0;
@@ -86,11 +88,11 @@ struct Floats {
 struct Bench {
   const FastKernels& f;
   ThreadPool& pool;
-  double peak;
   const char* only;
 
   void row(const std::string& name, double flops, double t) const {
     std::printf("%-48s %9.1f us %8.1f GFLOP/s", name.c_str(), t * 1e6, flops / t * 1e-9);
+    const double peak = measured_peak(f.level);  // just now: the clock changes with time
     if (peak > 0) std::printf(" %5.1f %%", flops / t * 1e-7 / peak);
     std::printf("\n");
   }
@@ -181,6 +183,31 @@ void convolutions(const Bench& b) {
   b.conv("grouped 3x3 128-128 g32 28", square(128, 128, 3, 1, 32), {1, 28, 28});
 }
 
+/// Worst error over all floats, in spacings of the exact value.
+void exhaustive(const FastKernels& f, Unary op, const char* name, double (*truth)(double)) {
+  constexpr uint32_t block = 1u << 16;
+  std::vector<float> x(block), y(block);
+  ThreadPool alone(ThreadPool::Options{});
+  double worst = 0;
+  float at = 0;
+  for (uint64_t first = 0; first < (uint64_t{1} << 32); first += block) {
+    for (uint32_t i = 0; i < block; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(first) + i;
+      std::memcpy(&x[i], &bits, 4);
+    }
+    f.unary_run({op, x.data(), y.data(), block, 0, 0}, alone);
+    for (uint32_t i = 0; i < block; ++i) {
+      const double want = truth(x[i]);
+      const float rounded = static_cast<float>(want);
+      if (std::isnan(want) ? std::isnan(y[i]) : y[i] == rounded) continue;
+      const double spacing = std::fabs(want) < 0x1p-126 ? 0x1p-149 : std::ldexp(1.0, std::ilogb(want) - 23);
+      const double e = std::isfinite(rounded) && std::isfinite(y[i]) ? std::fabs(y[i] - want) / spacing : 1e30;
+      if (e > worst) worst = e, at = x[i];
+    }
+  }
+  std::printf("%s: %.4f ulp at %.9g over all 2^32 floats\n", name, worst, static_cast<double>(at));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -190,8 +217,13 @@ int main(int argc, char** argv) {
   ThreadPool::Options options;
   if (const char* threads = std::getenv("CHORUS_BENCH_THREADS")) options.threads = std::atoi(threads);
   ThreadPool pool(options);
-  const Bench bench{f, pool, measured_peak(f.level), argc > 2 ? argv[2] : ""};
-  std::printf("level %s, %d thread(s), peak of one core %.1f GFLOP/s\n", f.name, pool.threads(), bench.peak);
+  const Bench bench{f, pool, argc > 2 ? argv[2] : ""};
+  std::printf("level %s, %d thread(s), peak of one core %.1f GFLOP/s\n", f.name, pool.threads(), measured_peak(f.level));
+  if (std::string(bench.only) == "exhaustive") {
+    exhaustive(f, Unary::exp, "exp", [](double x) { return std::exp(x); });
+    exhaustive(f, Unary::tanh, "tanh", [](double x) { return std::tanh(x); });
+    return 0;
+  }
   products(bench);
   convolutions(bench);
   return 0;

@@ -14,21 +14,21 @@ struct MathError {
 
 constexpr MathError math_error(Unary op) {
   switch (op) {
-    case Unary::exp: return {1.5, 0};
-    case Unary::log: return {1.5, 0};
-    case Unary::tanh: return {2, 0};
-    case Unary::sigmoid: return {3, 0};
-    case Unary::erf: return {2, 0};
-    case Unary::gelu_erf: return {6, 0};
-    case Unary::gelu_tanh: return {6, 1e-43};
-    case Unary::silu: return {4, 1e-43};
+    case Unary::exp: return {1, 0};
+    case Unary::log: return {1, 0};
+    case Unary::tanh: return {1.5, 0};
+    case Unary::sigmoid: return {2.5, 0};
+    case Unary::erf: return {1.5, 0};
+    case Unary::gelu_erf: return {5, 0};
+    case Unary::gelu_tanh: return {4, 1e-43};
+    case Unary::silu: return {3.5, 1e-43};
     case Unary::hard_swish: return {3, 0};
     case Unary::sqrt: return {0.5, 0};
     case Unary::reciprocal: return {0.5, 0};
     case Unary::softplus: return {2, 0};
     case Unary::sin: return {2, 0};
     case Unary::cos: return {2, 0};
-    case Unary::hard_sigmoid: return {2, 0};
+    case Unary::hard_sigmoid: return {1, 0};
     case Unary::relu:
     case Unary::clip: return {0, 0};
     case Unary::leaky_relu: return {0.5, 0};

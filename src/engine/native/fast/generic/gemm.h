@@ -58,7 +58,7 @@ inline GemmPlan gemm_plan(const GemmShape& s) noexcept {
   // Enough tasks for many cores where the work is big enough, without packing B again too often.
   const int64_t work = s.m * s.n * s.k / 500000;
   const int64_t wanted = least(most(work, 1), 64);
-  const int64_t panels = parts(least(p.row_chunk, most(s.m, 1)), MR);
+  const int64_t panels = most(parts(p.row_chunk, MR), 1);
   const bool free_split = packed_b || p.direct_b || p.skinny;
   const int64_t split = p.by_item ? 1 : most(least(parts(wanted, p.column_blocks), panels / (free_split ? 1 : 16)), 1);
   p.rows_per_part = parts(panels, split) * MR;

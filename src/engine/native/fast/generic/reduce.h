@@ -31,8 +31,9 @@ inline ReducePlan reduce_plan(const ReduceArgs& s) noexcept {
 }
 
 inline size_t reduce_scratch_bytes(const ReduceArgs& s) noexcept {
+  if (s.outer <= 0 || s.inner <= 0) return 0;
   const ReducePlan p = reduce_plan(s);
-  if (p.chunks == 1 || s.outer <= 0 || s.inner <= 0) return 0;
+  if (p.chunks == 1) return 0;
   return static_cast<size_t>((s.outer * p.chunks * s.inner + 15) / 16 * 16) * sizeof(float);
 }
 
