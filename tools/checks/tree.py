@@ -20,6 +20,7 @@ HOUSE = [
     ["tensor"],
     ["autograd"],
     ["format"],
+    ["engine/registry"],  # knows every engine, and the formats that some of them want
     ["nn"],
     ["optim"],
     ["data"],
@@ -33,7 +34,7 @@ HOUSE = [
     ["dist"],
 ]
 # Folders of src/engine that belong to the layer `engine` itself; every other one is an adapter and sees the ABI only.
-ENGINE_PARTS = {"native", "plugin", "placement", "worker", "auto"}
+ENGINE_PARTS = {"native", "registry", "plugin", "placement", "worker", "auto"}
 TEXT = {".h", ".hpp", ".cpp", ".c", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in", ".map", ".js", ".html", ".css", ".toml", ""}
 
 
