@@ -41,6 +41,9 @@ SOURCES = {
     "few_macros": [
         ({"src/core/a.h": "#define CHORUS_API\n"}, {"src/core/a.h": "#define LOOP(n) for (int i = 0; i < n; ++i)\n"}, "LOOP"),
     ],
+    "exports_are_public": [
+        ({"include/chorus/a.h": "CHORUS_API void f();\n"}, {"src/core/a.h": "class CHORUS_API A {};\n"}, "exports 1 internal name"),
+    ],
     "docs_links": [
         ({"docs/a.md": "[b](b.md#part) `[c](d.md)`\n", "docs/b.md": ""}, {"docs/a.md": "[b](b.md)\n"}, "leads nowhere"),
     ],

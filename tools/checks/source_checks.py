@@ -172,6 +172,14 @@ def few_macros(tree):
                 yield f"{name}:{text.count(chr(10), 0, match.start(1)) + 1}: macro {match.group(1)}: use a constant, a function or a template"
 
 
+def exports_are_public(tree):
+    """Only what a public header declares leaves the library: the export macro stands in include/ alone."""
+    for name in tree.under("src/", "apps/"):
+        lines = [n for n, line in enumerate(tree.text(name).splitlines(), 1) if re.search(r"\bCHORUS_API\b", line)]
+        if lines:
+            yield f"{name}:{lines[0]}: exports {len(lines)} internal name{'s' if len(lines) > 1 else ''}; drop CHORUS_API there"
+
+
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
 
 
@@ -189,4 +197,5 @@ def docs_links(tree):
                 yield f"{name}:{text.count(chr(10), 0, match.start()) + 1}: the link {match.group(1)} leads nowhere"
 
 
-CHECKS = [include_edges, file_length, tests_mirror, readme_per_folder, no_machine_paths, nothing_unfinished, few_macros, docs_links]
+CHECKS = [include_edges, file_length, tests_mirror, readme_per_folder, no_machine_paths, nothing_unfinished, few_macros,
+          exports_are_public, docs_links]

@@ -14,6 +14,7 @@ usage: ./dev COMMAND
   format [--check]            clang-format over all sources; --check only names the files that differ
   tidy [FILE…]                clang-tidy over the files, or over all sources
   docs                        checks the documentation: its links, and that its C++ examples compile
+  numbers [--json]            sizes of what was built, lines of the sources
   trace [GROUP…] [--list]     which requirement rows the last test run proved
 
 Everything that is built or fetched lies in build*/, .cache/ and .engines/ inside the checkout.
@@ -114,5 +115,7 @@ command_docs() {
   need_build release chorus
   python3 tools/checks/run.py --build build --only docs
 }
+
+command_numbers() { python3 tools/dev/numbers.py "$@"; }
 
 command_trace() { python3 tools/dev/rows_trace.py "$@"; }
