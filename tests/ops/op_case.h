@@ -49,7 +49,7 @@ RuleResult infer_op(const RuleCall& call);
 inline std::string infer_str(const RuleCall& call) { return infer_op(call).types[0].str(); }
 
 /// All grid cases of a row through run_op; kernel against decomposition when it has both (elements within `tolerance`, relative plus
-/// absolute, for floats of 32 and 64 bits and equal for integers). Failures as GoogleTest expectations. Returns the number of cases.
+/// absolute, for floats of 32 and 64 bits, a few roundings for narrower ones, and equal for integers). Failures as GoogleTest expectations. Returns the number of cases.
 int run_grid(std::string_view op, double tolerance = 1e-5, std::string_view domain = "");
 
 /// float32 / float64 / int64 … tensors from lists, values from doubles.
