@@ -37,7 +37,7 @@ Map all() {
   // list(reference::recurrent_kernels());
   list(reference::attention_kernels());
   list(reference::control_kernels());
-  // list(reference::sequence_kernels());
+  list(reference::sequence_kernels());
   list(reference::loss_kernels());
   // list(reference::vision_kernels());
   // list(reference::signal_kernels());
