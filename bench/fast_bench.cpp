@@ -132,6 +132,44 @@ struct Bench {
   }
 };
 
+void transposed(const Bench& b, const char* label, ConvShape s, ConvSizes z) {
+  const std::string name = std::string("conv transpose ") + label;
+  if (name.find(b.only) == std::string::npos) return;
+  const int64_t pixels = conv_transpose_out_height(s, z) * conv_transpose_out_width(s, z);
+  const int64_t macs = s.in_channels * s.out_channels * s.kernel_h * s.kernel_w;
+  Floats in(static_cast<size_t>(z.batch * s.in_channels * z.height * z.width)), weights(static_cast<size_t>(macs));
+  Floats packed(b.f.conv_transpose_packed_weight_bytes(s) / 4), out(static_cast<size_t>(z.batch * s.out_channels * pixels));
+  Floats scratch(b.f.conv_transpose_scratch_bytes(s, z, b.pool.threads()) / 4), bias(static_cast<size_t>(s.out_channels));
+  b.f.conv_transpose_pack_weights(s, weights.p, packed.p);
+  ConvArgs a{s, z, in.p, packed.p, out.p, {}, scratch.p};
+  a.epilogue.bias = bias.p;
+  b.row(name, 2.0 * static_cast<double>(z.batch * z.height * z.width * macs),
+        least_time([&] { b.f.conv_transpose_run(a, b.pool); }));
+}
+
+/// Kernels that memory bounds: elements per nanosecond.
+template <class Body>
+void stream(const Bench& b, const std::string& label, int64_t n, Body&& body) {
+  const std::string name = "stream " + label;
+  if (name.find(b.only) == std::string::npos) return;
+  const double t = least_time(body);
+  std::printf("%-48s %9.1f us %8.2f elements/ns\n", name.c_str(), t * 1e6, static_cast<double>(n) / t * 1e-9);
+}
+
+void streams(const Bench& b) {
+  const int64_t n = 1 << 16;
+  Floats x(n), y(n), z(n);
+  const char* names[] = {"exp", "log", "tanh", "sigmoid", "erf", "gelu_erf", "gelu_tanh", "silu", "hard_swish"};
+  for (int i = 0; i < 9; ++i) stream(b, names[i], n, [&] { b.f.unary_run({static_cast<Unary>(i), x.p, y.p, n, 0, 0}, b.pool); });
+  stream(b, "softmax 128x512", n, [&] { b.f.softmax_run({Softmax::normal, x.p, y.p, 128, 512, 1}, b.pool); });
+  stream(b, "layer norm 128x512", n, [&] { b.f.norm_run({Norm::layer, x.p, y.p, 128, 512, x.p, x.p}, b.pool); });
+  stream(b, "sum 128x512", n, [&] { b.f.reduce_run({Reduce::sum, x.p, y.p, 128, 512, 1}, b.pool); });
+  stream(b, "transpose 256x256", n, [&] { b.f.transpose_run({x.p, y.p, 1, 256, 256, 1}, b.pool); });
+  BinaryArgs add{Binary::add, x.p, y.p, z.p};
+  add.inner = n;
+  stream(b, "add", n, [&] { b.f.binary_run(add, b.pool); });
+}
+
 ConvShape square(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t groups = 1) {
   ConvShape s;
   s.in_channels = in, s.out_channels = out, s.groups = groups;
@@ -180,6 +218,12 @@ void convolutions(const Bench& b) {
   b.conv("depthwise 5x5 120 28", square(120, 120, 5, 1, 120), {1, 28, 28});
   b.conv("depthwise 5x5 s2 120 28", square(120, 120, 5, 2, 120), {1, 28, 28});
   b.conv("depthwise 3x3 200 6x40", square(200, 200, 3, 1, 200), {1, 6, 40});
+  ConvShape up = square(64, 64, 2, 2);
+  up.pad_top = up.pad_left = up.pad_bottom = up.pad_right = 0;
+  transposed(b, "2x2 s2 64-64 80", up, {1, 80, 80});
+  up.in_channels = 24, up.out_channels = 1;
+  transposed(b, "2x2 s2 24-1 160", up, {1, 160, 160});
+  transposed(b, "3x3 s2 64-64 40", square(64, 64, 3, 2), {1, 40, 40});
   b.conv("grouped 3x3 128-128 g32 28", square(128, 128, 3, 1, 32), {1, 28, 28});
 }
 
@@ -226,5 +270,6 @@ int main(int argc, char** argv) {
   }
   products(bench);
   convolutions(bench);
+  streams(bench);
   return 0;
 }

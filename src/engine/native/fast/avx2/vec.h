@@ -48,6 +48,13 @@ CHORUS_FAST_INLINE F load_even(const float* p, Tail t) {
   const __m256i at = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
   return _mm256_mask_i32gather_ps(zero(), p, at, _mm256_castsi256_ps(t), 4);
 }
+/// src[0], 0, src[1], 0 …: the lower and the upper half.
+CHORUS_FAST_INLINE F spread_low(F v) {
+  return _mm256_unpacklo_ps(_mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 1, 0, 0, 2, 3, 0, 0)), zero());
+}
+CHORUS_FAST_INLINE F spread_high(F v) {
+  return _mm256_unpacklo_ps(_mm256_permutevar8x32_ps(v, _mm256_setr_epi32(4, 5, 0, 0, 6, 7, 0, 0)), zero());
+}
 /// p[at[i]] of the lanes that are alive.
 CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail t) {
   return _mm256_mask_i32gather_ps(zero(), p, _mm256_maskload_epi32(at, t), _mm256_castsi256_ps(t), 4);

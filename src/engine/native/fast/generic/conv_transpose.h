@@ -59,6 +59,13 @@ CHORUS_FAST_INLINE void add_strided(const float* src, float* out, int64_t step, 
   int64_t i = 0;
   if (step == 1) {
     for (; i + W <= n; i += W) store(out + i, load(out + i) + load(src + i));
+  } else if (step == 2) {
+    for (; i + W < n; i += W) {  // the last column has no neighbour to its right
+      const F v = load(src + i);
+      float* to = out + 2 * i;
+      store(to, load(to) + spread_low(v));
+      store(to + W, load(to + W) + spread_high(v));
+    }
   }
   for (; i < n; ++i) out[i * step] += src[i];
 }

@@ -42,6 +42,9 @@ CHORUS_FAST_INLINE F load_even(const float* p, Tail n) {
   for (int i = 0; i < W; ++i) if (i < n) v[i] = p[2 * i];
   return v;
 }
+/// src[0], 0, src[1], 0 …: the lower and the upper half.
+CHORUS_FAST_INLINE F spread_low(F v) { return F{v[0], 0, v[1], 0}; }
+CHORUS_FAST_INLINE F spread_high(F v) { return F{v[2], 0, v[3], 0}; }
 /// p[at[i]] of the lanes that are alive.
 CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail n) {
   F v{};
