@@ -49,8 +49,8 @@ Image decode_bmp(const Source& source) {
   const size_t pixels = u32(source, 10), header = u32(source, 14);
   const bool old = header == 12;
   if (!old && (header < 40 || size < 54)) fail(source, "BMP", fmt::format("header of {} bytes", header), 14);
-  const int64_t width = old ? u16(source, 18) : static_cast<int32_t>(u32(source, 18));
-  const int64_t tall = old ? u16(source, 20) : static_cast<int32_t>(u32(source, 22));
+  const int64_t width = old ? int64_t{u16(source, 18)} : int64_t{static_cast<int32_t>(u32(source, 18))};
+  const int64_t tall = old ? int64_t{u16(source, 20)} : int64_t{static_cast<int32_t>(u32(source, 22))};  // below 0: from the top down
   const int64_t height = tall < 0 ? -tall : tall;
   const int bits = static_cast<int>(old ? u16(source, 24) : u16(source, 28));
   const uint32_t packing = old ? 0 : u32(source, 30);

@@ -33,7 +33,7 @@ CHORUS_API int exif_orientation(std::span<const uint8_t> bytes) noexcept;
 
 /// PNG bytes of a grey, grey_alpha, rgb, bgr or rgba picture with 8 or 16 bits. compression 0..9. Throws bad_input for other kinds.
 CHORUS_API std::vector<uint8_t> encode_png(const Image& image, int compression = 6);
-/// JPEG bytes of an 8-bit grey, rgb or bgr picture; quality 1..100. Throws bad_input for other kinds or sizes above 65,500.
+/// JPEG bytes of an 8-bit grey, rgb or bgr picture; quality 1..100, from 95 on with colours at full resolution. Throws bad_input for other kinds or sizes above 65,500.
 CHORUS_API std::vector<uint8_t> encode_jpeg(const Image& image, int quality = 90);
 
 }  // namespace chorus

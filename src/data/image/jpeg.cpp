@@ -185,6 +185,9 @@ bool write_jpeg(Encoder& e, const Image& image, int quality) {
   e.info.in_color_space = image.colour == Colour::grey ? JCS_GRAYSCALE : image.colour == Colour::bgr ? JCS_EXT_BGR : JCS_RGB;
   jpeg_set_defaults(&e.info);
   jpeg_set_quality(&e.info, quality, TRUE);
+  // Who asks for this quality does not want colours at half resolution.
+  constexpr int kFullColour = 95;
+  if (quality >= kFullColour) e.info.comp_info[0].h_samp_factor = e.info.comp_info[0].v_samp_factor = 1;
   jpeg_start_compress(&e.info, TRUE);
   while (e.info.next_scanline < e.info.image_height) {
     JSAMPROW row = const_cast<uint8_t*>(image.row(e.info.next_scanline));
