@@ -1,4 +1,5 @@
-// Control flow: If, Loop and Scan. Bodies are closed graphs; what they read of the graph around them is added by the caller.
+// Control flow: If, Loop and Scan. Bodies are closed graphs; what they read of the graph around them is added by the
+// caller.
 #include <ops/movement_shape.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -46,7 +47,8 @@ void infer_if(ShapeContext& ctx) {
   }
 }
 
-/// Types of carried values that hold before and after every iteration: joined until nothing changes, then without what still does.
+/// Types of carried values that hold before and after every iteration: joined until nothing changes, then without
+/// what still does.
 std::vector<Type> steady(ShapeContext& ctx, std::vector<Type> carried, const std::vector<Type>& before,
                          const std::vector<Type>& behind, size_t first, std::vector<Type>* body_outputs) {
   for (int round = 0;; ++round) {

@@ -17,7 +17,7 @@ using rules::fresh_dims;
 using rules::normalize_axis;
 using rules::tensor_input;
 
-// Shape and value rules ----------------------------------------------------------------------------------------------------------
+// Shape and value rules ---------------------------------------------------------------------------------------------
 
 void infer_gather(ShapeContext& ctx) {
   const Type &x = tensor_input(ctx, 0), &indices = tensor_input(ctx, 1);
@@ -209,7 +209,7 @@ void infer_unique(ShapeContext& ctx) {
   }
 }
 
-// Version steps and decompositions -----------------------------------------------------------------------------------------------
+// Version steps and decompositions ----------------------------------------------------------------------------------
 
 /// Before version 11 negative indices meant "no element": they are moved out of range.
 Expansion one_hot_9(OpBuilder& b) {
@@ -246,7 +246,7 @@ Expansion compress_by_gather(OpBuilder& b) {
   return b.op("Gather", {b.op("Reshape", {b.in(0), b.ints({-1})}), chosen}, {{"axis", 0}});
 }
 
-// Rows ---------------------------------------------------------------------------------------------------------------------------
+// Rows --------------------------------------------------------------------------------------------------------------
 
 constexpr Hint kUpdates[] = {{0, 0, Alias::may_overwrite}};
 constexpr Hint kState[] = {{0, 0, Alias::updates_state}};

@@ -10,7 +10,7 @@ using namespace movement;
 using rules::cost_free;
 using rules::cost_traffic;
 
-// Version steps ------------------------------------------------------------------------------------------------------------------
+// Version steps -----------------------------------------------------------------------------------------------------
 
 const Value* constant_of(const NodeContext& ctx, int i) { return ctx.constant(i); }
 
@@ -148,7 +148,7 @@ Expansion tile_1(OpBuilder& b) {
   return rules::reissue(b, {b.in(0), b.ints(repeats)}, {});
 }
 
-// Decompositions -----------------------------------------------------------------------------------------------------------------
+// Decompositions ----------------------------------------------------------------------------------------------------
 
 /// Extents [first, last) of operand 0 as a tensor of rank 1.
 Ref extents(OpBuilder& b, int64_t first, int64_t last) {
@@ -198,7 +198,7 @@ Expansion space_to_depth(OpBuilder& b) {
   return reshape_to(b, moved, join(b, {n, b.op("Mul", {c, b.ints({block * block})}), h, w}));
 }
 
-// Rows ---------------------------------------------------------------------------------------------------------------------------
+// Rows --------------------------------------------------------------------------------------------------------------
 
 constexpr Hint kView[] = {{0, 0, Alias::is_view}};
 constexpr Hint kOverwrite[] = {{0, 0, Alias::may_overwrite}};

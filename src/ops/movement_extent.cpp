@@ -163,7 +163,8 @@ void infer_expand(ShapeContext& ctx) {
 }
 
 namespace {
-/// Known values of a result of known shape, each taken from the operand at the position that `from` gives for its index.
+/// Known values of a result of known shape, each taken from the operand at the position that `from` gives for its
+/// index.
 void map_values(ShapeContext& ctx, const Dims& v, const std::vector<int64_t>& in, const std::vector<int64_t>& out,
                 const std::function<int64_t(size_t axis, int64_t index)>& from) {
   const int64_t count = checked_numel(out);

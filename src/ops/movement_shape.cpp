@@ -61,7 +61,8 @@ int bounded_rank(ShapeContext& ctx, int64_t rank) {
   return static_cast<int>(rank);
 }
 
-/// Removes what both lists have: equal dimensions and common divisors of the numbers. What is left are the products' quotients.
+/// Removes what both lists have: equal dimensions and common divisors of the numbers. What is left are the products'
+/// quotients.
 void cancel(Dims& a, Dims& b) {
   for (auto i = a.begin(); i != a.end();) {
     const auto j =

@@ -46,7 +46,8 @@ void set_dims(ShapeContext& ctx, Dims dims, int output = 0);
 void set_unranked(ShapeContext& ctx, int output = 0);
 /// A dimension that is unknown becomes a fresh one.
 Dim named(ShapeContext& ctx, Dim dim);
-/// Extent that a slice [start, end) by `step` takes of an axis; unknown where nothing is known. Ends of INT32_MAX, INT64_MAX and their
+/// Extent that a slice [start, end) by `step` takes of an axis; unknown where nothing is known. Ends of INT32_MAX,
+/// INT64_MAX and their
 /// negatives mean the axis' end, as ONNX recommends for slices to the end.
 Dim slice_extent(const Dim& start, const Dim& end, int64_t step, const Dim& extent);
 /// First index of a slice, clamped as NumPy does it.

@@ -11,7 +11,7 @@ namespace {
 using rules::cost_free;
 using rules::cost_traffic;
 
-// Sequences ----------------------------------------------------------------------------------------------------------------------
+// Sequences ---------------------------------------------------------------------------------------------------------
 
 /// What is known of the items; kind none when nothing is.
 Type items_of(const NodeContext& ctx, int i) {
@@ -113,7 +113,7 @@ void infer_sequence_map(ShapeContext& ctx) {
     ctx.set_output(o, Type::sequence(types[static_cast<size_t>(o)]));
 }
 
-// Optionals ----------------------------------------------------------------------------------------------------------------------
+// Optionals ---------------------------------------------------------------------------------------------------------
 
 void infer_optional(ShapeContext& ctx) {
   if (ctx.has_input(0)) return ctx.set_output(0, Type::optional(ctx.input(0)));
@@ -129,7 +129,7 @@ void infer_optional_get(ShapeContext& ctx) {
 }
 void infer_optional_has(ShapeContext& ctx) { set_scalar(ctx, DType::boolean); }
 
-// Strings ------------------------------------------------------------------------------------------------------------------------
+// Strings -----------------------------------------------------------------------------------------------------------
 
 void infer_string_split(ShapeContext& ctx) {
   const Type& x = rules::tensor_input(ctx, 0);

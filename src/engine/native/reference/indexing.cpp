@@ -158,7 +158,8 @@ T reduce(Reduction r, T a, T b) noexcept {
   return b;
 }
 
-/// Output 0 = data with runs of updates written to at(n), in order: the last of several wins, and sums do not depend on threads.
+/// Output 0 = data with runs of updates written to at(n), in order: the last of several wins, and sums do not depend
+/// on threads.
 template <class At>
 Status scatter(KernelContext& ctx, const TensorView& x, const TensorView& updates, int64_t runs, int64_t run,
                const At& at) noexcept {
@@ -318,7 +319,7 @@ Status compress(KernelContext& ctx) noexcept {
   });
 }
 
-// Unique -------------------------------------------------------------------------------------------------------------------------
+// Unique ------------------------------------------------------------------------------------------------------------
 
 /// -1, 0 or 1; NaNs are equal and behind all numbers.
 template <class T>

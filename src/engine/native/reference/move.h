@@ -34,7 +34,8 @@ Status set_value(KernelContext& ctx, int o, FunctionRef<Value()> make) noexcept;
 /// Output `o` as a tensor of strings from runs, in order.
 Status copy_strings(KernelContext& ctx, int o, const Extents& shape, int64_t runs, int64_t run,
                     SourceOf source_of) noexcept;
-/// The output's memory: prepared by the executor, or allocated now (rows whose sizes are known after the run). Checks the count.
+/// The output's memory: prepared by the executor, or allocated now (rows whose sizes are known after the run). Checks
+/// the count.
 Status output(KernelContext& ctx, int o, DType dtype, const Extents& shape, TensorView* view) noexcept;
 
 namespace detail {
@@ -84,7 +85,8 @@ Status copy(KernelContext& ctx, int o, DType dtype, const Extents& shape, int64_
   });
 }
 
-/// A walk over an operand: extents outermost first with strides in elements (0: repeated, negative: backwards). Rows may have more
+/// A walk over an operand: extents outermost first with strides in elements (0: repeated, negative: backwards). Rows
+/// may have more
 /// axes than the result (Tile cuts each in two).
 struct Strided {
   static constexpr int kAxes = 2 * kMaxRank;

@@ -14,8 +14,10 @@ Status string_split(KernelContext& ctx) noexcept;
 Status string_normalizer(KernelContext& ctx) noexcept;
 Status regex_full_match(KernelContext& ctx) noexcept;
 
-/// A regular expression in RE2's syntax as an automaton without backtracking: a match takes (states × characters) steps, whatever the
-/// pattern. Characters are UTF-8 code points. Throws Error(bad_input) for what is no expression, Error(unsupported) for syntax that it
+/// A regular expression in RE2's syntax as an automaton without backtracking: a match takes (states × characters)
+/// steps, whatever the
+/// pattern. Characters are UTF-8 code points. Throws Error(bad_input) for what is no expression, Error(unsupported)
+/// for syntax that it
 /// does not know (\b, flags, \p), Error(budget) past 20,000 states.
 class Regex {
  public:

@@ -1,4 +1,5 @@
-// RegexFullMatch: an automaton that is simulated state set by state set, so that no pattern takes more than linear time.
+// RegexFullMatch: an automaton that is simulated state set by state set, so that no pattern takes more than linear
+// time.
 #include <engine/native/reference/string_ops.h>
 #include <engine/native/reference/value_ops.h>
 #include <fmt/format.h>
