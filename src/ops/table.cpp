@@ -14,12 +14,12 @@ std::vector<const OpDef*> built_in_ops() {
   list(families::reduction_ops());
   list(families::movement_ops());
   list(families::indexing_ops());
-  // list(families::creation_ops());
+  list(families::creation_ops());
   list(families::cast_ops());
   list(families::matrix_ops());
   list(families::convolution_ops());
   list(families::normalization_ops());
-  // list(families::recurrent_ops());
+  list(families::recurrent_ops());
   list(families::attention_ops());
   list(families::control_ops());
   list(families::sequence_ops());

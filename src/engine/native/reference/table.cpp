@@ -29,12 +29,12 @@ Map all() {
   list(reference::reduction_kernels());
   list(reference::movement_kernels());
   list(reference::indexing_kernels());
-  // list(reference::creation_kernels());
+  list(reference::creation_kernels());
   list(reference::cast_kernels());
   list(reference::matrix_kernels());
   list(reference::convolution_kernels());
   list(reference::normalization_kernels());
-  // list(reference::recurrent_kernels());
+  list(reference::recurrent_kernels());
   list(reference::attention_kernels());
   list(reference::control_kernels());
   list(reference::sequence_kernels());
