@@ -1,6 +1,6 @@
 // GFLOP/s of the fast kernels on one thread and their share of this machine's peak, measured by a loop of fused
-// multiply-adds around each row. On a quiet machine: taskset -c 1 bin/fast_bench [avx512|avx2|portable] [part of a name].
-// "exhaustive" as the name: the errors of exp and tanh over all floats instead (minutes).
+// multiply-adds around each row. On a quiet machine: taskset -c 1 bin/fast_bench [avx512|avx2|portable] [part of a
+// name]. "exhaustive" as the name: the errors of exp and tanh over all floats instead (minutes).
 #include <engine/native/fast/kernels.h>
 
 #include <chrono>
@@ -20,9 +20,7 @@ namespace {
 using namespace chorus;
 using namespace chorus::fast;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Least time of a call over at least `seconds` and five calls, in seconds.
 template <class Body>
@@ -76,7 +74,8 @@ double measured_peak(Level level) {
 
 struct Floats {
   explicit Floats(size_t n) : bytes((n * 4 + 127) / 64 * 64), p(static_cast<float*>(std::aligned_alloc(64, bytes))) {
-    for (size_t i = 0; i < bytes / 4; ++i) p[i] = static_cast<float>(static_cast<int>(i * 2654435761u >> 20) % 17 - 8) * 0.1f;
+    for (size_t i = 0; i < bytes / 4; ++i)
+      p[i] = static_cast<float>(static_cast<int>(i * 2654435761u >> 20) % 17 - 8) * 0.1f;
   }
   ~Floats() { std::free(p); }
   Floats(const Floats&) = delete;
@@ -100,10 +99,11 @@ struct Bench {
   void gemm(int64_t m, int64_t n, int64_t k, Packed packed, Form tb = Form::normal, int64_t batch = 1) const {
     static const char* names[] = {"both dynamic", "A packed", "B packed"};
     const std::string name = "gemm " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) + " " +
-                             (tb == Form::transposed ? "B^T " : "") + (batch > 1 ? "batch " + std::to_string(batch) + " " : "") +
-                             names[int(packed)];
+                             (tb == Form::transposed ? "B^T " : "") +
+                             (batch > 1 ? "batch " + std::to_string(batch) + " " : "") + names[int(packed)];
     if (name.find(only) == std::string::npos) return;
-    Floats a(static_cast<size_t>(m * k * batch)), b(static_cast<size_t>(k * n * batch)), c(static_cast<size_t>(m * n * batch));
+    Floats a(static_cast<size_t>(m * k * batch)), b(static_cast<size_t>(k * n * batch)),
+        c(static_cast<size_t>(m * n * batch));
     Floats pa(f.gemm_packed_a_bytes(m, k) / 4), pb(f.gemm_packed_b_bytes(k, n) / 4);
     GemmArgs g;
     g.shape = {m, n, k, Form::normal, tb, packed, batch};
@@ -128,7 +128,8 @@ struct Bench {
     f.conv_pack_weights(s, weights.p, packed.p);
     ConvArgs a{s, z, in.p, packed.p, out.p, {}, scratch.p};
     a.epilogue.bias = bias.p, a.epilogue.activation = act;
-    row(name, 2.0 * static_cast<double>(z.batch * s.out_channels * h * w * k), least_time([&] { f.conv_run(a, pool); }));
+    row(name, 2.0 * static_cast<double>(z.batch * s.out_channels * h * w * k),
+        least_time([&] { f.conv_run(a, pool); }));
   }
 };
 
@@ -138,8 +139,10 @@ void transposed(const Bench& b, const char* label, ConvShape s, ConvSizes z) {
   const int64_t pixels = conv_transpose_out_height(s, z) * conv_transpose_out_width(s, z);
   const int64_t macs = s.in_channels * s.out_channels * s.kernel_h * s.kernel_w;
   Floats in(static_cast<size_t>(z.batch * s.in_channels * z.height * z.width)), weights(static_cast<size_t>(macs));
-  Floats packed(b.f.conv_transpose_packed_weight_bytes(s) / 4), out(static_cast<size_t>(z.batch * s.out_channels * pixels));
-  Floats scratch(b.f.conv_transpose_scratch_bytes(s, z, b.pool.threads()) / 4), bias(static_cast<size_t>(s.out_channels));
+  Floats packed(b.f.conv_transpose_packed_weight_bytes(s) / 4),
+      out(static_cast<size_t>(z.batch * s.out_channels * pixels));
+  Floats scratch(b.f.conv_transpose_scratch_bytes(s, z, b.pool.threads()) / 4),
+      bias(static_cast<size_t>(s.out_channels));
   b.f.conv_transpose_pack_weights(s, weights.p, packed.p);
   ConvArgs a{s, z, in.p, packed.p, out.p, {}, scratch.p};
   a.epilogue.bias = bias.p;
@@ -160,7 +163,8 @@ void streams(const Bench& b) {
   const int64_t n = 1 << 16;
   Floats x(n), y(n), z(n);
   const char* names[] = {"exp", "log", "tanh", "sigmoid", "erf", "gelu_erf", "gelu_tanh", "silu", "hard_swish"};
-  for (int i = 0; i < 9; ++i) stream(b, names[i], n, [&] { b.f.unary_run({static_cast<Unary>(i), x.p, y.p, n, 0, 0}, b.pool); });
+  for (int i = 0; i < 9; ++i)
+    stream(b, names[i], n, [&] { b.f.unary_run({static_cast<Unary>(i), x.p, y.p, n, 0, 0}, b.pool); });
   stream(b, "softmax 128x512", n, [&] { b.f.softmax_run({Softmax::normal, x.p, y.p, 128, 512, 1}, b.pool); });
   stream(b, "layer norm 128x512", n, [&] { b.f.norm_run({Norm::layer, x.p, y.p, 128, 512, x.p, x.p}, b.pool); });
   stream(b, "sum 128x512", n, [&] { b.f.reduce_run({Reduce::sum, x.p, y.p, 128, 512, 1}, b.pool); });
@@ -262,7 +266,8 @@ int main(int argc, char** argv) {
   if (const char* threads = std::getenv("CHORUS_BENCH_THREADS")) options.threads = std::atoi(threads);
   ThreadPool pool(options);
   const Bench bench{f, pool, argc > 2 ? argv[2] : ""};
-  std::printf("level %s, %d thread(s), peak of one core %.1f GFLOP/s\n", f.name, pool.threads(), measured_peak(f.level));
+  std::printf("level %s, %d thread(s), peak of one core %.1f GFLOP/s\n", f.name, pool.threads(),
+              measured_peak(f.level));
   if (std::string(bench.only) == "exhaustive") {
     exhaustive(f, Unary::exp, "exp", [](double x) { return std::exp(x); });
     exhaustive(f, Unary::tanh, "tanh", [](double x) { return std::tanh(x); });

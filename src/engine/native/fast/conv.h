@@ -28,7 +28,8 @@ struct ConvSizes {
 };
 
 /// Output extent of a convolution; 0 where the padded input is smaller than the kernel.
-constexpr int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after) {
+constexpr int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t before,
+                              int64_t after) {
   const int64_t room = in + before + after - ((kernel - 1) * dilation + 1);
   return in <= 0 || room < 0 ? 0 : room / stride + 1;
 }
@@ -44,7 +45,8 @@ constexpr int64_t conv_transpose_extent(int64_t in, int64_t kernel, int64_t stri
   return in <= 0 || out < 0 ? 0 : out;
 }
 constexpr int64_t conv_transpose_out_height(const ConvShape& s, const ConvSizes& z) {
-  return conv_transpose_extent(z.height, s.kernel_h, s.stride_h, s.dilation_h, s.pad_top + s.pad_bottom, s.output_pad_h);
+  return conv_transpose_extent(z.height, s.kernel_h, s.stride_h, s.dilation_h, s.pad_top + s.pad_bottom,
+                               s.output_pad_h);
 }
 constexpr int64_t conv_transpose_out_width(const ConvShape& s, const ConvSizes& z) {
   return conv_transpose_extent(z.width, s.kernel_w, s.stride_w, s.dilation_w, s.pad_left + s.pad_right, s.output_pad_w);

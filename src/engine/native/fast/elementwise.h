@@ -7,7 +7,20 @@ namespace chorus::fast {
 
 /// Functions of one number. NaN in gives NaN out; measured errors stand in math_error.h.
 enum class Unary : uint8_t {
-  exp, log, tanh, sigmoid, erf, gelu_erf, gelu_tanh, silu, hard_swish, sqrt, reciprocal, softplus, sin, cos,
+  exp,
+  log,
+  tanh,
+  sigmoid,
+  erf,
+  gelu_erf,
+  gelu_tanh,
+  silu,
+  hard_swish,
+  sqrt,
+  reciprocal,
+  softplus,
+  sin,
+  cos,
   hard_sigmoid,  ///< min(max(alpha * x + beta, 0), 1)
   relu,
   leaky_relu,    ///< x < 0 ? alpha * x : x

@@ -51,8 +51,8 @@ struct FastKernels {
   void (*resize_run)(const ResizeArgs& args, ThreadPool& pool) noexcept;
 };
 
-/// The table of the highest level that `features` allows: kernels(cpu()), or kernels(masked(cpu(), "avx512")) to force a
-/// lower one. AVX-512 needs F, BW, DQ and VL; AVX2 needs FMA too.
+/// The table of the highest level that `features` allows: kernels(cpu()), or kernels(masked(cpu(), "avx512")) to
+/// force a lower one. AVX-512 needs F, BW, DQ and VL; AVX2 needs FMA too.
 const FastKernels& kernels(const CpuFeatures& features) noexcept;
 
 }  // namespace chorus::fast

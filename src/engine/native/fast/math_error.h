@@ -1,12 +1,12 @@
-// The bounds of the vector functions' errors, over all floats and in every level, against float64. The test measures them
-// and fails when one is exceeded.
+// The bounds of the vector functions' errors, over all floats and in every level, against float64. The test measures
+// them and fails when one is exceeded.
 #pragma once
 #include <engine/native/fast/elementwise.h>
 
 namespace chorus::fast {
 
-/// |got - exact| <= ulp * (spacing of floats at the exact value), or <= floor. The floor holds where the exact value nears
-/// zero by cancellation or underflow.
+/// |got - exact| <= ulp * (spacing of floats at the exact value), or <= floor. The floor holds where the exact value
+/// nears zero by cancellation or underflow.
 struct MathError {
   double ulp;
   double floor;

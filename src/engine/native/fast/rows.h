@@ -17,7 +17,8 @@ struct SoftmaxArgs {
 
 enum class Norm : uint8_t { layer, rms };
 
-/// layer: (x - mean) / sqrt(variance + epsilon) * scale + bias; rms: x / sqrt(mean of squares + epsilon) * scale + bias.
+/// layer: (x - mean) / sqrt(variance + epsilon) * scale + bias; rms: x / sqrt(mean of squares + epsilon) * scale +
+/// bias.
 /// x and y [rows, n] (y may be x); scale and bias null or [n]; mean and inverse null or [rows] (what was computed).
 struct NormArgs {
   Norm kind = Norm::layer;
@@ -34,8 +35,8 @@ struct NormArgs {
 /// Over n = 0: sum 0, mean NaN, max -infinity, min infinity. max and min give NaN where a NaN is met.
 enum class Reduce : uint8_t { sum, mean, max, min, sum_square };
 
-/// x [outer, n, inner] to y [outer, inner]. Sums use blocks, so that the error grows with log n. Global average pooling of
-/// NCHW is mean with outer N·C, n H·W.
+/// x [outer, n, inner] to y [outer, inner]. Sums use blocks, so that the error grows with log n. Global average
+/// pooling of NCHW is mean with outer N·C, n H·W.
 struct ReduceArgs {
   Reduce op = Reduce::sum;
   const float* x = nullptr;

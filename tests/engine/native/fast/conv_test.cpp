@@ -36,7 +36,8 @@ struct Problem {
     return out;
   }
 
-  /// Sums and sums of magnitudes in float64, by the definition; transposed: every input pixel is spread over the output.
+  /// Sums and sums of magnitudes in float64, by the definition; transposed: every input pixel is spread over the
+  /// output.
   void truth(std::vector<double>& sum, std::vector<double>& size) const {
     sum.assign(static_cast<size_t>(outputs()), 0), size = sum;
     const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
@@ -81,8 +82,9 @@ struct Problem {
   }
   std::string text() const {
     std::string t = kind == Kind::forward ? "conv" : "conv_transpose";
-    for (int64_t v : {s.in_channels, s.out_channels, s.groups, s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h,
-                      s.dilation_w, s.pad_top, s.pad_left, s.pad_bottom, s.pad_right, z.batch, z.height, z.width}) {
+    for (int64_t v :
+         {s.in_channels, s.out_channels, s.groups, s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h,
+          s.dilation_w, s.pad_top, s.pad_left, s.pad_bottom, s.pad_right, z.batch, z.height, z.width}) {
       t += " " + std::to_string(v);
     }
     return t + " activation " + std::to_string(int(epilogue.e.activation));
@@ -96,7 +98,8 @@ void check(Kind kind, const ConvShape& s, const ConvSizes& z, Random& random) {
     ASSERT_EQ(problem.wrong(out), 0) << f->name << " " << problem.text();
     for (int threads = 2; threads <= 3; ++threads) {
       const Guarded other = problem.run(*f, threads, Edge::at_end);
-      ASSERT_EQ(std::memcmp(out.data(), other.data(), out.size() * 4), 0) << f->name << " " << threads << problem.text();
+      ASSERT_EQ(std::memcmp(out.data(), other.data(), out.size() * 4), 0)
+          << f->name << " " << threads << problem.text();
     }
   }
 }
@@ -174,7 +177,8 @@ TEST(FastConv, SmallOutputsOfABatchAreMerged) {
     s.in_channels = random.whole(1, 40), s.out_channels = random.whole(1, 300);
     s.kernel_h = s.kernel_w = random.whole(1, 3);
     s.pad_top = s.pad_left = s.pad_bottom = s.pad_right = s.kernel_h / 2;
-    ASSERT_NO_FATAL_FAILURE(check(Kind::forward, s, {random.whole(2, 9), random.whole(1, 8), random.whole(1, 8)}, random));
+    ASSERT_NO_FATAL_FAILURE(
+        check(Kind::forward, s, {random.whole(2, 9), random.whole(1, 8), random.whole(1, 8)}, random));
   }
 }
 

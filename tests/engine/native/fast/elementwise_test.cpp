@@ -28,14 +28,14 @@ TEST(FastBinary, AllFormsOfBroadcasting) {
     s.op = static_cast<Binary>(i % 7);
     s.outer = random.whole(0, 4), s.middle = random.whole(0, 6);
     s.inner = random.whole(0, i % 50 == 0 ? 50000 : 70);
-    const auto operand = [&](int64_t (&stride)[3]) {
+    const auto operand = [&](int64_t(&stride)[3]) {
       const Shape shape = static_cast<Shape>(random.whole(0, 4));
-      const int64_t forms[][3] = {{s.middle * s.inner, s.inner, 1}, {0, 0, 0}, {0, 1, 0}, {0, 0, 1},
-                                  {s.middle * s.inner * 3, s.inner * 3, 3}};
+      const int64_t forms[][3] = {
+          {s.middle * s.inner, s.inner, 1}, {0, 0, 0}, {0, 1, 0}, {0, 0, 1}, {s.middle * s.inner * 3, s.inner * 3, 3}};
       for (int d = 0; d < 3; ++d) stride[d] = forms[static_cast<int>(shape)][d];
       const bool empty = s.outer == 0 || s.middle == 0 || s.inner == 0;
-      Guarded g = random.fill(empty ? 0 : (s.outer - 1) * stride[0] + (s.middle - 1) * stride[1] + (s.inner - 1) * stride[2] + 1,
-                              0.25f, 3);
+      Guarded g = random.fill(
+          empty ? 0 : (s.outer - 1) * stride[0] + (s.middle - 1) * stride[1] + (s.inner - 1) * stride[2] + 1, 0.25f, 3);
       if (g.size() > 0 && i % 5 == 0) g[g.size() / 2] = std::numeric_limits<float>::quiet_NaN();
       return g;
     };
@@ -47,7 +47,9 @@ TEST(FastBinary, AllFormsOfBroadcasting) {
       for (int threads = 1; threads <= 3; ++threads) {
         s.out = threads == 1 ? first.data() : other.data();
         f->binary_run(s, pool_of(threads));
-        if (threads > 1) { ASSERT_EQ(std::memcmp(first.data(), other.data(), n * 4), 0); }
+        if (threads > 1) {
+          ASSERT_EQ(std::memcmp(first.data(), other.data(), n * 4), 0);
+        }
       }
       for (int64_t o = 0, at = 0; o < s.outer; ++o)
         for (int64_t m = 0; m < s.middle; ++m)
@@ -58,7 +60,8 @@ TEST(FastBinary, AllFormsOfBroadcasting) {
             if (std::isnan(want)) {
               ASSERT_TRUE(std::isnan(first[at])) << f->name << " " << i;
             } else {
-              ASSERT_LE(std::fabs(first[at] - want), 6.1e-8 * std::fabs(want)) << f->name << " " << i << " " << x << " " << y;
+              ASSERT_LE(std::fabs(first[at] - want), 6.1e-8 * std::fabs(want))
+                  << f->name << " " << i << " " << x << " " << y;
             }
           }
     }
@@ -83,7 +86,8 @@ TEST(FastTranspose, AllSizes) {
           for (int64_t r = 0; r < s.rows; ++r)
             for (int64_t c = 0; c < s.columns; ++c)
               for (int64_t k = 0; k < s.inner; ++k) {
-                ASSERT_EQ(out[((b * s.columns + c) * s.rows + r) * s.inner + k], x[((b * s.rows + r) * s.columns + c) * s.inner + k]);
+                ASSERT_EQ(out[((b * s.columns + c) * s.rows + r) * s.inner + k],
+                          x[((b * s.rows + r) * s.columns + c) * s.inner + k]);
               }
       }
     }

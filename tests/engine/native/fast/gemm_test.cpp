@@ -19,8 +19,8 @@ struct Problem {
   RandomEpilogue epilogue;
 
   Problem(const Case& which, Random& random)
-      : c(which), a(0), b(0), start(0),
-        epilogue(random, std::max(which.s.m, which.s.n), extent_c(which), static_cast<ChannelAxis>(random.whole(0, 1))) {
+      : c(which), a(0), b(0), start(0), epilogue(random, std::max(which.s.m, which.s.n), extent_c(which),
+                                                 static_cast<ChannelAxis>(random.whole(0, 1))) {
     const GemmShape& s = c.s;
     const int64_t rows_a = s.a_form == Form::normal ? s.m : s.k, cols_a = s.a_form == Form::normal ? s.k : s.m;
     const int64_t rows_b = s.b_form == Form::normal ? s.k : s.n, cols_b = s.b_form == Form::normal ? s.n : s.k;
@@ -91,10 +91,10 @@ struct Problem {
   }
   std::string text() const {
     const GemmShape& s = c.s;
-    return "m=" + std::to_string(s.m) + " n=" + std::to_string(s.n) + " k=" + std::to_string(s.k) + " ta=" +
-           std::to_string(int(s.a_form)) + " tb=" + std::to_string(int(s.b_form)) + " packed=" +
-           std::to_string(int(s.packed)) + " batch=" + std::to_string(s.batch) + " activation=" +
-           std::to_string(int(args.epilogue.activation));
+    return "m=" + std::to_string(s.m) + " n=" + std::to_string(s.n) + " k=" + std::to_string(s.k) +
+           " ta=" + std::to_string(int(s.a_form)) + " tb=" + std::to_string(int(s.b_form)) +
+           " packed=" + std::to_string(int(s.packed)) + " batch=" + std::to_string(s.batch) +
+           " activation=" + std::to_string(int(args.epilogue.activation));
   }
 };
 
@@ -209,7 +209,8 @@ TEST(FastGemm, NanStaysNan) {
         problem.a[2 * problem.args.lda] = std::numeric_limits<float>::quiet_NaN();
         const Guarded out = problem.run(*f, 1, Edge::at_end);
         for (int64_t i = 0; i < 9; ++i) {
-          for (int64_t j = 0; j < n; ++j) ASSERT_EQ(std::isnan(out[i * problem.args.ldc + j]), i == 2) << f->name << act;
+          for (int64_t j = 0; j < n; ++j)
+            ASSERT_EQ(std::isnan(out[i * problem.args.ldc + j]), i == 2) << f->name << act;
         }
       }
     }

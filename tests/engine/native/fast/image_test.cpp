@@ -29,7 +29,8 @@ std::vector<double> pool_truth(const PoolArgs& s, const float* x) {
           }
         const int64_t count = s.kind == Pool::average ? inside : padded;
         y.push_back(s.kind == Pool::max ? (nan ? std::numeric_limits<double>::quiet_NaN() : top)
-                                        : count == 0 ? 0 : sum / static_cast<double>(count));
+                    : count == 0        ? 0
+                                        : sum / static_cast<double>(count));
       }
   return y;
 }
@@ -62,7 +63,9 @@ TEST(FastPool, AllKinds) {
         Room scratch(f->pool_scratch_bytes(s, threads));
         s.scratch = scratch.data();
         f->pool_run(s, pool_of(threads));
-        if (threads > 1) { ASSERT_NO_FATAL_FAILURE(same(first, other, f->name)); }
+        if (threads > 1) {
+          ASSERT_NO_FATAL_FAILURE(same(first, other, f->name));
+        }
       }
       for (size_t j = 0; j < want.size(); ++j) {
         if (std::isnan(want[j]) || std::isinf(want[j])) {
@@ -104,19 +107,24 @@ TEST(FastResize, NearestAndLinear) {
         Room scratch(f->resize_scratch_bytes(s, threads));
         s.scratch = scratch.data();
         f->resize_run(s, pool_of(threads));
-        if (threads > 1) { ASSERT_NO_FATAL_FAILURE(same(first, other, f->name)); }
+        if (threads > 1) {
+          ASSERT_NO_FATAL_FAILURE(same(first, other, f->name));
+        }
       }
       for (int64_t p = 0; p < s.planes; ++p)
         for (int64_t y = 0; y < s.out_height; ++y)
           for (int64_t c = 0; c < s.out_width; ++c) {
-            const auto at = [&](int32_t r, int32_t q) { return static_cast<double>(x[(p * s.height + r) * s.width + q]); };
+            const auto at = [&](int32_t r, int32_t q) {
+              return static_cast<double>(x[(p * s.height + r) * s.width + q]);
+            };
             double want = at(low_y[y], low_x[c]);
             if (linear) {
               const double v = weight_y[y], u = weight_x[c];
               want = (want * (1 - v) + at(high_y[y], low_x[c]) * v) * (1 - u) +
                      (at(low_y[y], high_x[c]) * (1 - v) + at(high_y[y], high_x[c]) * v) * u;
             }
-            ASSERT_NEAR(first[(p * s.out_height + y) * s.out_width + c], want, linear ? 4e-7 : 0) << f->name << " " << i;
+            ASSERT_NEAR(first[(p * s.out_height + y) * s.out_width + c], want, linear ? 4e-7 : 0)
+                << f->name << " " << i;
           }
     }
   }

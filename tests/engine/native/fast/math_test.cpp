@@ -10,8 +10,9 @@ namespace {
 constexpr float alpha = 0.25f, beta = 0.5f;
 
 const char* name_of(Unary op) {
-  static const char* names[] = {"exp", "log", "tanh", "sigmoid", "erf", "gelu_erf", "gelu_tanh", "silu", "hard_swish", "sqrt",
-                                "reciprocal", "softplus", "sin", "cos", "hard_sigmoid", "relu", "leaky_relu", "clip"};
+  static const char* names[] = {"exp",       "log",  "tanh",         "sigmoid", "erf",        "gelu_erf",
+                                "gelu_tanh", "silu", "hard_swish",   "sqrt",    "reciprocal", "softplus",
+                                "sin",       "cos",  "hard_sigmoid", "relu",    "leaky_relu", "clip"};
   return names[static_cast<int>(op)];
 }
 
@@ -66,7 +67,8 @@ std::vector<float> samples() {
   for (uint64_t b = 0; b < (uint64_t{1} << 32); b += 1021) x.push_back(from_bits(static_cast<uint32_t>(b)));
   for (uint32_t sign : {0u, 0x80000000u}) {
     for (uint32_t e = 0; e <= 255; ++e) {
-      for (int d = -3; d <= 3; ++d) x.push_back(from_bits(sign | (((e << 23) + static_cast<uint32_t>(d)) & 0x7fffffff)));
+      for (int d = -3; d <= 3; ++d)
+        x.push_back(from_bits(sign | (((e << 23) + static_cast<uint32_t>(d)) & 0x7fffffff)));
     }
   }
   return x;
@@ -117,12 +119,31 @@ TEST(FastMath, SignsOfZero) {
 
 TEST(FastMath, PowerOfAllKinds) {
   Random random(21);
-  std::vector<float> special = {0.0f, -0.0f, 1.0f, -1.0f, 0.5f, -0.5f, 2.0f, -2.0f, 3.0f, -3.0f, 1e-40f, -1e-40f, 3e38f,
-                                16777216.0f, 16777215.0f, 8388607.5f, 4194303.5f, 0.333333f, 1e-45f,
-                                std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+  std::vector<float> special = {0.0f,
+                                -0.0f,
+                                1.0f,
+                                -1.0f,
+                                0.5f,
+                                -0.5f,
+                                2.0f,
+                                -2.0f,
+                                3.0f,
+                                -3.0f,
+                                1e-40f,
+                                -1e-40f,
+                                3e38f,
+                                16777216.0f,
+                                16777215.0f,
+                                8388607.5f,
+                                4194303.5f,
+                                0.333333f,
+                                1e-45f,
+                                std::numeric_limits<float>::infinity(),
+                                -std::numeric_limits<float>::infinity(),
                                 std::numeric_limits<float>::quiet_NaN()};
   std::vector<float> x, y;
-  for (float a : special) for (float b : special) x.push_back(a), y.push_back(b);
+  for (float a : special)
+    for (float b : special) x.push_back(a), y.push_back(b);
   for (int i = 0; i < 400000; ++i) {
     x.push_back(from_bits(static_cast<uint32_t>(random.whole(0, 0xffffffff))));
     const int64_t kind = random.whole(0, 3);
@@ -142,7 +163,9 @@ TEST(FastMath, PowerOfAllKinds) {
       const double e = error_of(out[i], want, pow_error.floor);
       if (e > worst) worst = e;
       ASSERT_LE(e, pow_error.ulp) << f->name << " pow(" << x[i] << ", " << y[i] << ") = " << out[i] << ", not " << want;
-      if (out[i] == 0 && want == 0) { ASSERT_EQ(std::signbit(out[i]), std::signbit(want)) << x[i] << " " << y[i]; }
+      if (out[i] == 0 && want == 0) {
+        ASSERT_EQ(std::signbit(out[i]), std::signbit(want)) << x[i] << " " << y[i];
+      }
     }
     std::printf("pow          %-9s %.3f ulp\n", f->name, worst);
   }

@@ -20,7 +20,9 @@ void check(const std::vector<double>& want, const std::function<double(size_t)>&
       for (size_t i = 0; i < want.size(); ++i) out[i] = std::numeric_limits<float>::quiet_NaN();
       run(*f, pool_of(threads), threads, out.data());
       if (threads == 1) first.assign(out.data(), out.data() + out.size());
-      if (!first.empty()) { ASSERT_EQ(std::memcmp(first.data(), out.data(), out.size() * 4), 0) << f->name << " " << text; }
+      if (!first.empty()) {
+        ASSERT_EQ(std::memcmp(first.data(), out.data(), out.size() * 4), 0) << f->name << " " << text;
+      }
     }
     for (size_t i = 0; i < want.size(); ++i) {
       if (std::isnan(want[i])) {
@@ -28,7 +30,8 @@ void check(const std::vector<double>& want, const std::function<double(size_t)>&
       } else if (std::isinf(want[i])) {
         ASSERT_EQ(first[i], want[i]) << f->name << " " << text << " at " << i;
       } else {
-        ASSERT_LE(std::fabs(first[i] - want[i]), bound(i)) << f->name << " " << text << " at " << i << " got " << first[i];
+        ASSERT_LE(std::fabs(first[i] - want[i]), bound(i))
+            << f->name << " " << text << " at " << i << " got " << first[i];
       }
     }
   }
@@ -63,7 +66,10 @@ TEST(FastRows, Softmax) {
     const bool in_place = i % 3 == 0;
     // Differences up to 60 are rounded by up to 60 * 2^-24 before the exponential.
     ASSERT_NO_FATAL_FAILURE(check(
-        want, [&](size_t at) { return kind == Softmax::normal ? 4.6e-6 * want[at] + 1e-44 : 4e-7 * (std::fabs(want[at]) + 4); },
+        want,
+        [&](size_t at) {
+          return kind == Softmax::normal ? 4.6e-6 * want[at] + 1e-44 : 4e-7 * (std::fabs(want[at]) + 4);
+        },
         [&](const FastKernels& f, ThreadPool& pool, int, float* out) {
           if (in_place && x.size() > 0) std::memcpy(out, x.data(), x.size() * 4);
           f.softmax_run({kind, in_place ? out : x.data(), out, outer, n, inner}, pool);
@@ -107,8 +113,9 @@ TEST(FastRows, Norms) {
     ASSERT_NO_FATAL_FAILURE(check(
         want, [&](size_t at) { return 3e-6 * (2 + shift) * (1 + inverses[at / static_cast<size_t>(n)]); },
         [&](const FastKernels& f, ThreadPool& pool, int, float* out) {
-          f.norm_run({kind, x.data(), out, rows, n, scaled ? scale.data() : nullptr, biased ? bias.data() : nullptr, 1e-5f,
-                      mean.data(), inverse.data()}, pool);
+          f.norm_run({kind, x.data(), out, rows, n, scaled ? scale.data() : nullptr, biased ? bias.data() : nullptr,
+                      1e-5f, mean.data(), inverse.data()},
+                     pool);
           for (int64_t r = 0; r < rows; ++r) {
             ASSERT_NEAR(mean[r], means[r], 1e-6 * (2 + shift));
             ASSERT_NEAR(inverse[r], inverses[r], 1e-5 * inverses[r] * (1 + shift * inverses[r]));

@@ -1,4 +1,5 @@
-// What the tests of the fast kernels share: levels to force, operands that end or begin at an unmapped page, random data.
+// What the tests of the fast kernels share: levels to force, operands that end or begin at an unmapped page, random
+// data.
 #pragma once
 #include <engine/native/fast/kernels.h>
 
@@ -43,7 +44,9 @@ class Guarded {
     char* first = base_ + page + (edge == Edge::at_end ? bytes_ - floats * sizeof(float) : 0);
     data_ = reinterpret_cast<float*>(first);
   }
-  ~Guarded() { if (base_ != nullptr) munmap(base_, total_); }
+  ~Guarded() {
+    if (base_ != nullptr) munmap(base_, total_);
+  }
   Guarded(Guarded&& o) noexcept { *this = std::move(o); }
   Guarded& operator=(Guarded&& o) noexcept {
     std::swap(base_, o.base_), std::swap(data_, o.data_), std::swap(size_, o.size_);

@@ -19,7 +19,7 @@ constexpr int NV = 3;  ///< vectors in a row of the register tile
 using F = __m256;
 using I = int32_t __attribute__((vector_size(32)));
 using U = uint32_t __attribute__((vector_size(32)));
-using M = __m256;     ///< lane mask: the sign bit counts
+using M = __m256;  ///< lane mask: the sign bit counts
 using Tail = __m256i;  ///< lanes that are alive, for maskload and maskstore
 
 CHORUS_FAST_INLINE F load(const float* p) { return _mm256_loadu_ps(p); }
@@ -28,7 +28,8 @@ CHORUS_FAST_INLINE F set1(float x) { return _mm256_set1_ps(x); }
 CHORUS_FAST_INLINE I set1i(int32_t x) { return (I)_mm256_set1_epi32(x); }
 CHORUS_FAST_INLINE F zero() { return _mm256_setzero_ps(); }
 CHORUS_FAST_INLINE Tail tail(int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n < W ? static_cast<int>(n) : W), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n < W ? static_cast<int>(n) : W),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 CHORUS_FAST_INLINE F load(const float* p, Tail t) { return _mm256_maskload_ps(p, t); }
 CHORUS_FAST_INLINE void store(float* p, Tail t, F v) { _mm256_maskstore_ps(p, t, v); }

@@ -47,7 +47,8 @@ CHORUS_FAST_INLINE F spread_low(F v) {
   return _mm512_maskz_permutexvar_ps(0x5555, _mm512_setr_epi32(0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0), v);
 }
 CHORUS_FAST_INLINE F spread_high(F v) {
-  return _mm512_maskz_permutexvar_ps(0x5555, _mm512_setr_epi32(8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15, 0), v);
+  return _mm512_maskz_permutexvar_ps(0x5555, _mm512_setr_epi32(8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15, 0),
+                                     v);
 }
 /// p[at[i]] of the lanes that are alive.
 CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail t) {

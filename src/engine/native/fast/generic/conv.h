@@ -1,25 +1,25 @@
-// Convolution as a product: packed weights are A, input pixels are B. A 1x1 convolution of stride 1 reads its pixels where
-// they lie; all others gather a block of B into scratch. Included after a level's vec.h.
+// Convolution as a product: packed weights are A, input pixels are B. A 1x1 convolution of stride 1 reads its pixels
+// where they lie; all others gather a block of B into scratch. Included after a level's vec.h.
 #pragma once
 #include <engine/native/fast/generic/depthwise.h>
 #include <engine/native/fast/generic/gemm.h>
 
 namespace chorus::fast::CHORUS_FAST_LEVEL {
 
-constexpr int64_t merge_below = 96;        // output pixels below which the images of a batch share a block
-constexpr int64_t gather_once = 1 << 20;   // floats of B that are gathered once for all tasks
-constexpr int64_t merged_rows = 256;       // rows of a task whose results go through scratch
+constexpr int64_t merge_below = 96;  // output pixels below which the images of a batch share a block
+constexpr int64_t gather_once = 1 << 20;  // floats of B that are gathered once for all tasks
+constexpr int64_t merged_rows = 256;  // rows of a task whose results go through scratch
 
 /// How a convolution is cut, from sizes only.
 struct ConvPlan {
-  int64_t m, k, n;           // of one group; n counts all images where they are merged
-  int64_t images;            // tasks along the batch: 1 where merged
+  int64_t m, k, n;  // of one group; n counts all images where they are merged
+  int64_t images;  // tasks along the batch: 1 where merged
   int64_t k_block, columns, column_blocks, rows_per_part, row_parts;
-  bool direct;               // B is the input itself
-  bool merged;               // columns run through all images; results go through scratch
-  bool once;                 // B is gathered by a first pass
+  bool direct;  // B is the input itself
+  bool merged;  // columns run through all images; results go through scratch
+  bool once;  // B is gathered by a first pass
   bool skinny;
-  int64_t ldb;               // of gathered B
+  int64_t ldb;  // of gathered B
   size_t shared, worker, result;  // floats: gathered B per image and group; scratch of a worker, its results' part
 };
 
@@ -87,16 +87,18 @@ inline size_t conv_scratch_bytes(const ConvShape& s, const ConvSizes& z, int thr
 
 /// Copies columns between a block of results [rows, columns] and the images of a merged batch.
 enum class Way : uint8_t { to_images, from_images };
-inline void move_merged(const ConvArgs& a, const ConvPlan& p, float* block, float* images, int64_t channel, int64_t rows,
-                        int64_t col, int64_t cols, Way way) noexcept {
+inline void move_merged(const ConvArgs& a, const ConvPlan& p, float* block, float* images, int64_t channel,
+                        int64_t rows, int64_t col, int64_t cols, Way way) noexcept {
   const int64_t pixels = p.n / a.sizes.batch;
   for (int64_t i = 0; i < rows; ++i) {
     float* line = block + i * p.columns;
     for (int64_t at = col; at < col + cols;) {
       const int64_t image = at / pixels, x = at % pixels, n = least(pixels - x, col + cols - at);
       float* out = images + (image * a.shape.out_channels + channel + i) * pixels + x;
-      if (way == Way::to_images) copy_floats(line + (at - col), out, n);
-      else copy_floats(out, line + (at - col), n);
+      if (way == Way::to_images)
+        copy_floats(line + (at - col), out, n);
+      else
+        copy_floats(out, line + (at - col), n);
       at += n;
     }
   }
@@ -166,8 +168,15 @@ inline void conv_run(const ConvArgs& a, ThreadPool& pool) noexcept {
   float* shared = static_cast<float*>(a.scratch);
   float* workers = shared + p.shared * static_cast<size_t>(p.images * s.groups);
   const int64_t image = s.in_channels * z.height * z.width;
-  const Im2col whole{s, a.input, image, z.height, z.width, conv_out_height(s, z), conv_out_width(s, z),
-                     a.input, a.input + z.batch * image};
+  const Im2col whole{s,
+                     a.input,
+                     image,
+                     z.height,
+                     z.width,
+                     conv_out_height(s, z),
+                     conv_out_width(s, z),
+                     a.input,
+                     a.input + z.batch * image};
   const auto group_of = [&](int64_t group) {
     Im2col g = whole;
     g.input += group * in_group * z.height * z.width;

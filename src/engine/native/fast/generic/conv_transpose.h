@@ -71,8 +71,8 @@ CHORUS_FAST_INLINE void add_strided(const float* src, float* out, int64_t step, 
 }
 
 /// Adds the images of all taps of one output channel, input rows [y, y + rows).
-inline void spread_taps(const ConvShape& s, const ConvSizes& z, const ConvTransposePlan& p, const float* product, int64_t y,
-                        int64_t rows, float* plane) noexcept {
+inline void spread_taps(const ConvShape& s, const ConvSizes& z, const ConvTransposePlan& p, const float* product,
+                        int64_t y, int64_t rows, float* plane) noexcept {
   for (int64_t kh = 0; kh < s.kernel_h; ++kh) {
     for (int64_t kw = 0; kw < s.kernel_w; ++kw, product += rows * z.width) {
       const int64_t at = kw * s.dilation_w - s.pad_left;  // output column of input column 0

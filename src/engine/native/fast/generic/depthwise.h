@@ -75,7 +75,10 @@ int64_t depthwise_square(const Plane& s, int64_t row) noexcept {
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
         const F v = min(high, max(low, acc[r]));
-        if (cut) store(out + r * s.cols + j, tail(s.cols - j), v); else store(out + r * s.cols + j, v);
+        if (cut)
+          store(out + r * s.cols + j, tail(s.cols - j), v);
+        else
+          store(out + r * s.cols + j, v);
       }
     }
   }
@@ -124,10 +127,10 @@ inline void depthwise_plane(const ConvShape& c, const Plane& s) noexcept {
   }
 }
 
-/// Output rows [y, y + rows) of one channel of one image, all its multiples. The scratch holds zeros wherever this band's
-/// geometry has padding.
-inline void depthwise_band(const ConvArgs& a, const DepthwisePlan& p, int64_t image, int64_t channel, int64_t y, int64_t rows,
-                           float* scratch) noexcept {
+/// Output rows [y, y + rows) of one channel of one image, all its multiples. The scratch holds zeros wherever this
+/// band's geometry has padding.
+inline void depthwise_band(const ConvArgs& a, const DepthwisePlan& p, int64_t image, int64_t channel, int64_t y,
+                           int64_t rows, float* scratch) noexcept {
   const ConvShape& c = a.shape;
   const ConvSizes& z = a.sizes;
   const float* plane = a.input + (image * c.in_channels + channel) * z.height * z.width;
@@ -144,8 +147,15 @@ inline void depthwise_band(const ConvArgs& a, const DepthwisePlan& p, int64_t im
   for (int64_t m = 0; m < multiple; ++m) {
     const int64_t out_channel = channel * multiple + m;
     const int64_t at = ((image * c.out_channels + out_channel) * p.out_height + y) * p.out_width;
-    Plane s{scratch, p.row_floats, a.weights + out_channel * c.kernel_h * c.kernel_w, a.output + at, rows, p.out_width,
-            0.0f, -__builtin_inff(), __builtin_inff()};
+    Plane s{scratch,
+            p.row_floats,
+            a.weights + out_channel * c.kernel_h * c.kernel_w,
+            a.output + at,
+            rows,
+            p.out_width,
+            0.0f,
+            -__builtin_inff(),
+            __builtin_inff()};
     if (direct) {
       clip_bounds(e, s.low, s.high);
       if (e.bias != nullptr) s.bias = e.bias[out_channel];
@@ -154,7 +164,8 @@ inline void depthwise_band(const ConvArgs& a, const DepthwisePlan& p, int64_t im
     if (direct) continue;
     Epilogue rows_of = e;
     rows_of.axis = ChannelAxis::row;
-    finish(rows_of, {s.out, 0, 1, rows * p.out_width, out_channel, 0, e.residual != nullptr ? e.residual + at : nullptr, 0});
+    finish(rows_of,
+           {s.out, 0, 1, rows * p.out_width, out_channel, 0, e.residual != nullptr ? e.residual + at : nullptr, 0});
   }
 }
 
@@ -162,7 +173,8 @@ inline void depthwise_run(const ConvArgs& a, ThreadPool& pool) noexcept {
   const DepthwisePlan p = depthwise_plan(a.shape, a.sizes);
   const int64_t tasks = a.sizes.batch * p.channel_tasks * p.bands;
   pool.parallel_for(tasks, [&](int64_t task, int worker) {
-    const int64_t band = task % p.bands, group = task / p.bands % p.channel_tasks, image = task / p.bands / p.channel_tasks;
+    const int64_t band = task % p.bands, group = task / p.bands % p.channel_tasks,
+                  image = task / p.bands / p.channel_tasks;
     const int64_t y = band * p.band_rows;
     const int64_t rows = p.out_height - y < p.band_rows ? p.out_height - y : p.band_rows;
     float* scratch = static_cast<float*>(a.scratch) + static_cast<size_t>(worker) * p.worker;

@@ -7,7 +7,8 @@ namespace chorus::fast::CHORUS_FAST_LEVEL {
 
 /// The epilogue fits into the register tile: one addition per operand and a clip.
 CHORUS_FAST_INLINE bool is_direct(const Epilogue& e) {
-  const bool clips = e.activation == Activation::none || e.activation == Activation::relu || e.activation == Activation::clip;
+  const bool clips =
+      e.activation == Activation::none || e.activation == Activation::relu || e.activation == Activation::clip;
   return clips && e.scale == nullptr && (e.residual == nullptr || e.residual_place == ResidualPlace::before_activation);
 }
 CHORUS_FAST_INLINE void clip_bounds(const Epilogue& e, float& low, float& high) {
@@ -55,7 +56,10 @@ CHORUS_FAST_INLINE void finish_with(const Epilogue& e, const Rows& s, Function a
       if (r != nullptr && before) v = v + (cut ? load(r + j, end) : load(r + j));
       v = activation(v);
       if (r != nullptr && !before) v = v + (cut ? load(r + j, end) : load(r + j));
-      if (cut) store(c + j, end, v); else store(c + j, v);
+      if (cut)
+        store(c + j, end, v);
+      else
+        store(c + j, v);
     }
   }
 }

@@ -13,13 +13,13 @@ CHORUS_FAST_INLINE int64_t parts(int64_t n, int64_t step) { return (n + step - 1
 CHORUS_FAST_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 CHORUS_FAST_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-constexpr int64_t max_k = 384;            // a range of K: the block of B (max_k x max_columns) stays in the second cache
-constexpr int64_t max_columns = 240;      // a multiple of every NR; 15 cache lines, so that rows spread over the sets
+constexpr int64_t max_k = 384;  // a range of K: the block of B (max_k x max_columns) stays in the second cache
+constexpr int64_t max_columns = 240;  // a multiple of every NR; 15 cache lines, so that rows spread over the sets
 constexpr int64_t chunk_floats = 2 << 20;  // of A packed at a time, shared by all workers
-constexpr int64_t item_floats = 1 << 18;   // of A packed at a time by one worker, for batches
-constexpr int64_t dot_limit = 4;           // rows or columns up to which plain dot products are taken
+constexpr int64_t item_floats = 1 << 18;  // of A packed at a time by one worker, for batches
+constexpr int64_t dot_limit = 4;  // rows or columns up to which plain dot products are taken
 
-constexpr int64_t wanted_blocks = 16;     // of columns, so that many cores find work without gathering B twice
+constexpr int64_t wanted_blocks = 16;  // of columns, so that many cores find work without gathering B twice
 constexpr int64_t least_columns = 96;
 
 /// Columns of a block: a multiple of NR, few enough for `wanted` blocks if they are not too narrow.
@@ -34,9 +34,9 @@ CHORUS_FAST_INLINE int64_t block_columns(int64_t n, int64_t wanted) {
 /// How a product is cut, from sizes only.
 struct GemmPlan {
   int64_t k_block, columns, column_blocks, row_chunk, row_parts, rows_per_part;
-  bool by_item;   // a task is one matrix of the batch (and one block of columns)
+  bool by_item;  // a task is one matrix of the batch (and one block of columns)
   bool direct_b;  // B is read where it lies
-  bool dot;       // both operands run along K in memory and one side is thin
+  bool dot;  // both operands run along K in memory and one side is thin
   bool skinny;
   size_t shared, worker;  // floats of scratch
 };
@@ -46,7 +46,7 @@ inline GemmPlan gemm_plan(const GemmShape& s) noexcept {
   const int64_t k = most(s.k, 1);
   p.k_block = up(parts(k, parts(k, max_k)), 8);
   p.columns = block_columns(most(s.n, 1), s.batch >= 4 ? 1 : wanted_blocks);
-  p.column_blocks = parts(s.n, p.columns);
+  p.column_blocks = most(parts(s.n, p.columns), 1);
   const bool packed_a = s.packed == Packed::a, packed_b = s.packed == Packed::b;
   p.dot = s.packed == Packed::none && s.a_form == Form::normal &&
           (s.n <= dot_limit || (s.b_form == Form::transposed && s.m <= dot_limit));
@@ -80,12 +80,16 @@ inline size_t gemm_packed_b_bytes(int64_t k, int64_t n) noexcept {
   return static_cast<size_t>(up(up(n, NR) * k, 16)) * sizeof(float);
 }
 inline void gemm_pack_a(int64_t m, int64_t k, const float* a, int64_t lda, Form form, float* packed) noexcept {
-  if (form == Form::normal) pack_lines<MR>(m, k, a, lda, packed);
-  else pack_across<MR>(m, k, a, lda, packed);
+  if (form == Form::normal)
+    pack_lines<MR>(m, k, a, lda, packed);
+  else
+    pack_across<MR>(m, k, a, lda, packed);
 }
 inline void gemm_pack_b(int64_t k, int64_t n, const float* b, int64_t ldb, Form form, float* packed) noexcept {
-  if (form == Form::normal) pack_across<NR>(n, k, b, ldb, packed);
-  else pack_lines<NR>(n, k, b, ldb, packed);
+  if (form == Form::normal)
+    pack_across<NR>(n, k, b, ldb, packed);
+  else
+    pack_lines<NR>(n, k, b, ldb, packed);
 }
 inline size_t gemm_scratch_bytes(const GemmShape& shape, int threads) noexcept {
   const GemmPlan p = gemm_plan(shape);
@@ -146,7 +150,8 @@ inline void gemm_dot(const GemmArgs& g, const GemmItem& item, int64_t row, int64
   const float* b = item.b;
   int64_t ldb = g.ldb;
   if (s.b_form == Form::normal) {  // few columns: turned into rows first
-    for (int64_t k = 0; k < s.k; ++k) for (int64_t j = 0; j < s.n; ++j) scratch[j * s.k + k] = b[k * g.ldb + j];
+    for (int64_t k = 0; k < s.k; ++k)
+      for (int64_t j = 0; j < s.n; ++j) scratch[j * s.k + k] = b[k * g.ldb + j];
     b = scratch, ldb = s.k;
   }
   for (int64_t i = row; i < row + rows; ++i) {
@@ -170,7 +175,8 @@ inline void gemm_dot(const GemmArgs& g, const GemmItem& item, int64_t row, int64
 
 CHORUS_FAST_INLINE GemmItem gemm_item(const GemmArgs& g, int64_t i) {
   const float* r = g.epilogue.residual;
-  return {g.a + i * g.stride_a, g.b + i * g.stride_b, g.c + i * g.stride_c, r != nullptr ? r + i * g.stride_c : nullptr};
+  return {g.a + i * g.stride_a, g.b + i * g.stride_b, g.c + i * g.stride_c,
+          r != nullptr ? r + i * g.stride_c : nullptr};
 }
 
 inline void gemm_run(const GemmArgs& g, ThreadPool& pool) noexcept {

@@ -1,5 +1,5 @@
-// Input pixels as rows of B: one row per (channel, kernel row, kernel column), columns are output pixels, counted through
-// all images where small outputs are merged. Included after a level's vec.h.
+// Input pixels as rows of B: one row per (channel, kernel row, kernel column), columns are output pixels, counted
+// through all images where small outputs are merged. Included after a level's vec.h.
 #pragma once
 #include <engine/native/fast/conv.h>
 #include <engine/native/fast/generic/pack.h>
@@ -32,16 +32,16 @@ CHORUS_FAST_INLINE void copy_strided(const float* src, int64_t step, float* dst,
 
 struct Im2col {
   ConvShape shape;
-  const float* input;      // first channel of the group, first image
-  int64_t image;           // floats from image to image
+  const float* input;  // first channel of the group, first image
+  int64_t image;  // floats from image to image
   int64_t height, width;
   int64_t out_height, out_width;
-  const float* begin;      // of the whole input: what may be read
+  const float* begin;  // of the whole input: what may be read
   const float* end;
 };
 
-/// Stride 1 and as wide an output as the input: output pixel i of an image reads input pixel i + shift, so that one copy
-/// serves many rows; then the rows and columns that fall into the padding are cleared. Pixels [pixel, pixel + n).
+/// Stride 1 and as wide an output as the input: output pixel i of an image reads input pixel i + shift, so that one
+/// copy serves many rows; then the rows and columns that fall into the padding are cleared. Pixels [pixel, pixel + n).
 inline void im2col_run(const Im2col& s, const float* plane, int64_t kh, int64_t kw, int64_t pixel, int64_t n,
                        float* dst) noexcept {
   const int64_t dy = kh * s.shape.dilation_h - s.shape.pad_top, dx = kw * s.shape.dilation_w - s.shape.pad_left;
@@ -62,7 +62,8 @@ inline void im2col_run(const Im2col& s, const float* plane, int64_t kh, int64_t 
   const int64_t wide = dx < 0 ? -dx : dx, cleared = wide < width ? wide : width;
   const int64_t column = dx < 0 ? 0 : width - cleared;
   for (int64_t row = first / width * width + column; row < last; row += width) {
-    for (int64_t i = row; i < row + cleared; ++i) if (i >= first && i < last) dst[i - pixel] = 0.0f;
+    for (int64_t i = row; i < row + cleared; ++i)
+      if (i >= first && i < last) dst[i - pixel] = 0.0f;
   }
 }
 
@@ -124,7 +125,8 @@ inline void im2col_row(const Im2col& s, int64_t channel, int64_t kh, int64_t kw,
         continue;
       }
       if (first > 0) zero_floats(dst, first);
-      if (last > first) copy_strided(plane + in_y * s.width + (x + first) * step + shift, step, dst + first, last - first);
+      if (last > first)
+        copy_strided(plane + in_y * s.width + (x + first) * step + shift, step, dst + first, last - first);
       if (n > last) zero_floats(dst + last, n - last);
     }
     dst += n, cols -= n;
@@ -133,7 +135,8 @@ inline void im2col_row(const Im2col& s, int64_t channel, int64_t kh, int64_t kw,
 }
 
 /// Rows [k, k + rows) of B, `ld` floats apart, each filled with zeros up to a multiple of W.
-inline void im2col(const Im2col& s, int64_t k, int64_t rows, int64_t col, int64_t cols, float* dst, int64_t ld) noexcept {
+inline void im2col(const Im2col& s, int64_t k, int64_t rows, int64_t col, int64_t cols, float* dst,
+                   int64_t ld) noexcept {
   const int64_t area = s.shape.kernel_h * s.shape.kernel_w, pixels = s.out_height * s.out_width;
   const int64_t end = (cols + W - 1) / W * W;
   if (s.height * s.width == 1 && pixels == 1 && area == 1) {  // vectors: a transposition

@@ -126,7 +126,8 @@ inline void resize_run(const ResizeArgs& s, ThreadPool& pool) noexcept {
   const int64_t lines = s.planes * s.out_height, work = s.out_width * 2 + s.width;
   const int64_t step = work >= element_task ? 1 : element_task / work;
   pool.parallel_for((lines + step - 1) / step, [&](int64_t task, int worker) {
-    float* row = s.kind == Resize::linear ? static_cast<float*>(s.scratch) + worker * ((s.width + 15) / 16 * 16) : nullptr;
+    float* row =
+        s.kind == Resize::linear ? static_cast<float*>(s.scratch) + worker * ((s.width + 15) / 16 * 16) : nullptr;
     for (int64_t t = task * step; t < (task + 1) * step && t < lines; ++t) {
       resize_line(s, s.x + t / s.out_height * s.height * s.width, t % s.out_height, row, s.y + t * s.out_width);
     }

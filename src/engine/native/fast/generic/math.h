@@ -1,4 +1,5 @@
-// Functions of one vector. Polynomials are own weighted minimax fits (Lawson iteration, coefficients rounded one by one);
+// Functions of one vector. Polynomials are own weighted minimax fits (Lawson iteration, coefficients rounded one by
+// one);
 // measured errors stand in math_error.h. NaN in, NaN out; infinities and denormals as in the C library unless said.
 // Included after a level's vec.h.
 #pragma once
@@ -35,8 +36,8 @@ CHORUS_FAST_INLINE F exp_with(F x, F correction) {
 CHORUS_FAST_INLINE F exp(F x) { return exp_with(x, zero()); }
 
 CHORUS_FAST_INLINE F log(F x) {
-  static constexpr float c[] = {0.333333135f, -0.250000089f, 0.200020716f, -0.166679904f, 0.142203629f,
-                                -0.124062084f, 0.118834712f, -0.116701826f, 0.0674953908f};
+  static constexpr float c[] = {0.333333135f,  -0.250000089f, 0.200020716f,  -0.166679904f, 0.142203629f,
+                                -0.124062084f, 0.118834712f,  -0.116701826f, 0.0674953908f};
   const M tiny = lt(x, set1(1.17549435e-38f));
   const F a = select(tiny, x * set1(8388608.0f), x);
   const I e = (as_int(a) - 0x3f3504f3) >> 23;  // so that the rest lies in [sqrt 1/2, sqrt 2)
@@ -58,8 +59,8 @@ CHORUS_FAST_INLINE F log1p_unit(F u) {
 }
 
 CHORUS_FAST_INLINE F tanh(F x) {
-  static constexpr float c[] = {-0.333333313f, 0.133332178f, -0.0539475866f, 0.0217028726f, -0.00817869324f,
-                                0.00214136182f};
+  static constexpr float c[] = {-0.333333313f, 0.133332178f,    -0.0539475866f,
+                                0.0217028726f, -0.00817869324f, 0.00214136182f};
   const F a = abs(x), s = x * x;
   const F small = fma(x * s, polynomial(s, c), x);
   const F e = exp(min(set1(20.0f), a + a));
@@ -74,10 +75,10 @@ CHORUS_FAST_INLINE F sigmoid(F x) {
 CHORUS_FAST_INLINE F silu(F x) { return x * sigmoid(x); }
 
 CHORUS_FAST_INLINE F erf(F x) {
-  static constexpr float near[] = {0.128379151f, -0.376124889f, 0.11281731f, -0.0267629661f, 0.00498735253f,
-                                   -0.00059595838f};
-  static constexpr float far[] = {0.12864849f, 0.635151327f, 0.106236845f, -0.0237620194f, 0.0036424296f,
-                                  -0.000322794018f, 1.12300113e-05f};
+  static constexpr float near[] = {0.128379151f,   -0.376124889f,  0.11281731f,
+                                   -0.0267629661f, 0.00498735253f, -0.00059595838f};
+  static constexpr float far[] = {0.12864849f,   0.635151327f,     0.106236845f,   -0.0237620194f,
+                                  0.0036424296f, -0.000322794018f, 1.12300113e-05f};
   const F a = min(set1(4.1f), abs(x)), s = x * x;
   const F small = fma(x, polynomial(s, near), x);
   const F large = set1(1.0f) - exp(zero() - fma(a, polynomial(a, far), a));
@@ -94,8 +95,9 @@ CHORUS_FAST_INLINE F product_error(F a, F b, F product) {
 
 /// x * Phi(x); the lower tail comes from exp(-x^2/2) * erfcx, so that it keeps its relative accuracy.
 CHORUS_FAST_INLINE F gelu(F x) {
-  static constexpr float c[] = {1.27697837f, -0.0927638561f, -0.166030943f, 0.164052486f, -0.0542076156f, -0.00804097392f,
-                                0.00864464045f, 0.00126464956f, -0.00126220414f, -0.000356335804f, 3.37318161e-05f};
+  static constexpr float c[] = {1.27697837f,     -0.0927638561f,   -0.166030943f,  0.164052486f,
+                                -0.0542076156f,  -0.00804097392f,  0.00864464045f, 0.00126464956f,
+                                -0.00126220414f, -0.000356335804f, 3.37318161e-05f};
   const F a = min(set1(14.5f), abs(x)), t = a * set1(0.707106781f);
   const F q = (t - set1(2.0f)) / (t + set1(2.0f));
   const F s = a * a;
@@ -105,9 +107,10 @@ CHORUS_FAST_INLINE F gelu(F x) {
   return select(lt(x, set1(-14.5f)), x * zero(), y);
 }
 
-/// x / (1 + e^-u), u = 2 sqrt(2/pi) (x + 0.044715 x^3) in two parts: the lower tail would magnify its rounding |u| times.
+/// x / (1 + e^-u), u = 2 sqrt(2/pi) (x + 0.044715 x^3) in two parts: the lower tail would magnify its rounding |u|
+/// times.
 CHORUS_FAST_INLINE F gelu_tanh(F x) {
-  const F one = set1(1.59576917f), one_low = set1(-4.53406805e-08f);     // 2 sqrt(2/pi)
+  const F one = set1(1.59576917f), one_low = set1(-4.53406805e-08f);  // 2 sqrt(2/pi)
   const F cube = set1(0.0713548139f), cube_low = set1(2.39883247e-09f);  // times 0.044715
   const F a = min(set1(12.0f), max(set1(-12.0f), x));
   const F s = a * a, s_low = product_error(a, a, s);
@@ -118,13 +121,9 @@ CHORUS_FAST_INLINE F gelu_tanh(F x) {
   const F e = exp_with(zero() - abs(u), low);
   return x * (select(lt(x, zero()), e, set1(1.0f)) / (set1(1.0f) + e));
 }
-CHORUS_FAST_INLINE F hard_sigmoid(F x, F alpha, F beta) {
-  return min(set1(1.0f), max(zero(), fma(alpha, x, beta)));
-}
+CHORUS_FAST_INLINE F hard_sigmoid(F x, F alpha, F beta) { return min(set1(1.0f), max(zero(), fma(alpha, x, beta))); }
 /// The sum comes first, so that it is exact near -3.
-CHORUS_FAST_INLINE F hard_swish(F x) {
-  return x * (min(set1(6.0f), max(zero(), x + set1(3.0f))) * set1(0.166666667f));
-}
+CHORUS_FAST_INLINE F hard_swish(F x) { return x * (min(set1(6.0f), max(zero(), x + set1(3.0f))) * set1(0.166666667f)); }
 CHORUS_FAST_INLINE F softplus(F x) { return max(zero(), x) + log1p_unit(exp(zero() - abs(x))); }
 
 }  // namespace chorus::fast::CHORUS_FAST_LEVEL

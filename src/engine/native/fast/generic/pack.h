@@ -1,5 +1,5 @@
-// Packing into panels: groups of `Width` lines interleaved, element (line, k) at panel + k * Width + line; zeros where a
-// panel has fewer lines. Included after a level's vec.h.
+// Packing into panels: groups of `Width` lines interleaved, element (line, k) at panel + k * Width + line; zeros
+// where a panel has fewer lines. Included after a level's vec.h.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -7,7 +7,11 @@
 namespace chorus::fast::CHORUS_FAST_LEVEL {
 
 using Quad = float __attribute__((vector_size(16)));
-CHORUS_FAST_INLINE Quad load_quad(const float* p) { Quad v; std::memcpy(&v, p, sizeof v); return v; }
+CHORUS_FAST_INLINE Quad load_quad(const float* p) {
+  Quad v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
 CHORUS_FAST_INLINE void store_quad(float* p, Quad v) { std::memcpy(p, &v, sizeof v); }
 
 /// 4 x 4 floats, transposed.
@@ -27,9 +31,11 @@ CHORUS_FAST_INLINE void turn_tile(const float* x, int64_t ldx, float* out, int64
   for (; r + 4 <= rows; r += 4) {
     int64_t c = 0;
     for (; c + 4 <= columns; c += 4) turn_quad(x + r * ldx + c, ldx, out + c * ldo + r, ldo);
-    for (; c < columns; ++c) for (int64_t i = 0; i < 4; ++i) out[c * ldo + r + i] = x[(r + i) * ldx + c];
+    for (; c < columns; ++c)
+      for (int64_t i = 0; i < 4; ++i) out[c * ldo + r + i] = x[(r + i) * ldx + c];
   }
-  for (; r < rows; ++r) for (int64_t c = 0; c < columns; ++c) out[c * ldo + r] = x[r * ldx + c];
+  for (; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) out[c * ldo + r] = x[r * ldx + c];
 }
 
 /// Lines lie along K in memory: line i, element k at src[i * ld + k].
@@ -43,9 +49,11 @@ inline void pack_lines(int64_t lines, int64_t k, const float* src, int64_t ld, f
       const float* from = src + line * ld;
       int64_t j = 0;
       for (; j + 4 <= k; j += 4) turn_quad(from + j, ld, dst + j * Width + line, Width);
-      for (; j < k; ++j) for (int64_t l = 0; l < 4; ++l) dst[j * Width + line + l] = from[l * ld + j];
+      for (; j < k; ++j)
+        for (int64_t l = 0; l < 4; ++l) dst[j * Width + line + l] = from[l * ld + j];
     }
-    for (; line < n; ++line) for (int64_t j = 0; j < k; ++j) dst[j * Width + line] = src[line * ld + j];
+    for (; line < n; ++line)
+      for (int64_t j = 0; j < k; ++j) dst[j * Width + line] = src[line * ld + j];
   }
 }
 

@@ -1,17 +1,18 @@
-// Reductions over the middle axis: chunks of it are reduced on their own, then the chunks. Included after a level's vec.h.
+// Reductions over the middle axis: chunks of it are reduced on their own, then the chunks. Included after a level's
+// vec.h.
 #pragma once
 #include <engine/native/fast/generic/rows.h>
 
 namespace chorus::fast::CHORUS_FAST_LEVEL {
 
 constexpr int64_t reduce_chunk = 65536;  // elements of a chunk
-constexpr int64_t sum_block = 512;       // vectors of a line that are added up before they join the total
-constexpr int64_t column_block = 32;     // rows that one accumulator adds up
+constexpr int64_t sum_block = 512;  // vectors of a line that are added up before they join the total
+constexpr int64_t column_block = 32;  // rows that one accumulator adds up
 
 struct ReducePlan {
-  int64_t chunk, chunks;           // along n
+  int64_t chunk, chunks;  // along n
   int64_t columns, column_groups;  // along inner
-  int64_t outers, outer_groups;    // rows of a task
+  int64_t outers, outer_groups;  // rows of a task
 };
 
 inline ReducePlan reduce_plan(const ReduceArgs& s) noexcept {
@@ -127,15 +128,19 @@ void reduce_with(const ReduceArgs& s, ThreadPool& pool, float divisor) noexcept 
     for (int64_t i = o; i < o + p.outers && i < s.outer; ++i) {
       const float* x = s.x + (i * s.n + from) * s.inner + col;
       float* y = first + (i * p.chunks + chunk) * s.inner + col;
-      if (s.inner == 1) *y = reduce_line<Op>(x, n);
-      else reduce_columns<Op>(x, n, s.inner, cols, y);
+      if (s.inner == 1)
+        *y = reduce_line<Op>(x, n);
+      else
+        reduce_columns<Op>(x, n, s.inner, cols, y);
     }
   });
   if (p.chunks > 1) {
     for (int64_t i = 0; i < s.outer; ++i) {
       const float* x = partial + i * p.chunks * s.inner;
-      if (s.inner == 1) s.y[i] = reduce_line<Last>(x, p.chunks);
-      else reduce_columns<Last>(x, p.chunks, s.inner, s.inner, s.y + i * s.inner);
+      if (s.inner == 1)
+        s.y[i] = reduce_line<Last>(x, p.chunks);
+      else
+        reduce_columns<Last>(x, p.chunks, s.inner, s.inner, s.y + i * s.inner);
     }
   }
   if (divisor != 1.0f) {

@@ -86,8 +86,10 @@ inline void softmax_run(const SoftmaxArgs& s, ThreadPool& pool) noexcept {
   pool.parallel_for((all + step - 1) / step, [&](int64_t task, int) {
     for (int64_t t = task * step; t < (task + 1) * step && t < all; ++t) {
       const int64_t col = t % groups * W, at = t / groups * s.n * s.inner + col;
-      if (s.inner == 1) softmax_row(s.kind, s.x + at, s.y + at, s.n);
-      else softmax_columns(s.kind, s.x + at, s.y + at, s.n, s.inner, s.inner - col < W ? s.inner - col : W);
+      if (s.inner == 1)
+        softmax_row(s.kind, s.x + at, s.y + at, s.n);
+      else
+        softmax_columns(s.kind, s.x + at, s.y + at, s.n, s.inner, s.inner - col < W ? s.inner - col : W);
     }
   });
 }

@@ -12,13 +12,13 @@ struct Tile {
   const float* b;  // element (k, column) at k * ldb + column
   float* c;
   int64_t k, ldb, ldc;
-  int rows, cols;             // alive ones, 1 … R and (N-1)·W+1 … N·W
-  float alpha, c_scale;       // c_scale 0: C is not read
-  bool direct;                // the members below count
-  float low, high;            // clip
-  const float* bias_row;      // null or [rows]
-  const float* bias_column;   // null or [cols]
-  const float* residual;      // null or like c
+  int rows, cols;  // alive ones, 1 … R and (N-1)·W+1 … N·W
+  float alpha, c_scale;  // c_scale 0: C is not read
+  bool direct;  // the members below count
+  float low, high;  // clip
+  const float* bias_row;  // null or [rows]
+  const float* bias_column;  // null or [cols]
+  const float* residual;  // null or like c
 };
 
 template <int R, int N>
@@ -45,7 +45,10 @@ CHORUS_FAST_INLINE void tile_store(const Tile& t, F (&acc)[R][N]) {
           }
           v = min(high, max(low, v));
         }
-        if (cut) store(c + j * W, end, v); else store(c + j * W, v);
+        if (cut)
+          store(c + j * W, end, v);
+        else
+          store(c + j * W, v);
       }
     }
   }
@@ -83,9 +86,9 @@ void tile_run(const Tile& t) noexcept {
 using TileFn = void (*)(const Tile&) noexcept;
 template <int R>
 constexpr TileFn tile_of(int vectors, bool cut) {
-  return vectors == 1 ? (cut ? tile_run<R, 1, true> : tile_run<R, 1, false>)
-       : vectors == 2 ? (cut ? tile_run<R, 2, true> : tile_run<R, 2, false>)
-                      : (cut ? tile_run<R, 3, true> : tile_run<R, 3, false>);
+  return vectors == 1   ? (cut ? tile_run<R, 1, true> : tile_run<R, 1, false>)
+         : vectors == 2 ? (cut ? tile_run<R, 2, true> : tile_run<R, 2, false>)
+                        : (cut ? tile_run<R, 3, true> : tile_run<R, 3, false>);
 }
 CHORUS_FAST_INLINE TileFn tile_for(int rows, int cols, bool padded) {
   const int vectors = (cols + W - 1) / W;
@@ -98,19 +101,19 @@ CHORUS_FAST_INLINE TileFn tile_for(int rows, int cols, bool padded) {
 
 /// A block of C: packed A panels times a block of B, one range of K.
 struct Block {
-  const float* a;      // first panel, at the first k
-  int64_t a_step;      // floats to the next panel
-  const float* b;      // at the first k
-  int64_t ldb;         // floats to the next k
-  int64_t b_step;      // floats to the next NR columns
-  bool b_padded;       // rows of B can be read up to a multiple of W
+  const float* a;  // first panel, at the first k
+  int64_t a_step;  // floats to the next panel
+  const float* b;  // at the first k
+  int64_t ldb;  // floats to the next k
+  int64_t b_step;  // floats to the next NR columns
+  bool b_padded;  // rows of B can be read up to a multiple of W
   float* c;
   int64_t ldc;
   int64_t rows, cols, k;
   float alpha, c_scale;
   const Epilogue* epilogue;  // null: not the last range of K, or the caller finishes
-  int64_t row, col;          // of the block inside the channels of the epilogue
-  const float* residual;     // at the block's corner
+  int64_t row, col;  // of the block inside the channels of the epilogue
+  const float* residual;  // at the block's corner
 };
 
 /// Few columns: vectors run down the rows of G packed panels. B element (k, j) at k * bk + j * bj. Writes raw sums to
@@ -167,10 +170,14 @@ void skinny_rows(const Block& s, int64_t bj) noexcept {
   for (int64_t p = 0; p < panels;) {
     const float* a = s.a + p * s.a_step;
     const int64_t left = panels - p, step = left >= G ? G : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    if (step == G) skinny_group<N, G>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
-    else if (step == 4) skinny_group<N, 4>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
-    else if (step == 2) skinny_group<N, 2>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
-    else skinny_group<N, 1>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
+    if (step == G)
+      skinny_group<N, G>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
+    else if (step == 4)
+      skinny_group<N, 4>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
+    else if (step == 2)
+      skinny_group<N, 2>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
+    else
+      skinny_group<N, 1>(a, s.a_step, s.b, s.ldb, bj, s.k, raw, G * MR);
     const int64_t first = p * MR;
     const int64_t last = first + step * MR < s.rows ? first + step * MR : s.rows;
     for (int64_t i = first; i < last; ++i) {

@@ -20,7 +20,11 @@ using U = uint32_t __attribute__((vector_size(16)));
 using M = I;     ///< lane mask: all bits or none
 using Tail = int;  ///< how many leading lanes are alive
 
-CHORUS_FAST_INLINE F load(const float* p) { F v; std::memcpy(&v, p, sizeof v); return v; }
+CHORUS_FAST_INLINE F load(const float* p) {
+  F v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
 CHORUS_FAST_INLINE void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
 CHORUS_FAST_INLINE F set1(float x) { return F{x, x, x, x}; }
 CHORUS_FAST_INLINE I set1i(int32_t x) { return I{x, x, x, x}; }
@@ -28,18 +32,21 @@ CHORUS_FAST_INLINE F zero() { return F{}; }
 CHORUS_FAST_INLINE Tail tail(int64_t n) { return n < W ? static_cast<int>(n) : W; }
 CHORUS_FAST_INLINE F load(const float* p, Tail n) {
   F v{};
-  for (int i = 0; i < W; ++i) if (i < n) v[i] = p[i];
+  for (int i = 0; i < W; ++i)
+    if (i < n) v[i] = p[i];
   return v;
 }
 CHORUS_FAST_INLINE void store(float* p, Tail n, F v) {
-  for (int i = 0; i < W; ++i) if (i < n) p[i] = v[i];
+  for (int i = 0; i < W; ++i)
+    if (i < n) p[i] = v[i];
 }
 CHORUS_FAST_INLINE F pick_even(F low, F high) { return F{low[0], low[2], high[0], high[2]}; }
 /// p[0], p[2], p[4] …; nothing behind the last one that is taken is read.
 CHORUS_FAST_INLINE F load_even(const float* p) { return F{p[0], p[2], p[4], p[6]}; }
 CHORUS_FAST_INLINE F load_even(const float* p, Tail n) {
   F v{};
-  for (int i = 0; i < W; ++i) if (i < n) v[i] = p[2 * i];
+  for (int i = 0; i < W; ++i)
+    if (i < n) v[i] = p[2 * i];
   return v;
 }
 /// src[0], 0, src[1], 0 …: the lower and the upper half.
@@ -48,7 +55,8 @@ CHORUS_FAST_INLINE F spread_high(F v) { return F{v[2], 0, v[3], 0}; }
 /// p[at[i]] of the lanes that are alive.
 CHORUS_FAST_INLINE F gather(const float* p, const int32_t* at, Tail n) {
   F v{};
-  for (int i = 0; i < W; ++i) if (i < n) v[i] = p[at[i]];
+  for (int i = 0; i < W; ++i)
+    if (i < n) v[i] = p[at[i]];
   return v;
 }
 
