@@ -30,6 +30,16 @@ PROGRAMS = {
     "time.sleep(60)": (0, 1, 0),
     "sys.exit(0)": (0, 1, 0),  # no report: nothing was tested
 }
+# the same of a test that is not a GoogleTest program
+PLAIN = {
+    "exit 0": (1, 0, 0),
+    "exit 1": (0, 1, 0),
+    "echo why; exit 77": (0, 0, 1),
+    "echo 5 passed, 0 failed, 2 skipped": (5, 0, 2),
+    "echo 5 passed, 1 failed, 2 skipped; exit 1": (5, 1, 2),
+    "echo 5 passed, 0 failed, 0 skipped; exit 1": (5, 1, 0),  # says well, ends badly
+    "echo 5 passed, 1 failed, 0 skipped": (5, 1, 0),
+}
 
 
 def runner_counts(tree):
@@ -43,10 +53,10 @@ def runner_counts(tree):
             yield f"a program that does `{program[:60]}` counts {got} instead of {wanted}"
         elif outcome.failed and not outcome.reasons:
             yield f"a program that does `{program[:60]}` fails without a reason"
-    for status, wanted in {0: (1, 0, 0), 1: (0, 1, 0), 77: (0, 0, 1)}.items():
-        outcome = run_tests.run_other("x", ["sh", "-c", f"exit {status}"], {}, options)
+    for script, wanted in PLAIN.items():
+        outcome = run_tests.run_other("x", ["sh", "-c", script], {}, options)
         if (outcome.passed, outcome.failed, outcome.skipped) != wanted:
-            yield f"a plain test with exit status {status} is not counted as {wanted}"
+            yield f"a plain test that does `{script}` is not counted as {wanted}"
 
 
 def skip_reasons_found(tree):

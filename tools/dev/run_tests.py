@@ -3,8 +3,8 @@
 
   run_tests.py BUILD [--sanitized FOLDER…] [--quick] [--only REGEX] [--trace FILE] [--report FILE]
 
-A GoogleTest program counts each of its cases; every other test of ctest and every check of tools/checks counts one, as does
-a program under a sanitizer. A program that dies counts one failed case on top of what it printed before. --quick leaves
+A GoogleTest program counts each of its cases; another test of ctest counts one, or what its last line counts in the same form;
+every check of tools/checks counts one, as does a program under a sanitizer. A program that dies counts one failed case on top of what it printed before. --quick leaves
 out cases whose name ends in Long, and ctest tests with the label `long`; programs find CHORUS_TEST_QUICK=1.
 """
 import argparse
@@ -134,19 +134,31 @@ def run_program(name, command, properties, options):
     return outcome
 
 
+CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped\b")
+
+
 def run_other(name, command, properties, options):
-    """A test that is not a GoogleTest program: one case."""
+    """A test that is not a GoogleTest program: one case, or those that its last line counts as ours does."""
     outcome = Outcome(name)
     timeout = float(properties.get("TIMEOUT", TIMEOUT))
     status, outcome.output = run(command, properties.get("WORKING_DIRECTORY", ROOT), options.environment, timeout)
-    if status == 0:
+    last = (outcome.output.strip().splitlines() or ["no output"])[-1].strip()
+    closing = CLOSING.match(last)
+    if closing and status != SKIP_STATUS:
+        outcome.passed, outcome.failed, outcome.skipped = map(int, closing.groups())
+        if status != 0 or outcome.failed:
+            outcome.failed = max(outcome.failed, 1)
+            outcome.reasons.append(f"{name} {ending(status, timeout)}: {last}")
+        if outcome.skipped:
+            outcome.skips.append(f"{name}: {outcome.skipped} of its cases")
+    elif status == 0:
         outcome.passed = 1
     elif status == SKIP_STATUS:
         outcome.skipped = 1
-        outcome.skips.append(f"{name}: {(outcome.output.strip().splitlines() or ['no reason'])[-1]}")
+        outcome.skips.append(f"{name}: {last}")
     else:
         outcome.failed = 1
-        outcome.reasons.append(f"{name} {ending(status, timeout)}: {(outcome.output.strip().splitlines() or ['no output'])[-1]}")
+        outcome.reasons.append(f"{name} {ending(status, timeout)}: {last}")
     return outcome
 
 
