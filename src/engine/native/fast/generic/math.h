@@ -1,7 +1,6 @@
 // Functions of one vector. Polynomials are own weighted minimax fits (Lawson iteration, coefficients rounded one by
-// one);
-// measured errors stand in math_error.h. NaN in, NaN out; infinities and denormals as in the C library unless said.
-// Included after a level's vec.h.
+// one); measured errors stand in math_error.h. NaN in, NaN out; infinities and denormals as in the C library unless
+// said. Included after a level's vec.h.
 #pragma once
 #include <cstdint>
 
