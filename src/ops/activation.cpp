@@ -107,6 +107,10 @@ Expansion mish_meaning(OpBuilder& b) { return b.op("Mul", {b.in(0), b.op("Tanh",
 Expansion swish_meaning(OpBuilder& b) {
   return b.op("Mul", {b.in(0), sigmoid(b, b.op("Mul", {b.in(0), like(b, b.attrs().real("alpha"))}))});
 }
+Expansion swiglu_meaning(OpBuilder& b) {
+  const Ref gate = b.op("Swish", {b.in(0)}, {{"alpha", b.attrs().real("alpha")}});
+  return b.op("Mul", {gate, b.in(1)});
+}
 Expansion shrink_meaning(OpBuilder& b) {
   const DType type = b.input(0).dtype;
   if (!is_float(type)) return Expansion::refuse("Shrink of integers mixes integer data with fractional limits");
@@ -157,6 +161,16 @@ void relu_value(ShapeContext& ctx) {
   if (!x) return;
   for (Dim& d : *x) d = max(d, 0);
   ctx.set_value(0, std::move(*x));
+}
+
+/// Both operands have one shape: nothing broadcasts.
+void infer_swiglu(ShapeContext& ctx) {
+  Type y = tensor_input(ctx, 0);
+  const Type& b = tensor_input(ctx, 1);
+  if (!y.has_rank || !b.has_rank) return ctx.set_output(0, y.has_rank ? y : b);
+  require_rank(ctx, 1, y.rank());
+  for (size_t i = 0; i < y.dims.size(); ++i) y.dims[i] = ctx.require_equal(y.dims[i], b.dims[i], fmt::format("axis {} of A and B", i));
+  ctx.set_output(0, std::move(y));
 }
 
 void infer_dropout(ShapeContext& ctx) {
@@ -244,6 +258,9 @@ constexpr Version kMish[] = {
 constexpr Version kSwish[] = {
     {24, "(T X) -> (T Y) {alpha: float = 1}; T = floats"},
 };
+constexpr Version kSwiGLU[] = {
+    {28, "(T A, T B) -> (T Y) {alpha: float = 1}; T = floats"},
+};
 constexpr Version kShrink[] = {
     {9, "(T input) -> (T output) {bias: float = 0, lambd: float = 0.5}; T = num"},
 };
@@ -327,6 +344,9 @@ constexpr OpDef kRows[] = {
          infer_gelu, nullptr, cost_transcendental, 4),
     activation("Mish", "mish", kMish, mish_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,90}", "x · tanh(log(1 + exp(x)))."),
     activation("Swish", "swish", kSwish, swish_meaning, "f32[2,3,4]; f64[3]; f32[4] alpha=2.0; f32[]; f32[0,3]; f32{nan,90}", "x · sigmoid(alpha · x)."),
+    with(activation("SwiGLU", "swiglu", kSwiGLU, swiglu_meaning, "f32[2,3,4] f32[2,3,4]; f64[3] f64[3] alpha=2.0; f16[5] f16[5]; f32[] f32[]; f32[0,3] f32[0,3]",
+                    "a · sigmoid(alpha · a) · b of two operands of one shape: the gate a and the value b."),
+         infer_swiglu, nullptr, cost_transcendental, 4),
     with(activation("Shrink", "shrink", kShrink, shrink_meaning,
                     "f32[2,3,4]; f64[3] bias=0.5 lambd=1.0; i32[5] lambd=1.5 bias=1.5; u8[4]; f32[]; f32[0,3]",
                     "x + bias where x < -lambd, x - bias where x > lambd, 0 between."),

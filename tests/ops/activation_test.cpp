@@ -16,7 +16,7 @@ constexpr DType kF32 = DType::float32, kF64 = DType::float64;
 
 TEST(Activation, GridsRunAndAgreeWithDecompositions) {
   for (const char* op : {"Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Softsign",
-                         "ThresholdedRelu", "Gelu", "Mish", "Swish", "Shrink", "Clip", "Dropout"}) {
+                         "ThresholdedRelu", "Gelu", "Mish", "Swish", "SwiGLU", "Shrink", "Clip", "Dropout"}) {
     EXPECT_GE(run_grid(op), 3) << op;
   }
 }

@@ -67,6 +67,9 @@ Status mish(KernelContext& ctx) noexcept {
 Status swish(KernelContext& ctx) noexcept {
   return curve(ctx, [alpha = double{ctx.attrs->real("alpha")}](double x) { return x * sigmoid_of(alpha * x); });
 }
+Status swiglu(KernelContext& ctx) noexcept {
+  return map2<double>(ctx, [alpha = double{ctx.attrs->real("alpha")}](double a, double b) { return a * sigmoid_of(alpha * a) * b; });
+}
 /// Integers too: computed as numbers with fractions, which the store cuts.
 Status shrink(KernelContext& ctx) noexcept {
   const double bias = ctx.attrs->real("bias"), lambda = ctx.attrs->real("lambd");
@@ -131,6 +134,7 @@ constexpr KernelRow kRows[] = {
     {"Gelu", gelu},
     {"Mish", mish},
     {"Swish", swish},
+    {"SwiGLU", swiglu},
     {"Shrink", shrink},
     {"Clip", clip},
     {"Dropout", dropout},
