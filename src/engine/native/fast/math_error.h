@@ -37,7 +37,7 @@ constexpr MathError math_error(Unary op) {
   return {0, 0};
 }
 
-/// powf over all pairs.
+/// powf, measured on special and 400,000 random pairs.
 constexpr MathError pow_error{0.51, 0};
 
 }  // namespace chorus::fast
