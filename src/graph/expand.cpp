@@ -47,11 +47,10 @@ class ExpandContext final : public GraphNodeContext<OpBuilder> {
   }
   void undo() {
     for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) target_.remove_node(*it);
-    for (ValueId id : constants_) {
-      if (target_.value(id).uses.empty()) target_.remove_value(id);
-    }
+    for (ValueId id : constants_) target_.remove_value(id);
   }
   const std::vector<NodeId>& nodes() const { return nodes_; }
+  bool made(NodeId node) const { return !nodes_.empty() && node >= nodes_.front(); }
 
  private:
   std::string stem() const {
@@ -99,7 +98,8 @@ bool Expander::expand(Graph& graph, NodeId id, Rule rule, std::string* reason) {
     const bool was_declared = graph.value(old[i]).declared;
     const bool is_output = graph.is_output(old[i]);
     graph.replace_uses(old[i], ref.id);
-    if (!is_output && graph.value(ref.id).producer != kNone) {
+    // What the rule made takes the old name; an operand that it passed through keeps its own.
+    if (!is_output && !graph.is_output(ref.id) && context.made(graph.value(ref.id).producer)) {
       graph.rename(old[i], old_name + ".old");
       graph.rename(ref.id, old_name);
       graph.value(ref.id).declared = was_declared;

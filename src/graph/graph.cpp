@@ -33,8 +33,6 @@ std::string Graph::where(NodeId id) const {
   return text;
 }
 
-bool Graph::is_output(ValueId id) const noexcept { return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end(); }
-
 std::string Graph::unique_name(std::string_view stem) {
   std::string candidate = stem.empty() ? "value" : std::string(stem);
   if (names_->by_name.find(candidate) == names_->by_name.end()) return candidate;
@@ -68,7 +66,16 @@ ValueId Graph::add_constant(std::string value_name, Value data) {
   return id;
 }
 
-void Graph::add_output(ValueId id) { outputs_.push_back(id); }
+void Graph::add_output(ValueId id) {
+  outputs_.push_back(id);
+  ++value(id).times_output;
+}
+
+void Graph::set_outputs(std::vector<ValueId> ids) {
+  for (ValueId id : outputs_) --value(id).times_output;
+  outputs_ = std::move(ids);
+  for (ValueId id : outputs_) ++value(id).times_output;
+}
 
 void Graph::set_inputs(std::vector<ValueId> ids) {
   for (ValueId id : inputs_) value(id).is_input = false;
@@ -123,8 +130,9 @@ NodeId Graph::add_node(std::string_view op, std::span<const ValueId> operands, A
 
 void Graph::unlink_operand(ValueId id, Use use) {
   auto& uses = value(id).uses;
-  auto it = std::find(uses.begin(), uses.end(), use);
-  if (it != uses.end()) {
+  // From the back: nodes are mostly removed in the reverse of the order in which they were added.
+  auto it = std::find(uses.rbegin(), uses.rend(), use);
+  if (it != uses.rend()) {
     *it = uses.back();
     uses.pop_back();
   }
@@ -169,8 +177,16 @@ void Graph::add_captured(NodeId id, ValueId what) {
   n.captured.push_back(what);
 }
 
+void Graph::set_captured(NodeId id, std::vector<ValueId> values) {
+  Node& n = node(id);
+  for (size_t i = n.captured.size(); i-- > 0;) unlink_operand(n.captured[i], {id, kCapturedOperand + static_cast<int32_t>(i)});
+  n.captured.clear();
+  for (ValueId what : values) add_captured(id, what);
+}
+
 void Graph::replace_uses(ValueId from, ValueId to) {
   if (from == to) return;
+  const bool interface = is_output(to);
   std::vector<Use> uses = std::move(value(from).uses);
   value(from).uses.clear();
   for (const Use& use : uses) {
@@ -179,17 +195,12 @@ void Graph::replace_uses(ValueId from, ValueId to) {
     else user.inputs[static_cast<size_t>(use.operand)] = to;
     value(to).uses.push_back(use);
   }
-  bool was_output = false;
-  for (ValueId& out : outputs_) {
-    if (out == from) {
-      out = to;
-      was_output = true;
-    }
-  }
-  if (!was_output) return;
+  if (!is_output(from)) return;
+  std::replace(outputs_.begin(), outputs_.end(), from, to);
+  value(to).times_output += std::exchange(value(from).times_output, 0);
   // The names of graph outputs are part of the interface. If `to` is itself an interface name, the caller must not merge them.
   GraphValue& new_value = value(to);
-  if (new_value.is_input || std::count(outputs_.begin(), outputs_.end(), to) > 1) {
+  if (new_value.is_input || new_value.is_constant() || interface) {
     throw Error(Code::internal, "replace_uses: output \"" + value(from).name + "\" cannot take the place of \"" + new_value.name + "\"");
   }
   const std::string kept = value(from).name;
@@ -227,7 +238,7 @@ void Graph::remove_value(ValueId id) {
     throw Error(Code::internal, "remove_value: \"" + v.name + "\" is still in use");
   }
   names_->by_name.erase(v.name);
-  inputs_.erase(std::remove(inputs_.begin(), inputs_.end(), id), inputs_.end());
+  if (v.is_input) inputs_.erase(std::remove(inputs_.begin(), inputs_.end(), id), inputs_.end());
   v.alive = false;
   v.constant = Value();
 }
@@ -278,8 +289,8 @@ void Graph::compact() {
   std::vector<ValueId> new_value(values_.size(), kNone);
   std::vector<NodeId> new_node(nodes_.size(), kNone);
   const std::vector<NodeId> sorted = order();
-  std::vector<GraphValue> values;
-  std::vector<Node> nodes;
+  std::deque<GraphValue> values;
+  std::deque<Node> nodes;
   for (size_t i = 0; i < values_.size(); ++i) {
     if (!values_[i].alive) continue;
     new_value[i] = static_cast<ValueId>(values.size());

@@ -4,6 +4,7 @@
 #include <ops/op_def.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,7 @@ struct GraphValue {
   std::vector<Use> uses;
   bool is_input = false;
   bool declared = false;            ///< the type was written in the file (value_info, input or output): kept by the writer
+  int32_t times_output = 0;         ///< how often it stands in the list of graph outputs; kept by Graph
   bool alive = true;
   std::string doc;
   Metadata metadata;
@@ -103,7 +105,7 @@ class CHORUS_API Graph {
   std::string where(NodeId id) const;
   std::string str() const;          ///< printed form, stable, for tests and `chorus ir`
   /// True when the value is an output of the graph.
-  bool is_output(ValueId id) const noexcept;
+  bool is_output(ValueId id) const noexcept { return value(id).times_output > 0; }
 
   // ---- building and passes
   Node& node(NodeId id) { return nodes_[static_cast<size_t>(id)]; }          ///< do not change inputs/outputs directly
@@ -113,8 +115,9 @@ class CHORUS_API Graph {
   ValueId add_constant(std::string name, Value value);
   /// Makes the bodies of `node` read `value` besides their own (see Node::captured).
   void add_captured(NodeId node, ValueId value);
+  void set_captured(NodeId node, std::vector<ValueId> values);
   void add_output(ValueId id);
-  void set_outputs(std::vector<ValueId> ids) { outputs_ = std::move(ids); }
+  void set_outputs(std::vector<ValueId> ids);
   void set_inputs(std::vector<ValueId> ids);
   /// Adds a node at the end; outputs are values that have no producer yet. Throws Error(bad_input) when one has.
   NodeId add_node(Node node);
@@ -134,8 +137,8 @@ class CHORUS_API Graph {
   void compact();
 
  private:
-  std::vector<Node> nodes_;
-  std::vector<GraphValue> values_;
+  std::deque<Node> nodes_;          // deques: rules hold references while they add nodes
+  std::deque<GraphValue> values_;
   std::vector<ValueId> inputs_, outputs_;
   struct Names;
   std::unique_ptr<Names> names_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace chorus {
 namespace {
@@ -20,10 +21,17 @@ std::shared_ptr<const Dims> constant_dims(const Value& value, int64_t limit) {
   return dims;
 }
 
+// What one call may still spend on bodies, and where it notes the types of the bodies of one node.
+struct Work {
+  int64_t left = 0;
+  NodeId watched = kNone;
+  std::map<std::string, std::vector<Type>, std::less<>> seen;
+};
+
 class InferContext final : public GraphNodeContext<ShapeContext> {
  public:
-  InferContext(Graph& graph, NodeId id, const InferOptions& options, int depth)
-      : GraphNodeContext(graph, id), mutable_graph_(graph), options_(options), depth_(depth),
+  InferContext(Graph& graph, NodeId id, const InferOptions& options, Work& work, int depth)
+      : GraphNodeContext(graph, id), mutable_graph_(graph), options_(options), work_(work), depth_(depth),
         types_(graph.node(id).outputs.size()), values_(graph.node(id).outputs.size()) {}
 
   void set_output(int i, Type type) override {
@@ -59,6 +67,7 @@ class InferContext final : public GraphNodeContext<ShapeContext> {
     }
     std::vector<Type> all(inputs.begin(), inputs.end());
     for (ValueId id : node().captured) all.push_back(graph_.value(id).type);
+    if (depth_ == 0 && work_.watched == id_) work_.seen.insert_or_assign(std::string(attribute), all);
     return infer_nested(*body, all);
   }
   void commit();
@@ -67,31 +76,39 @@ class InferContext final : public GraphNodeContext<ShapeContext> {
   std::vector<Type> infer_nested(const Graph& body, std::span<const Type> inputs);
   Graph& mutable_graph_;
   const InferOptions& options_;
+  Work& work_;
   int depth_;
   std::vector<Type> types_;
   std::vector<std::shared_ptr<const Dims>> values_;
 };
 
-void infer_one(Graph& graph, NodeId id, const InferOptions& options, int depth) {
+void infer_one(Graph& graph, NodeId id, const InferOptions& options, Work& work, int depth) {
   const Node& n = graph.node(id);
   if (n.op == nullptr) {
     throw Error(Code::unsupported, fmt::format("operator \"{}\" of domain \"{}\" is not known", n.type, n.domain.empty() ? "ai.onnx" : n.domain),
                 graph.where(id), "register it as a custom operator, or define it as a function in the model");
   }
   check_node(graph, n, id);
-  InferContext context(graph, id, options, depth);
+  InferContext context(graph, id, options, work, depth);
   n.op->infer(context);
   if (n.op->value != nullptr) n.op->value(context);
   context.commit();
 }
 
 std::vector<Type> InferContext::infer_nested(const Graph& body, std::span<const Type> inputs) {
+  if (body.inputs().size() != inputs.size()) {
+    fail(Code::bad_input, fmt::format("a body takes {} inputs, the node gives it {}", body.inputs().size(), inputs.size()), {});
+  }
+  work_.left -= body.node_capacity() + body.value_capacity();
+  if (work_.left < 0) {
+    fail(Code::budget, fmt::format("types of nested loops take more than {} steps", options_.max_body_work), "raise max_body_work if the model is trusted");
+  }
   Graph copy(body);
-  for (size_t i = 0; i < copy.inputs().size() && i < inputs.size(); ++i) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
     GraphValue& v = copy.value(copy.inputs()[i]);
     if (inputs[i].kind != ValueKind::none) v.type = v.type.kind == ValueKind::none ? inputs[i] : Type::meet(v.type, inputs[i], v.name);
   }
-  for (NodeId id : copy.order()) infer_one(copy, id, options_, depth_ + 1);
+  for (NodeId id : copy.order()) infer_one(copy, id, options_, work_, depth_ + 1);
   std::vector<Type> result;
   for (ValueId id : copy.outputs()) result.push_back(copy.value(id).type);
   return result;
@@ -209,10 +226,33 @@ void check_node(const Graph& graph, const Node& n, NodeId id) {
   check_operands(graph, n, id, schema);
 }
 
-void infer_node(Graph& graph, NodeId id, const InferOptions& options) { infer_one(graph, id, options, 0); }
+void infer_node(Graph& graph, NodeId id, const InferOptions& options) {
+  Work work{options.max_body_work, kNone, {}};
+  infer_one(graph, id, options, work, 0);
+}
 
-void infer_types(Graph& graph, const InferOptions& options) {
-  graph.checks.clear();
+std::vector<Type> body_input_types(Graph& graph, NodeId id, std::string_view attribute, const InferOptions& options) {
+  Work work{options.max_body_work, id, {}};
+  infer_one(graph, id, options, work, 0);
+  if (auto it = work.seen.find(attribute); it != work.seen.end()) return it->second;
+  // A branch that is never taken, or a version whose rule does not look inside: only the captured values are known.
+  const Node& n = graph.node(id);
+  const AttrValue* value = n.attributes.find(attribute);
+  const GraphPtr* body = value == nullptr ? nullptr : value->get<GraphPtr>();
+  if (body == nullptr || (*body)->inputs().size() < n.captured.size()) return {};
+  std::vector<Type> types((*body)->inputs().size());
+  const size_t formal = types.size() - n.captured.size();
+  for (size_t i = 0; i < n.captured.size(); ++i) types[formal + i] = graph.value(n.captured[i]).type;
+  return types;
+}
+
+void infer_body_graph(Graph& body, const InferOptions& options) {
+  Work work{options.max_body_work, kNone, {}};
+  body.checks.clear();
+  for (NodeId id : body.order()) infer_one(body, id, options, work, 0);
+}
+
+void name_input_dims(Graph& graph) {
   for (ValueId id : graph.inputs()) {
     GraphValue& v = graph.value(id);
     if (!v.type.is_tensor()) continue;
@@ -220,7 +260,11 @@ void infer_types(Graph& graph, const InferOptions& options) {
       if (v.type.dims[d].is_unknown()) v.type.dims[d] = Dim::symbol(v.name + "." + std::to_string(d));
     }
   }
-  for (NodeId id : graph.order()) infer_one(graph, id, options, 0);
+}
+
+void infer_types(Graph& graph, const InferOptions& options) {
+  name_input_dims(graph);
+  infer_body_graph(graph, options);
 }
 
 std::vector<Type> infer_call(const OpDef& op, const Attributes& attributes, std::span<const Type> inputs,
@@ -243,7 +287,7 @@ std::vector<Type> infer_call(const OpDef& op, const Attributes& attributes, std:
   }
   for (int i = 0; i < outputs; ++i) n.outputs.push_back(graph.add_value("y"));
   const NodeId id = graph.add_node(std::move(n));
-  infer_one(graph, id, {}, 0);
+  infer_node(graph, id);
   std::vector<Type> types;
   for (ValueId out : graph.node(id).outputs) types.push_back(graph.value(out).type);
   return types;

@@ -27,11 +27,14 @@ struct PassContext {
   int max_depth = 64;
 };
 
+enum class Repeat : uint8_t { once, until_stable };   ///< neighbours that are until_stable run in turn until none changes anything
+
 struct Pass {
   std::string_view name;
   /// Returns the number of changes made. May throw Error.
   int (*run)(Graph&, PassContext&);
   std::string_view what;                        ///< one sentence for `chorus ir --passes`
+  Repeat repeat = Repeat::once;
 };
 
 namespace passes {
@@ -43,6 +46,7 @@ int fold_constants(Graph&, PassContext&);
 int eliminate_dead(Graph&, PassContext&);       ///< keeps only ancestors of the outputs (and ordered effects)
 int eliminate_common(Graph&, PassContext&);     ///< common sub-expressions (pure operators)
 int remove_identity(Graph&, PassContext&);      ///< Identity, Dropout at inference, no-op Cast/Reshape/Transpose/Pad/Concat of one …
+int simplify_arithmetic(Graph&, PassContext&);  ///< x + -0, x * 1, x / 1, pow(x, 2): rewrites that keep every bit
 int cancel_movement(Graph&, PassContext&);      ///< Transpose∘Transpose, Reshape∘Reshape, Squeeze∘Unsqueeze, Transpose through element-wise to cancel
 int fold_batch_norm(Graph&, PassContext&);      ///< Conv/ConvTranspose/Gemm + BatchNormalization → weights
 }  // namespace passes
@@ -50,8 +54,9 @@ int fold_batch_norm(Graph&, PassContext&);      ///< Conv/ConvTranspose/Gemm + B
 /// The passes of an optimising compile, in order; `level` 0: only what is needed to run (inline, close, to_newest, dead code).
 CHORUS_API std::span<const Pass> default_passes(int level);
 /// Runs them with the verifier after each (debug builds and tests), types inferred before and after. Throws Error.
+/// The same passes run in the bodies of If, Loop and Scan afterwards.
 CHORUS_API void run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context);
-/// Keeps only what the given outputs need (their names); throws Error(not_found) naming one that is unknown.
+/// Keeps only what the given outputs need (their names); throws Error(not_found) naming one that is unknown. Closes bodies first.
 CHORUS_API void select_outputs(Graph& graph, std::span<const std::string> names);
 
 }  // namespace chorus

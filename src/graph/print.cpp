@@ -26,6 +26,7 @@ std::string Graph::str() const {
       line += (i ? ", " : "") + (n.inputs[i] == kNone ? std::string("-") : "%" + value(n.inputs[i]).name);
     }
     line += ")";
+    for (size_t i = 0; i < n.captured.size(); ++i) line += (i ? ", %" : " reads %") + value(n.captured[i]).name;
     for (const auto& item : n.attributes.items()) line += " " + item.name + "=" + item.value.str();
     line += " :";
     for (ValueId out : n.outputs) line += " " + (out == kNone ? std::string("-") : value(out).type.str());

@@ -1,4 +1,4 @@
-#include <graph/pass.h>
+#include <graph/passes/bodies.h>
 
 #include <algorithm>
 #include <cstring>
@@ -31,10 +31,7 @@ bool equal(const Node& a, const Node& b) {
 
 bool mergeable(const Node& n) {
   // Bodies may hold random operators: two loops with equal bodies are two draws.
-  if (n.op == nullptr || n.op->effect != Effect::pure) return false;
-  return std::none_of(n.attributes.items().begin(), n.attributes.items().end(), [](const auto& item) {
-    return item.value.kind() == AttrKind::graph || item.value.kind() == AttrKind::graphs;
-  });
+  return n.op != nullptr && n.op->effect == Effect::pure && !has_bodies(n);
 }
 
 bool can_take_over(const Graph& graph, const Node& from, const Node& to) {
@@ -78,6 +75,7 @@ int merge_constants(Graph& graph) {
 int eliminate_common(Graph& graph, PassContext&) {
   int changes = merge_constants(graph);
   std::unordered_multimap<size_t, NodeId> seen;
+  std::vector<NodeId> doubles;
   for (NodeId id : graph.order()) {
     const Node& n = graph.node(id);
     if (!mergeable(n)) continue;
@@ -94,10 +92,10 @@ int eliminate_common(Graph& graph, PassContext&) {
     for (size_t i = 0; i < n.outputs.size(); ++i) {
       if (n.outputs[i] != kNone) graph.replace_uses(n.outputs[i], graph.node(same).outputs[i]);
     }
-    graph.remove_node(id);
-    ++changes;
+    doubles.push_back(id);
   }
-  return changes;
+  for (auto it = doubles.rbegin(); it != doubles.rend(); ++it) graph.remove_node(*it);
+  return changes + static_cast<int>(doubles.size());
 }
 
 }  // namespace chorus::passes

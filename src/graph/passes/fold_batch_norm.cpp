@@ -1,5 +1,5 @@
 #include <core/convert.h>
-#include <graph/pass.h>
+#include <graph/passes/bodies.h>
 
 #include <cmath>
 
@@ -11,15 +11,9 @@ struct Affine {
   std::vector<double> scale, shift;
 };
 
-const Value* constant_of(const Graph& graph, const Node& n, size_t operand) {
-  if (operand >= n.inputs.size() || n.inputs[operand] == kNone) return nullptr;
-  const GraphValue& v = graph.value(n.inputs[operand]);
-  return v.is_constant() && !v.is_input && v.constant.is_tensor() && (v.constant.dtype() == DType::float32 || v.constant.dtype() == DType::float64)
-             ? &v.constant : nullptr;
-}
-
-bool newest(const Node& n, std::string_view type) {
-  return n.alive && n.op != nullptr && n.domain.empty() && n.type == type && n.version + 1 == static_cast<int>(n.op->versions.size());
+const Value* floats(const Graph& graph, const Node& n, size_t operand) {
+  const Value* v = constant_operand(graph, n, operand);
+  return v != nullptr && v->is_tensor() && (v->dtype() == DType::float32 || v->dtype() == DType::float64) ? v : nullptr;
 }
 
 // The inference form of batch normalisation with constant statistics.
@@ -27,7 +21,7 @@ bool read_batch_norm(const Graph& graph, const Node& n, Affine& affine) {
   if (n.inputs.size() != 5 || n.outputs.size() != 1 || n.attrs().integer("training_mode") != 0) return false;
   std::vector<double> p[4];
   for (size_t i = 0; i < 4; ++i) {
-    const Value* v = constant_of(graph, n, i + 1);
+    const Value* v = floats(graph, n, i + 1);
     if (v == nullptr || v->rank() != 1) return false;
     p[i] = v->to_doubles();
     if (p[i].size() != p[0].size()) return false;
@@ -87,7 +81,7 @@ Value stored(DType type, const Shape& shape, const std::vector<double>& v) {
 bool new_bias(const Graph& graph, const Node& n, const Affine& affine, std::vector<double>& bias) {
   bias = affine.shift;
   if (n.inputs.size() < 3 || n.inputs[2] == kNone) return true;
-  const Value* old = constant_of(graph, n, 2);
+  const Value* old = floats(graph, n, 2);
   if (old == nullptr) return false;
   const std::vector<double> values = old->to_doubles();
   const int64_t last = old->rank() == 0 ? 1 : old->shape()[old->rank() - 1];
@@ -100,7 +94,7 @@ bool new_bias(const Graph& graph, const Node& n, const Affine& affine, std::vect
 
 bool fold_into(Graph& graph, NodeId into, const Affine& affine) {
   const Node& n = graph.node(into);
-  const Value* weight = constant_of(graph, n, 1);
+  const Value* weight = floats(graph, n, 1);
   Channels channels;
   std::vector<double> bias;
   if (weight == nullptr || !weight_channels(n, weight->shape(), channels) || channels.all() != static_cast<int64_t>(affine.scale.size())) return false;
@@ -117,25 +111,66 @@ bool fold_into(Graph& graph, NodeId into, const Affine& affine) {
   return true;
 }
 
+// Mul, Div, Add, Sub by one number or by one per channel: `rank` is that of x, the channels are in axis `axis` of it.
+bool read_arithmetic(const Graph& graph, const Node& n, size_t x, int rank, int axis, size_t channels, Affine& affine) {
+  const Value* c = floats(graph, n, 1 - x);
+  if (c == nullptr || c->rank() > rank || n.inputs.size() != 2) return false;
+  for (int d = 0; d < c->rank(); ++d) {
+    const bool here = d + rank - c->rank() == axis;
+    if (c->shape()[d] != 1 && !(here && c->shape()[d] == static_cast<int64_t>(channels))) return false;
+  }
+  const std::vector<double> values = c->to_doubles();
+  const bool product = n.type == "Mul" || n.type == "Div";
+  if (x == 1 && n.type == "Div") return false;
+  for (size_t i = 0; i < channels; ++i) {
+    const double v = values[values.size() == 1 ? 0 : i];
+    // c - x is -x + c.
+    const double scale = n.type == "Mul" ? v : n.type == "Div" ? 1 / v : n.type == "Sub" && x == 1 ? -1.0 : 1.0;
+    affine.scale.push_back(scale);
+    affine.shift.push_back(product ? 0.0 : n.type == "Sub" && x == 0 ? -v : v);
+  }
+  return !values.empty();
+}
+
+/// What `n` does to the channels of its operand x, which a convolution or Gemm makes and nobody else reads.
+bool read_affine(const Graph& graph, const Node& n, size_t x, Affine& affine) {
+  const ValueId in = n.inputs[x];
+  if (in == kNone || graph.value(in).uses.size() != 1 || graph.is_output(in)) return false;
+  const NodeId before = graph.value(in).producer;
+  if (before == kNone) return false;
+  const Node& p = graph.node(before);
+  if (!is_newest(p, "Conv") && !is_newest(p, "ConvTranspose") && !is_newest(p, "Gemm")) return false;
+  if (n.type == "BatchNormalization") return x == 0 && read_batch_norm(graph, n, affine);
+  const Value* weight = floats(graph, p, 1);
+  Channels channels;
+  if (weight == nullptr || !weight_channels(p, weight->shape(), channels)) return false;
+  return read_arithmetic(graph, n, x, weight->rank(), 1, static_cast<size_t>(channels.all()), affine);
+}
+
+bool may_fold(const Node& n) {
+  const bool known = is_newest(n, "BatchNormalization") || is_newest(n, "Mul") || is_newest(n, "Div") || is_newest(n, "Add") || is_newest(n, "Sub");
+  return known && n.inputs.size() >= 2 && n.outputs.size() == 1 && n.outputs[0] != kNone;
+}
+
 }  // namespace
 
-// Weights and bias take the normalisation in: computed in float64 and rounded once. The sum that the convolution makes is another one
-// then, so results differ from the unfolded graph by rounding (a few units in the last place of the largest term).
+// Weights and bias take a normalisation, or a product and sum by channel, in: computed in float64 and rounded once. The convolution then
+// makes another sum, so results differ from the unfolded graph by rounding: a few units in the last place of the largest term.
 int fold_batch_norm(Graph& graph, PassContext&) {
   int changes = 0;
   for (NodeId id : graph.order()) {
-    const Node& n = graph.node(id);
-    Affine affine;
-    if (!newest(n, "BatchNormalization") || !read_batch_norm(graph, n, affine)) continue;
-    const ValueId x = n.inputs[0], y = n.outputs[0];
-    const NodeId before = graph.value(x).producer;
-    if (before == kNone || graph.value(x).uses.size() != 1 || graph.is_output(x)) continue;
-    const Node& p = graph.node(before);
-    if (!newest(p, "Conv") && !newest(p, "ConvTranspose") && !newest(p, "Gemm")) continue;
-    if (graph.value(x).type.dtype != graph.value(y).type.dtype || !fold_into(graph, before, affine)) continue;
-    graph.replace_uses(y, x);
-    graph.remove_node(id);
-    ++changes;
+    if (!graph.node(id).alive || !may_fold(graph.node(id))) continue;
+    for (size_t x = 0; x < 2; ++x) {
+      const Node& n = graph.node(id);
+      Affine affine;
+      if (!read_affine(graph, n, x, affine)) continue;
+      const ValueId before = n.inputs[x], after = n.outputs[0];
+      if (graph.value(before).type.dtype != graph.value(after).type.dtype || !fold_into(graph, graph.value(before).producer, affine)) continue;
+      graph.replace_uses(after, before);
+      graph.remove_node(id);
+      ++changes;
+      break;
+    }
   }
   return changes;
 }

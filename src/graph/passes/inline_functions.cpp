@@ -1,4 +1,4 @@
-#include <graph/pass.h>
+#include <graph/passes/bodies.h>
 
 #include <fmt/format.h>
 
@@ -29,11 +29,14 @@ class Inliner {
   const Graph& closed_body(const Function& f);
   void bind_attributes(Attributes& attributes, const Attributes& given, const Function& f, int depth);
   std::vector<NodeId> expand(Graph& graph, NodeId call, const Function& f);
+  void spend(int nodes, const Graph& graph, NodeId call);
 
   PassContext& context_;
   std::map<Key, const Function*> functions_;
   std::map<const Function*, std::shared_ptr<const Graph>> closed_;
+  int64_t made_ = 0;   ///< nodes of all copies: calls in two branches of bodies in bodies double at every level
 };
+
 
 const Graph& Inliner::closed_body(const Function& f) {
   auto& body = closed_[&f];
@@ -43,6 +46,22 @@ const Graph& Inliner::closed_body(const Function& f) {
     body = std::move(copy);
   }
   return *body;
+}
+
+void Inliner::spend(int nodes, const Graph& graph, NodeId call) {
+  made_ += nodes;
+  if (made_ > context_.max_nodes) throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes), graph.where(call));
+}
+
+// Nobody gives `id` a value: the nodes that read it do without.
+void leave_out(Graph& body, ValueId id) {
+  const std::vector<Use> uses = body.value(id).uses;
+  for (const Use& use : uses) {
+    if (use.operand < kCapturedOperand) body.set_operand(use.node, use.operand, kNone);
+  }
+  if (!body.value(id).uses.empty() || body.is_output(id)) {
+    throw Error(Code::bad_input, "a body inside a function needs \"" + body.value(id).name + "\", which the call leaves out", {}, "give the call this operand");
+  }
 }
 
 // References to the function's attributes become what the caller gave, or the default; without either the attribute is absent.
@@ -58,9 +77,11 @@ void Inliner::bind_attributes(Attributes& attributes, const Attributes& given, c
         continue;
       }
       item.value = *value;
+      continue;   // the caller's: a body in it refers to nothing of this function
     }
-    if (item.value.kind() != AttrKind::graph) continue;
-    auto body = std::make_shared<Graph>(**item.value.get<GraphPtr>());
+    const GraphPtr* inner = item.value.get<GraphPtr>();
+    if (inner == nullptr) continue;
+    auto body = std::make_shared<Graph>(**inner);
     for (NodeId id = 0; id < body->node_capacity(); ++id) {
       if (body->node(id).alive) bind_attributes(body->node(id).attributes, given, f, depth + 1);
     }
@@ -69,8 +90,28 @@ void Inliner::bind_attributes(Attributes& attributes, const Attributes& given, c
   for (const std::string& name : absent) attributes.erase(name);
 }
 
+// A body may read an operand that the call leaves out: it is left out there too.
+void omit_captured(Node& node, const std::vector<ValueId>& to) {
+  for (size_t i = node.captured.size(); i-- > 0;) {
+    if (to[static_cast<size_t>(node.captured[i])] != kNone) continue;
+    for (auto& item : node.attributes.items()) {
+      const GraphPtr* old = item.value.get<GraphPtr>();
+      if (old == nullptr) continue;
+      auto body = std::make_shared<Graph>(**old);
+      std::vector<ValueId> inputs(body->inputs().begin(), body->inputs().end());
+      const size_t at = inputs.size() - node.captured.size() + i;
+      leave_out(*body, inputs[at]);
+      inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(at));
+      body->set_inputs(std::move(inputs));
+      item.value.data = GraphPtr(std::move(body));
+    }
+    node.captured.erase(node.captured.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
 std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f) {
   const Graph& body = closed_body(f);
+  spend(body.node_count() + 1, graph, call);
   const Node caller = graph.node(call);
   if (caller.inputs.size() > body.inputs().size() || caller.outputs.size() > body.outputs().size()) {
     throw Error(Code::bad_input, fmt::format("function \"{}\" takes {} operands and gives {} outputs; the call has {} and {}", f.name, body.inputs().size(),
@@ -98,6 +139,7 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
     copy.inputs = mapped(copy.inputs);
     while (!copy.inputs.empty() && copy.inputs.back() == kNone) copy.inputs.pop_back();
     copy.outputs = mapped(copy.outputs);
+    omit_captured(copy, to);
     copy.captured = mapped(copy.captured);
     copy.name = copy.name.empty() ? std::string() : prefix + "/" + copy.name;
     copy.file_offset = caller.file_offset;
@@ -115,6 +157,7 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
     }
     graph.replace_uses(caller.outputs[i], result);
   }
+  for (const auto& [domain, version] : body.opsets) graph.opsets.try_emplace(domain, version);
   graph.remove_node(call);
   return made;
 }
@@ -127,12 +170,8 @@ int Inliner::run(Graph& graph, int nesting) {
   while (!work.empty()) {
     const auto [id, depth] = work.front();
     work.pop_front();
-    for (auto& item : graph.node(id).attributes.items()) {
-      if (item.value.kind() != AttrKind::graph) continue;
-      auto body = std::make_shared<Graph>(**item.value.get<GraphPtr>());
-      const int inside = run(*body, nesting + 1);
-      if (inside > 0) item.value.data = GraphPtr(std::move(body));
-      changes += inside;
+    if (has_bodies(graph.node(id))) {
+      changes += change_bodies(graph, id, BodyTypes::as_they_are, [&](Graph& body) { return run(body, nesting + 1); });
     }
     const Function* f = function_of(graph.node(id));
     if (f == nullptr) continue;
@@ -141,7 +180,6 @@ int Inliner::run(Graph& graph, int nesting) {
     }
     for (NodeId made : expand(graph, id, *f)) work.emplace_back(made, depth + 1);
     ++changes;
-    if (graph.node_count() > context_.max_nodes) throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes));
   }
   return changes;
 }
