@@ -512,7 +512,7 @@ constexpr OpDef kTable[] = {
     row({.name = "Col2Im", .api = {"col2im"}, .versions = kCol2Im, .infer = infer_col2im,
          .meaning = Primitive{"sums overlapping blocks"}, .cost = cost_col2im, .accumulate = Accumulate::float32, .ulp = 8,
          .grid = "f32[1,5,5] i64{5,5} i64{1,5}; f32[1,8,4] i64{3,3} i64{2,2}; f32[1,9,4] i64{6,6} i64{3,3} strides=[2,2] pads=[0,0,0,0] dilations=[1,1]; "
-                 "f32[1,4,9] i64{4,4} i64{2,2} pads=[1,1,1,1] dilations=[2,2] strides=[1,1]; i32[1,5,5] i64{5,5} i64{1,5}",
+                 "f32[1,4,16] i64{4,4} i64{2,2} pads=[1,1,1,1] dilations=[2,2] strides=[1,1]; i32[1,5,5] i64{5,5} i64{1,5}",
          .doc = "Puts the columns of `input` [n, c * k1 * k2 …, blocks] back as blocks of an image [n, c, image_shape]; where blocks overlap they add up. The inverse walk of Conv's im2col."}),
 };
 

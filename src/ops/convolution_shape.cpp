@@ -281,7 +281,7 @@ void infer_resize(ShapeContext& ctx) {
   check_resize_words(ctx);
   if (!x.has_rank) return ctx.set_output(0, Type::tensor(x.dtype));
   std::vector<int> axes = normalize_axes(ctx, ctx.attrs().integers("axes"), x.rank(), "axes");
-  for (int i = 0; axes.empty() && i < x.rank(); ++i) axes.push_back(i);
+  for (int i = 0; ctx.attrs().integers("axes").empty() && i < x.rank(); ++i) axes.push_back(i);
   // Resize-10 has its scales in operand 1.
   const bool first_form = ctx.attrs().schema().since < 11;
   const int scales_at = first_form ? 1 : 2;

@@ -24,8 +24,8 @@ std::vector<const OpDef*> built_in_ops() {
   list(families::control_ops());
   list(families::sequence_ops());
   list(families::loss_ops());
-  // list(families::vision_ops());
-  // list(families::signal_ops());
+  list(families::vision_ops());
+  list(families::signal_ops());
   return rows;
 }
 

@@ -39,8 +39,8 @@ Map all() {
   list(reference::control_kernels());
   list(reference::sequence_kernels());
   list(reference::loss_kernels());
-  // list(reference::vision_kernels());
-  // list(reference::signal_kernels());
+  list(reference::vision_kernels());
+  list(reference::signal_kernels());
   return map;
 }
 

@@ -1,0 +1,198 @@
+// Detection: NonMaxSuppression, RoiAlign.
+#include <engine/native/reference/wide.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace chorus::native {
+namespace {
+using support::no_memory;
+using support::temporary;
+using support::widen;
+
+// NonMaxSuppression --------------------------------------------------------------------------------------------------------------
+
+/// Corners in order, from [y1, x1, y2, x2] (any two opposite corners) or [x, y, width, height] around a centre.
+struct Box {
+  double x0, y0, x1, y1;
+  double area() const noexcept { return (x1 - x0) * (y1 - y0); }
+};
+
+Box read_box(const double* v, bool centre) noexcept {
+  if (centre) return {v[0] - v[2] / 2, v[1] - v[3] / 2, v[0] + v[2] / 2, v[1] + v[3] / 2};
+  return {std::min(v[1], v[3]), std::min(v[0], v[2]), std::max(v[1], v[3]), std::max(v[0], v[2])};
+}
+
+bool overlaps(const Box& a, const Box& b, double threshold) noexcept {
+  const double w = std::min(a.x1, b.x1) - std::max(a.x0, b.x0), h = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
+  if (!(w > 0) || !(h > 0) || !(a.area() > 0) || !(b.area() > 0)) return false;
+  const double both = w * h;
+  return both / (a.area() + b.area() - both) > threshold;
+}
+
+double number_or(const KernelContext& ctx, int i, double otherwise) noexcept {
+  return ctx.has(i) && ctx.in[i].count > 0 ? get_f64(ctx.in[i].dtype, ctx.in[i].data, 0) : otherwise;
+}
+
+struct Suppression {
+  const double *boxes, *scores;
+  int64_t count, most;
+  double overlap, least;
+  bool filter, centre;
+};
+
+/// Selects from one class of one image: indices into `kept` (also where the candidates are sorted); returns how many.
+int64_t suppress(const Suppression& s, int64_t batch, const double* scores, int64_t* order, int64_t* kept) noexcept {
+  int64_t candidates = 0, n = 0;
+  for (int64_t i = 0; i < s.count; ++i) {
+    if (std::isnan(scores[i]) || (s.filter && !(scores[i] > s.least))) continue;
+    order[candidates++] = i;
+  }
+  std::sort(order, order + candidates, [&](int64_t a, int64_t b) { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); });
+  const double* boxes = s.boxes + batch * s.count * 4;
+  for (int64_t i = 0; i < candidates && n < s.most; ++i) {
+    const Box box = read_box(boxes + order[i] * 4, s.centre);
+    bool free = true;
+    for (int64_t k = 0; k < n && free; ++k) free = !overlaps(box, read_box(boxes + kept[k] * 4, s.centre), s.overlap);
+    if (free) kept[n++] = order[i];
+  }
+  return n;
+}
+
+Status non_max_suppression(KernelContext& ctx) noexcept {
+  const TensorView &boxes = ctx.in[0], &scores = ctx.in[1];
+  if (boxes.rank != 3 || scores.rank != 3 || boxes.dims[2] != 4 || boxes.dims[0] != scores.dims[0] || boxes.dims[1] != scores.dims[2]) {
+    return Status::error(Code::shape, "boxes are [batches, n, 4], scores [batches, classes, n]");
+  }
+  const int64_t batches = scores.dims[0], classes = scores.dims[1], n = boxes.dims[1];
+  const int64_t asked = ctx.has(2) && ctx.in[2].count > 0 ? get_i64(ctx.in[2].dtype, ctx.in[2].data, 0) : 0;
+  Suppression s{widen<double>(ctx, boxes), widen<double>(ctx, scores), n, std::clamp<int64_t>(asked, 0, n), number_or(ctx, 3, 0), number_or(ctx, 4, 0),
+                ctx.has(4) && ctx.in[4].count > 0, ctx.attrs->integer("center_point_box") != 0};
+  int64_t* order = temporary<int64_t>(ctx, n);
+  int64_t* kept = temporary<int64_t>(ctx, checked_mul(checked_mul(batches, classes), std::max<int64_t>(s.most, 1)));
+  int64_t* counts = temporary<int64_t>(ctx, batches * classes);
+  if (s.boxes == nullptr || s.scores == nullptr || order == nullptr || kept == nullptr || counts == nullptr) return no_memory();
+  int64_t total = 0;
+  for (int64_t i = 0; i < batches * classes; ++i) {
+    if (ctx.services->stop()) return Status::error(Code::cancelled, "the run was stopped");
+    counts[i] = suppress(s, i / classes, s.scores + i * n, order, kept + i * s.most);
+    total += counts[i];
+  }
+  const int64_t dims[] = {total, 3};
+  TensorView y;
+  if (Status st = ctx.services->allocate(0, DType::int64, dims, &y); !st.ok()) return st;
+  int64_t* out = y.as<int64_t>();
+  for (int64_t i = 0; i < batches * classes; ++i) {
+    for (int64_t k = 0; k < counts[i]; ++k) {
+      *out++ = i / classes;
+      *out++ = i % classes;
+      *out++ = kept[i * s.most + k];
+    }
+  }
+  return {};
+}
+
+// RoiAlign -----------------------------------------------------------------------------------------------------------------------
+
+/// Four neighbours of a place and their weights; weight 0 everywhere: outside.
+struct Corners {
+  int64_t at[4] = {};
+  double weight[4] = {};
+};
+
+Corners corners_of(double y, double x, int64_t height, int64_t width) noexcept {
+  Corners c;
+  if (!(y >= -1 && y <= static_cast<double>(height) && x >= -1 && x <= static_cast<double>(width))) return c;
+  const auto split = [](double v, int64_t extent, int64_t* low, int64_t* high) {
+    v = std::max(v, 0.0);
+    *low = static_cast<int64_t>(v);
+    if (*low >= extent - 1) {
+      *low = *high = extent - 1;
+      return 0.0;
+    }
+    *high = *low + 1;
+    return v - static_cast<double>(*low);
+  };
+  int64_t y0, y1, x0, x1;
+  const double fy = split(y, height, &y0, &y1), fx = split(x, width, &x0, &x1);
+  const int64_t at[] = {y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1};
+  const double weight[] = {(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx};
+  std::copy(at, at + 4, c.at);
+  std::copy(weight, weight + 4, c.weight);
+  return c;
+}
+
+struct Region {
+  double x, y, bin_width, bin_height;
+  int64_t grid_x, grid_y;
+};
+constexpr int64_t kMostSamples = int64_t{1} << 24;  // per bin: more is no region of an image
+
+Status read_region(const KernelContext& ctx, const double* roi, int64_t rows, int64_t columns, Region* out) noexcept {
+  const bool half_pixel = ctx.attrs->string("coordinate_transformation_mode", "half_pixel") == "half_pixel";
+  const double scale = ctx.attrs->real("spatial_scale", 1), offset = half_pixel ? 0.5 : 0;
+  double width = (roi[2] - roi[0]) * scale, height = (roi[3] - roi[1]) * scale;
+  if (!half_pixel) {
+    width = std::max(width, 1.0);
+    height = std::max(height, 1.0);
+  }
+  *out = {roi[0] * scale - offset, roi[1] * scale - offset, width / static_cast<double>(columns), height / static_cast<double>(rows), 0, 0};
+  if (!(std::abs(width) < 1e9 && std::abs(height) < 1e9)) return Status::error(Code::bad_input, "a region of %g x %g is no part of an image", width, height);
+  const int64_t samples = ctx.attrs->integer("sampling_ratio");
+  out->grid_x = samples > 0 ? samples : static_cast<int64_t>(std::ceil(out->bin_width));
+  out->grid_y = samples > 0 ? samples : static_cast<int64_t>(std::ceil(out->bin_height));
+  const int64_t all = checked_mul(std::max<int64_t>(out->grid_x, 0), std::max<int64_t>(out->grid_y, 0));
+  if (all < 0 || all > kMostSamples) return Status::error(Code::budget, "a region asks for %lld x %lld samples per bin", static_cast<long long>(out->grid_x), static_cast<long long>(out->grid_y));
+  return {};
+}
+
+Status roi_align(KernelContext& ctx) noexcept {
+  const TensorView &x = ctx.in[0], &rois = ctx.in[1], &images = ctx.in[2];
+  TensorView& y = ctx.out[0];
+  if (x.rank != 4 || rois.rank != 2 || rois.dims[1] != 4 || images.count != rois.dims[0]) {
+    return Status::error(Code::shape, "X has rank 4, rois are [n, 4], batch_indices [n]");
+  }
+  const int64_t channels = x.dims[1], height = x.dims[2], width = x.dims[3], rows = y.dims[2], columns = y.dims[3];
+  const double *data = widen<double>(ctx, x), *boxes = widen<double>(ctx, rois);
+  Region* regions = temporary<Region>(ctx, rois.dims[0]);
+  if (data == nullptr || boxes == nullptr || regions == nullptr) return no_memory();
+  for (int64_t r = 0; r < rois.dims[0]; ++r) {
+    const int64_t image = get_i64(images.dtype, images.data, r);
+    if (image < 0 || image >= x.dims[0]) {
+      return Status::error(Code::bad_input, "batch index %lld at position %lld is not in [0, %lld)", static_cast<long long>(image), static_cast<long long>(r), static_cast<long long>(x.dims[0]));
+    }
+    if (Status s = read_region(ctx, boxes + r * 4, rows, columns, &regions[r]); !s.ok()) return s;
+  }
+  const bool maximum = ctx.attrs->string("mode", "avg") == "max";
+  return support::each_output<double>(ctx, y, 64, [&](int64_t i) {
+    const int64_t column = i % columns, row = i / columns % rows, c = i / columns / rows % channels, r = i / columns / rows / channels;
+    const Region& g = regions[r];
+    const double* plane = data + (get_i64(images.dtype, images.data, r) * channels + c) * height * width;
+    if (height == 0 || width == 0) return 0.0;
+    double sum = 0, best = 0;
+    bool any = false;
+    for (int64_t iy = 0; iy < g.grid_y; ++iy) {
+      const double py = g.y + static_cast<double>(row) * g.bin_height + (static_cast<double>(iy) + 0.5) * g.bin_height / static_cast<double>(g.grid_y);
+      for (int64_t ix = 0; ix < g.grid_x; ++ix) {
+        const double px = g.x + static_cast<double>(column) * g.bin_width + (static_cast<double>(ix) + 0.5) * g.bin_width / static_cast<double>(g.grid_x);
+        const Corners at = corners_of(py, px, height, width);
+        // ONNX's maximum is over the weighted corners, not over the interpolated samples.
+        for (int k = 0; k < 4; ++k) {
+          const double v = at.weight[k] * plane[at.at[k]];
+          sum += v;
+          best = any ? std::max(best, v) : v;
+          any = true;
+        }
+      }
+    }
+    return maximum ? best : sum / static_cast<double>(std::max<int64_t>(g.grid_x * g.grid_y, 1));
+  });
+}
+
+constexpr KernelRow kKernels[] = {{"NonMaxSuppression", non_max_suppression}, {"RoiAlign", roi_align}};
+
+}  // namespace
+
+std::span<const KernelRow> reference::vision_kernels() { return kKernels; }
+
+}  // namespace chorus::native
