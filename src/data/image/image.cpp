@@ -175,7 +175,7 @@ Image pad(const Image& image, int64_t top, int64_t bottom, int64_t left, int64_t
   std::fill(out.data.begin(), out.data.end(), value);
   const int64_t pixel = image.channels * (image.bits / 8);
   for (int64_t y = 0; y < image.height; ++y)
-    std::memcpy(out.row(y + top) + left * pixel, image.row(y), static_cast<size_t>(image.row_bytes()));
+    std::copy_n(image.row(y), image.row_bytes(), out.row(y + top) + left * pixel);
   return out;
 }
 
@@ -188,7 +188,7 @@ Image crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t heig
   out.orientation = image.orientation;
   const int64_t pixel = image.channels * (image.bits / 8);
   for (int64_t row = y0; row < y1; ++row)
-    std::memcpy(out.row(row - y0), image.row(row) + x0 * pixel, static_cast<size_t>(out.row_bytes()));
+    std::copy_n(image.row(row) + x0 * pixel, out.row_bytes(), out.row(row - y0));
   return out;
 }
 

@@ -200,9 +200,7 @@ std::vector<Quad> detect(OcrNetwork& detector, const Image& bgr, const OcrOption
   const DetectorInput input = detector_input(bgr, options);
   if (input.values.empty()) return {};
   const NetworkOutput out = detector.run(input.values, input.shape);
-  const bool good = out.shape.size() == 4 && out.shape[0] == 1 && out.shape[1] == 1 && out.shape[2] > 0 && out.shape[3] > 0 &&
-                    static_cast<int64_t>(out.values.size()) == out.shape[2] * out.shape[3];
-  if (!good)
+  if (!out.fits() || out.values.empty() || out.shape.size() != 4 || out.shape[0] != 1 || out.shape[1] != 1)
     throw Error(Code::bad_input, fmt::format("the detector gives a tensor of shape [{}], not [1, 1, height, width]",
                                              fmt::join(out.shape, ", ")), "text detection", "give a DB text detection model");
   std::vector<Quad> boxes = boxes_from_map(out.values, out.shape[3], out.shape[2], bgr.width, bgr.height, options);

@@ -79,8 +79,7 @@ void turn_upright(OcrNetwork& classifier, std::vector<Image>& lines, const OcrOp
   for (size_t first = 0; first < order.size(); first += step) {
     const std::span<const size_t> batch(order.data() + first, std::min(step, order.size() - first));
     const NetworkOutput out = run_batch(classifier, lines, batch, options.line_height, options.classifier_width);
-    if (out.shape.size() != 2 || out.shape[0] != static_cast<int64_t>(batch.size()) || out.shape[1] != 2 ||
-        out.values.size() != batch.size() * 2)
+    if (!out.fits() || out.shape.size() != 2 || out.shape[0] != static_cast<int64_t>(batch.size()) || out.shape[1] != 2)
       wrong_shape("classifier", out, "[lines, 2]");
     for (size_t i = 0; i < batch.size(); ++i) {
       const float upright = out.values[2 * i], turned = out.values[2 * i + 1];
@@ -122,8 +121,7 @@ std::vector<LineText> recognise(OcrNetwork& recogniser, std::span<const std::str
     const auto width = static_cast<int64_t>(static_cast<double>(options.line_height) * widest);
     const NetworkOutput out = run_batch(recogniser, lines, batch, options.line_height, width);
     const auto classes = static_cast<int64_t>(characters.size()) + 2;
-    if (out.shape.size() != 3 || out.shape[0] != static_cast<int64_t>(batch.size()) || out.shape[1] < 0 || out.shape[2] != classes ||
-        static_cast<int64_t>(out.values.size()) != out.shape[0] * out.shape[1] * classes)
+    if (!out.fits() || out.shape.size() != 3 || out.shape[0] != static_cast<int64_t>(batch.size()) || out.shape[2] != classes)
       wrong_shape("recogniser", out, fmt::format("[{}, steps, {}]", batch.size(), classes).c_str());
     const auto size = static_cast<size_t>(out.shape[1] * classes);
     for (size_t i = 0; i < batch.size(); ++i)

@@ -33,6 +33,13 @@ void check_at_least(const char* name, double value, double least) {
 
 OcrNetwork::~OcrNetwork() = default;
 
+bool NetworkOutput::fits() const noexcept {
+  int64_t count = 1;
+  for (const int64_t size : shape)
+    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return false;
+  return count == static_cast<int64_t>(values.size());
+}
+
 Ocr::Ocr(OcrModels models, OcrOptions options) : models_(std::move(models)), options_(std::move(options)) {
   if (!models_.detector || !models_.recogniser)
     throw Error(Code::bad_input, fmt::format("no {}", models_.detector ? "recogniser" : "detector"), "Ocr", "give both networks");

@@ -21,6 +21,8 @@ using BatchShape = std::array<int64_t, 4>;
 struct NetworkOutput {
   std::vector<float> values;
   std::vector<int64_t> shape;
+  /// Whether there are as many values as the shape says, no size being below 0.
+  bool fits() const noexcept;
 };
 
 /// One network: a batch of float pictures in, one float tensor out. Called by one thread at a time. Throws Error.
@@ -69,7 +71,7 @@ struct OcrOptions {
   double unclip_ratio = 1.6;           ///< growth of a box: area × ratio / perimeter
   Dilation dilation = Dilation::on;
   BoxScore box_score = BoxScore::fast;
-  int64_t max_detection_pixels = 64 << 20;  ///< of the detector's input; above it: bad_input
+  int64_t max_detection_pixels = 40 << 20;  ///< of the detector's input; above it: bad_input (a 3 × 700 picture would need 118 million)
 
   int64_t classifier_batch = 6;
   float classifier_threshold = 0.9f;   ///< a line is turned by 180° when "upside down" is above it
