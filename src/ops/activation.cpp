@@ -184,7 +184,7 @@ void infer_dropout(ShapeContext& ctx) {
   }
   ctx.set_output(0, x);
   Type mask = x;
-  mask.dtype = DType::boolean;
+  if (ctx.attrs().schema().since >= 10) mask.dtype = DType::boolean;
   ctx.set_output(1, std::move(mask));
 }
 

@@ -15,19 +15,22 @@ Attributes to_type(DType type) { return {{"to", static_cast<int64_t>(type)}}; }
 
 // Version steps ------------------------------------------------------------------------------------------------------------------
 
-/// Cast-1 named the type in capitals.
-Expansion cast_1(OpBuilder& b) {
+/// Cast-1 named the type in capitals; undefined for a name that is none.
+DType type_of_name(std::string_view name) {
   static constexpr std::pair<std::string_view, DType> kNames[] = {
       {"FLOAT", DType::float32}, {"UINT8", DType::uint8},     {"INT8", DType::int8},     {"UINT16", DType::uint16}, {"INT16", DType::int16},
       {"INT32", DType::int32},   {"INT64", DType::int64},     {"BOOL", DType::boolean},  {"FLOAT16", DType::float16}, {"DOUBLE", DType::float64},
       {"UINT32", DType::uint32}, {"UINT64", DType::uint64}};
-  const auto name = b.attrs().string("to");
   for (const auto& [text, type] : kNames) {
-    if (text != name) continue;
-    next_version(b);
-    return b.op("Cast", {b.in(0)}, to_type(type));
+    if (text == name) return type;
   }
-  return Expansion::refuse(fmt::format("Cast of opset 1: to='{}' names no element type", name));
+  return DType::undefined;
+}
+
+Expansion cast_1(OpBuilder& b) {
+  const DType type = type_of_name(b.attrs().string("to"));
+  next_version(b);
+  return b.op("Cast", {b.in(0)}, to_type(type));
 }
 
 /// Version 19 asks for operands of one type, which 13 did not: the newest takes both again.
@@ -40,11 +43,12 @@ Expansion quantize_13(OpBuilder& b) {
 
 /// The element type that attribute `name` asks for; fails unless the output may have it.
 DType wanted_type(const NodeContext& ctx, std::string_view name) {
-  const int64_t number = ctx.attrs().integer(name);
+  const auto text = ctx.attrs().string(name);
+  const int64_t number = text.empty() ? ctx.attrs().integer(name) : static_cast<int64_t>(type_of_name(text));
   const Schema& schema = ctx.attrs().schema();
   const TypeSet& set = schema.types[static_cast<size_t>(schema.outputs[0].type_set)];
   if (number <= 0 || number >= kDTypeCount || !dtype_in(static_cast<DType>(number), set.tensor)) {
-    ctx.fail(Code::type, fmt::format("{}={} is not an element type that this operator makes", name, number),
+    ctx.fail(Code::type, fmt::format("{}={} is not an element type that this operator makes", name, text.empty() ? std::to_string(number) : std::string(text)),
              "use a number of TensorProto.DataType");
   }
   return static_cast<DType>(number);

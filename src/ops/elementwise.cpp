@@ -73,6 +73,7 @@ size_t broadcast_index(const std::vector<int64_t>& from, const std::vector<int64
 /// out[i] = f(in0[i], in1[i] …) over broadcast operands whose elements are all known.
 template <class F>
 void combine(ShapeContext& ctx, F f) {
+  if (ctx.attrs().given("axis")) return;  // an older version whose operands do not align as NumPy's
   std::vector<Dims> elements;
   std::vector<std::vector<int64_t>> shapes;
   for (int i = 0; i < ctx.inputs(); ++i) {
@@ -156,6 +157,12 @@ void where_value(ShapeContext& ctx) {
 
 // Shape rules --------------------------------------------------------------------------------------------------------------------
 
+/// Below opset 7 the result has the shape of the first operand.
+bool is_old_broadcast(const NodeContext& ctx) { return ctx.attrs().schema().attribute("broadcast") != nullptr; }
+
+void infer_binary(ShapeContext& ctx) { is_old_broadcast(ctx) ? infer_same(ctx) : infer_broadcast(ctx); }
+void infer_compare(ShapeContext& ctx) { is_old_broadcast(ctx) ? infer_same_bool(ctx) : infer_broadcast_bool(ctx); }
+
 void infer_where(ShapeContext& ctx) { ctx.set_output(0, broadcast_inputs(ctx, tensor_input(ctx, 1).dtype, 0, 3)); }
 
 void infer_shift(ShapeContext& ctx) {
@@ -168,7 +175,7 @@ void infer_shift(ShapeContext& ctx) {
 
 void infer_prelu(ShapeContext& ctx) {
   const Type &x = tensor_input(ctx, 0), &slope = tensor_input(ctx, 1);
-  if (x.has_rank && slope.has_rank) require_broadcasts_to(ctx, slope.dims, x.dims, "slope");
+  if (x.has_rank && slope.has_rank && ctx.attrs().schema().since >= 7) require_broadcasts_to(ctx, slope.dims, x.dims, "slope");
   ctx.set_output(0, x);
 }
 
@@ -353,7 +360,7 @@ consteval OpDef binary(std::string_view name, std::string_view cpp, std::span<co
   d.name = name;
   d.api = {cpp, Form::function, promote};
   d.versions = versions;
-  d.infer = infer_broadcast;
+  d.infer = infer_binary;
   d.layout = Layout::elementwise;
   d.aliases = kOverBoth;
   d.meaning = Primitive{"one instruction per element"};
@@ -371,7 +378,7 @@ consteval OpDef arithmetic(std::string_view name, std::string_view cpp, std::spa
 consteval OpDef compare(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
                         std::variant<Primitive, Decompose> meaning, std::string_view grid, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type, grid, doc);
-  d.infer = infer_broadcast_bool;
+  d.infer = infer_compare;
   d.value = value;
   d.aliases = {};
   d.gradient = NoGradient{"the result is boolean"};

@@ -273,7 +273,7 @@ constexpr Version kConcat[] = {
     {13, "(T+ inputs) -> (T concat_result) {axis: int!}; T = all13"},
 };
 constexpr Version kSplit[] = {
-    {1, "(T input, @T? split) -> (T+ outputs) {axis: int, split: ints}; T = ieee", split_1},
+    {1, "(T input, @T? split) -> (T+ outputs...) {axis: int, split: ints}; T = ieee", split_1},
     {2, "(T input) -> (T+ outputs) {axis: int = 0, split: ints}; T = all"},
     {11, "(T input) -> (T+ outputs) {axis: int = 0, split: ints}; T = all", split_11},
     {13, "(T input, @i64? split) -> (T+ outputs) {axis: int = 0}; T = all13", split_13, split_18_to_13},

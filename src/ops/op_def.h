@@ -42,7 +42,7 @@ struct OpDef {
   Origin origin = Origin::onnx;
   Api api;                                      ///< And → logical_and, Max → maximum
   std::span<const Version> versions;
-  void (*infer)(ShapeContext&) = nullptr;       ///< types and dims of all outputs
+  void (*infer)(ShapeContext&) = nullptr;       ///< types and dims of all outputs; of every version: attrs().schema() tells which
   void (*value)(ShapeContext&) = nullptr;       ///< propagates small integer values; null: none
   Sizes sizes = Sizes::by_shapes;
   Effect effect = Effect::pure;

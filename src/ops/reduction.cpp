@@ -51,8 +51,13 @@ Expansion hardmax_11(OpBuilder& b) {
 
 // Shape and value rules ----------------------------------------------------------------------------------------------------------
 
-/// Axes of a reduction as flags; nullopt when only the run knows them.
+/// Axes of a reduction as flags; nullopt when only the run knows them. Older versions have them as an attribute.
 std::optional<std::vector<bool>> reduced_axes(ShapeContext& ctx, int rank) {
+  if (ctx.attrs().given("axes")) {
+    std::vector<bool> flags(static_cast<size_t>(rank), false);
+    for (const int axis : normalize_axes(ctx, ctx.attrs().integers("axes"), rank)) flags[static_cast<size_t>(axis)] = true;
+    return flags;
+  }
   if (!ctx.has_input(1) || known_count(ctx, 1) == 0) {
     return std::vector<bool>(static_cast<size_t>(rank), ctx.attrs().integer("noop_with_empty_axes") == 0);
   }
@@ -139,7 +144,8 @@ void infer_top_k(ShapeContext& ctx) {
   Type values = x;
   if (x.has_rank) {
     const auto axis = static_cast<size_t>(normalize_axis(ctx, ctx.attrs().integer("axis"), x.rank()));
-    const auto k = known_values(ctx, 1);
+    // K was an attribute in version 1.
+    const auto k = ctx.attrs().given("k") ? std::optional<Dims>(Dims{ctx.attrs().integer("k")}) : known_values(ctx, 1);
     if (k && k->size() != 1) ctx.fail(Code::shape, fmt::format("K has {} elements, not one", k->size()));
     const Dim wanted = k ? (*k)[0] : Dim();
     if (wanted.is_number() && (wanted.number() < 0 || Dim::less_equal(wanted, x.dims[axis]) == Dim::Truth::no)) {

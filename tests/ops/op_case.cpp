@@ -163,8 +163,8 @@ std::vector<bool> wanted_of(const OpCall& call) {
   return wanted;
 }
 
-RuleResult rule_of(const OpDef& def, const OpCall& call) {
-  Rule rule(def, static_cast<int>(def.versions.size()) - 1, call.attributes, types_of(call.inputs), call.inputs, wanted_of(call));
+RuleResult rule_of(const OpDef& def, const OpCall& call, int version) {
+  Rule rule(def, version, call.attributes, types_of(call.inputs), call.inputs, wanted_of(call));
   know_constants(rule, call.inputs);
   return rule.run();
 }
@@ -186,7 +186,7 @@ void check_types(const OpDef& def, const RuleResult& rule, const std::vector<Val
 
 std::vector<Value> run_kernel(const OpDef& def, native::KernelFn kernel, const OpCall& call) {
   const std::vector<bool> wanted = wanted_of(call);
-  const RuleResult rule = rule_of(def, call);
+  const RuleResult rule = rule_of(def, call, static_cast<int>(def.versions.size()) - 1);
   std::vector<Value> inputs = call.inputs;
   while (!inputs.empty() && !inputs.back()) inputs.pop_back();
   std::vector<native::TensorView> in(inputs.size()), out(wanted.size());
@@ -298,9 +298,12 @@ std::vector<Value> run_op(const OpCall& call) {
     OpCall next = call;
     next.version = def.versions[static_cast<size_t>(index) + 1].since;
     const auto step = def.versions[static_cast<size_t>(index)].to_next;
-    if (step == nullptr) return run_op(next);
+    // Types of imported nodes are inferred before the nodes are brought up: the rule holds for every version.
+    const RuleResult rule = rule_of(def, call, index);
     Eager builder(def, index, call);
-    return builder.results(step(builder));
+    auto outputs = step == nullptr ? run_op(next) : builder.results(step(builder));
+    check_types(def, rule, outputs, wanted_of(call));
+    return outputs;
   }
   const native::KernelFn kernel = native::find_reference(call.domain, call.op);
   if (kernel != nullptr && call.way != OpCall::Way::decomposition) return run_kernel(def, kernel, call);
@@ -308,7 +311,7 @@ std::vector<Value> run_op(const OpCall& call) {
   if (decompose == nullptr || call.way == OpCall::Way::kernel) {
     throw Error(Code::internal, fmt::format("op_case: {} has no {}", call.op, decompose == nullptr ? "decomposition" : "kernel"));
   }
-  const RuleResult rule = rule_of(def, call);
+  const RuleResult rule = rule_of(def, call, newest);
   Eager builder(def, newest, call);
   auto outputs = builder.results((*decompose)(builder));
   check_types(def, rule, outputs, wanted_of(call));
