@@ -72,7 +72,7 @@ Value NativeInstance::value_of(int t) const {
   const PlanTensor& p = tensor(t);
   if (p.place == Place::dynamic) return dynamic_[static_cast<size_t>(t)];
   if (p.place == Place::constant) return p.constant;
-  std::byte* data = binding_.data[static_cast<size_t>(t)];
+  std::byte* data = binding_.data[static_cast<size_t>(plan_.root(t))];   // a view begins where its root does
   const Shape shape(dims_of(t));
   const auto bytes = static_cast<size_t>(dtype_bytes(p.dtype, shape.numel()));
   return Value::tensor(p.dtype, shape, Buffer::borrow(data, bytes));
