@@ -66,7 +66,8 @@ need_build() {
     "${build[@]}" </dev/null >&2
   else
     "${build[@]}" </dev/null >"$(log_file "build-$preset")" 2>&1 || {
-      grep -A12 -E 'FAILED|error:' "$(log_file "build-$preset")" | head -60 >&2
+      { grep -A12 -E 'FAILED|error:' "$(log_file "build-$preset")" || tail -20 "$(log_file "build-$preset")"; } | head -60 >&2
+      say "the preset $preset does not build; all of it: $(log_file "build-$preset")"
       return 1
     }
   fi

@@ -5,6 +5,7 @@ Sizes of what was built (stripped), and of the sources by folder. Compare two tr
 import collections
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ def source_lines():
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sizes = {name: stripped_size(ROOT / path) for name, path in BUILT.items() if (ROOT / path).exists()}
     lines = source_lines()
     if "--json" in sys.argv:
