@@ -74,6 +74,8 @@ struct KernelRow {
 
 /// The reference kernel of an operator's newest version, or null (then its decomposition is used).
 KernelFn find_reference(std::string_view domain, std::string_view op) noexcept;
+/// Adds the kernel of a custom operator; the names must live for the rest of the process.
+void register_reference(std::string_view domain, std::string_view op, KernelFn run);
 
 // Families, one file each in engine/native/reference/, concatenated in reference/table.cpp.
 namespace reference {

@@ -1,6 +1,9 @@
 // The reference kernels of all families. A new family turns its line in `all` into code.
 #include <engine/native/kernel.h>
 
+#include <mutex>
+#include <mutex>
+#include <shared_mutex>
 #include <string_view>
 #include <unordered_map>
 
@@ -44,12 +47,32 @@ Map all() {
   return map;
 }
 
+/// Kernels of custom operators, added at run time.
+struct Registered {
+  std::shared_mutex lock;
+  Map map;
+};
+Registered& registered() {
+  static auto* const all = new Registered;
+  return *all;
+}
+
 }  // namespace
 
 KernelFn find_reference(std::string_view domain, std::string_view op) noexcept {
   static const Map* const map = new Map(all());  // never destroyed: runs may outlive static destructors
   const auto it = map->find(Key{domain == "ai.onnx" ? std::string_view() : domain, op});
-  return it == map->end() ? nullptr : it->second;
+  if (it != map->end()) return it->second;
+  Registered& more = registered();
+  std::shared_lock guard(more.lock);
+  const auto found = more.map.find(Key{domain, op});
+  return found == more.map.end() ? nullptr : found->second;
+}
+
+void register_reference(std::string_view domain, std::string_view op, KernelFn run) {
+  Registered& more = registered();
+  std::unique_lock guard(more.lock);
+  more.map.emplace(Key{domain, op}, run);
 }
 
 }  // namespace chorus::native

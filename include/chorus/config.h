@@ -1,0 +1,85 @@
+// Config: everything that a Predictor is made from. A plain value: a Predictor copies it, later changes have no effect on it.
+#pragma once
+#include <chorus/export.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chorus {
+
+/// How much of the machine a run may take: high all threads, balanced half of them (rounded up), low one.
+enum class PowerMode : uint8_t { high, balanced, low };
+
+/// Runs body(arg, task, worker) for every task in [0, n), worker in [0, threads), on the application's own threads; returns when
+/// all are done. Calls with the same worker must not overlap.
+using ExternalThreads = void (*)(void* user, int64_t n, void (*body)(void* arg, int64_t task, int worker), void* arg);
+
+/// Setters check at once and throw Error(bad_input) that names the value; whether files exist is seen by Predictor.
+class CHORUS_API Config {
+ public:
+  Config();
+  explicit Config(std::string_view model);
+  ~Config();
+  Config(const Config&);
+  Config& operator=(const Config&);
+
+  /// An .onnx file.
+  void SetModel(std::string_view path);
+  /// `graph`: an .onnx file whose tensors are external; they are read from `params`, which has the name that the tensors say.
+  void SetModel(std::string_view graph, std::string_view params);
+  /// A model in memory, kept alive by `owner`; null: the bytes are copied. External tensors are refused.
+  void SetModelBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner = nullptr);
+  const std::string& model() const noexcept;
+  const std::string& params() const noexcept;
+  std::string_view buffer() const noexcept;           ///< empty: none
+
+  void SetEngine(std::string_view name);               ///< default "native"
+  void SetDevice(std::string_view name);               ///< "cpu" (default), "cuda:0" …; unknown kinds: Error(bad_input)
+  void SetThreads(int n);                              ///< compute threads, 1..1024; default: what this process may use
+  void SetAffinity(std::vector<int> processors);       ///< workers are pinned to these, in turn; empty (default): none
+  void SetThreadPool(ExternalThreads run, void* user, int threads);  ///< the application's own threads in place of ours
+  void SetPrecision(std::string_view name);            ///< "f32" (default), "bf16", "f16", "int8"
+  void SwitchIrOptim(bool on);                         ///< off: the nodes of the file, one by one; default on
+  void SetReferenceKernels(bool on);                   ///< plain kernels only: slow, the oracle; default off
+  void SetPowerMode(PowerMode mode);                   ///< default high
+  void SetCacheDir(std::string_view folder);           ///< where engines may keep compiled forms; empty (default): nowhere
+  void SetMemoryLimit(int64_t bytes);                  ///< of one run's intermediate values, > 0; default 16 GiB
+  void EnableProfile(bool on);                         ///< times of every node; default off
+  void SetOutputs(std::vector<std::string> names);     ///< only these outputs and what they need; empty (default): all
+  void SetTimeout(int64_t milliseconds);               ///< of one run; 0 (default): none
+  void SetFallback(bool on);                           ///< a device that is absent is replaced by the cpu; default off
+
+  const std::string& engine() const noexcept;
+  const std::string& device() const noexcept;
+  int threads() const noexcept;                        ///< 0: not set
+  const std::vector<int>& affinity() const noexcept;
+  const std::string& precision() const noexcept;
+  bool ir_optim() const noexcept;
+  bool reference_kernels() const noexcept;
+  PowerMode power_mode() const noexcept;
+  const std::string& cache_dir() const noexcept;
+  int64_t memory_limit() const noexcept;
+  bool profile() const noexcept;
+  const std::vector<std::string>& outputs() const noexcept;
+  int64_t timeout_ms() const noexcept;
+  bool fallback() const noexcept;
+  /// Compute threads after defaults and power mode.
+  int effective_threads() const;
+
+  /// JSON object with every field but memory and threads of the application (a model in memory: Error(unsupported)).
+  std::string ToJson() const;
+  /// Keys as ToJson writes them; all may be missing. Error(bad_input) names an unknown key or a wrong value.
+  static Config FromJson(std::string_view text);
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+  friend struct ConfigAccess;
+};
+
+}  // namespace chorus

@@ -1,0 +1,31 @@
+// The fields of a Config, for the code that builds from it.
+#pragma once
+#include <chorus/config.h>
+#include <engine/engine.h>
+
+namespace chorus {
+
+struct Config::Impl {
+  std::string model, params, engine = "native", device = "cpu", precision = "f32", cache_dir;
+  std::shared_ptr<const void> buffer_owner;
+  std::string_view buffer;
+  int threads = 0;
+  std::vector<int> affinity;
+  ExternalThreads external = nullptr;
+  void* external_user = nullptr;
+  bool ir_optim = true, reference_kernels = false, profile = false, fallback = false;
+  PowerMode power_mode = PowerMode::high;
+  int64_t memory_limit = int64_t{16} << 30, timeout_ms = 0;
+  std::vector<std::string> outputs;
+};
+
+struct ConfigAccess {
+  static const Config::Impl& of(const Config& config) { return *config.impl_; }
+};
+
+/// "f32" … ; Error(bad_input) naming the known ones.
+Precision parse_precision(std::string_view name);
+/// Workers left by a power mode.
+int threads_in_mode(int threads, PowerMode mode) noexcept;
+
+}  // namespace chorus

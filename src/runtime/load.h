@@ -1,0 +1,51 @@
+// From a file or memory to a program: read, subset, compile.
+#pragma once
+#include <chorus/model.h>
+#include <engine/engine.h>
+#include <format/onnx/onnx.h>
+#include <runtime/config_impl.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace chorus {
+
+/// Weights and code with what they were made from; shared by Predictors and Instances.
+class Compiled {
+ public:
+  Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs);
+  Program& program() const noexcept { return *program_; }
+  const std::shared_ptr<Program>& shared_program() const noexcept { return program_; }
+  const std::string& engine_name() const noexcept { return engine_name_; }
+  ThreadPool& pool() const noexcept { return *options_.pool; }
+  const Model& model() const noexcept { return *model_; }
+  bool has_default(std::string_view input) const noexcept;
+  /// The program that computes only these outputs; the last few are kept.
+  std::shared_ptr<Program> subset(const std::vector<std::string>& outputs);
+
+ private:
+  std::shared_ptr<Program> compile(const std::vector<std::string>& outputs) const;
+  std::shared_ptr<const Model> model_;
+  std::shared_ptr<Engine> engine_;
+  std::string engine_name_;
+  CompileOptions options_;
+  std::shared_ptr<Program> program_;
+  std::mutex lock_;
+  std::vector<std::pair<std::vector<std::string>, std::shared_ptr<Program>>> subsets_;
+};
+
+/// Opens an .onnx file (`params`: its external tensors, else beside it). Loads the plug-ins of CHORUS_PLUGIN first.
+std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params = {}, const onnx::ReadLimits& limits = {});
+std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params = {},
+                                        const onnx::ReadLimits& limits = {});
+/// Error(unavailable) with the reason when the device cannot be used and no fallback is allowed.
+void require_device(const std::string& name, bool fallback);
+std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affinity, ExternalThreads external, void* user);
+std::shared_ptr<Compiled> compile(const Config::Impl& config);
+/// "a, b, c" for messages.
+std::string quoted_list(const std::vector<std::string>& names);
+
+}  // namespace chorus
