@@ -12,6 +12,7 @@ class ExpandContext final : public GraphNodeContext<OpBuilder> {
   ExpandContext(Graph& graph, NodeId id) : GraphNodeContext(graph, id), target_(graph) {}
   Ref in(int i) override { return {operand(i)}; }
   const Type& type_of(Ref ref) const override { return graph_.value(ref.id).type; }
+  using GraphNodeContext::constant;
   Ref constant(Value value) override {
     const ValueId id = target_.add_constant(stem(), std::move(value));
     constants_.push_back(id);

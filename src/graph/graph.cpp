@@ -140,6 +140,10 @@ void Graph::unlink_operand(ValueId id, Use use) {
 
 void Graph::remove_node(NodeId id) {
   Node& n = node(id);
+  for (ValueId out : n.outputs) {
+    if (out == kNone || (value(out).uses.empty() && !is_output(out))) continue;
+    throw Error(Code::internal, "remove_node: output \"" + value(out).name + "\" is still used", where(id));
+  }
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     if (n.inputs[i] != kNone) unlink_operand(n.inputs[i], {id, static_cast<int32_t>(i)});
   }
@@ -147,7 +151,6 @@ void Graph::remove_node(NodeId id) {
   for (ValueId out : n.outputs) {
     if (out == kNone) continue;
     GraphValue& v = value(out);
-    if (!v.uses.empty() || is_output(out)) throw Error(Code::internal, "remove_node: output \"" + v.name + "\" is still used", where(id));
     names_->by_name.erase(v.name);
     v.alive = false;
     v.producer = kNone;

@@ -23,6 +23,7 @@ class GraphNodeContext : public Base {
     static const Type none;
     return operand(i) == kNone ? none : graph_.value(operand(i)).type;
   }
+  using Base::constant;
   const Value* constant(int i) const override {
     if (operand(i) == kNone) return nullptr;
     const GraphValue& v = graph_.value(operand(i));
