@@ -294,7 +294,7 @@ consteval OpDef activation(std::string_view name, std::string_view cpp, std::spa
   d.infer = infer_same;
   d.layout = Layout::elementwise;
   d.aliases = kOver;
-  d.meaning = meaning;
+  d.meaning = Meaning{meaning};
   d.cost = cost_transcendental;
   d.ulp = 4;
   d.grid = grid;
@@ -327,7 +327,7 @@ constexpr OpDef kRows[] = {
          infer_same, nullptr, cost_elementwise, 2),
     []() consteval {
       OpDef d = activation("Tanh", "tanh", kTanh, relu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; bf16[3]; f32{-inf,-0}", "Hyperbolic tangent of x.");
-      d.meaning = Primitive{"its formula by exponentials loses precision near 0"};
+      d.meaning = Meaning{Primitive{"its formula by exponentials loses precision near 0"}};
       d.api.promote = Promote::to_float;
       return row(d);
     }(),
@@ -364,7 +364,7 @@ constexpr OpDef kRows[] = {
                            "kept. Otherwise x itself and a mask of true.");
       d.infer = infer_dropout;
       d.effect = Effect::random;
-      d.meaning = Primitive{"random numbers"};
+      d.meaning = Meaning{Primitive{"random numbers"}};
       d.cost = cost_elementwise;
       d.ulp = 1;
       return row(d);

@@ -277,7 +277,7 @@ constexpr Version kDynamicQuantizeLinear[] = {
 Cost cost_quantize(const CostContext& ctx) { return cost_flops(ctx, 2); }
 
 consteval OpDef conversion(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*infer)(ShapeContext&),
-                           std::variant<Primitive, Decompose> meaning, std::string_view grid, std::string_view doc) {
+                           Meaning meaning, std::string_view grid, std::string_view doc) {
   OpDef d;
   d.name = name;
   d.api = {cpp, Form::function, Promote::same_type};
@@ -314,7 +314,7 @@ constexpr OpDef kRows[] = {
       OpDef d = conversion("BitCast", "bit_cast", kBitCast, infer_bit_cast, Primitive{"reinterprets memory"},
                            "f32[2,3] to=i32; i64[4] to=f64; f16[3] to=bf16; u8[5] to=i8; i4[3] to=u4; bool[2] to=u8; c64[2] to=f64; f32[0] to=u32; f32[] to=i32",
                            "The same bits taken for elements of another type of the same width.");
-      d.gradient = NoGradient{"bits of numbers"};
+      d.gradient = Gradient{NoGradient{"bits of numbers"}};
       return row(d);
     }(),
     []() consteval {
@@ -325,7 +325,7 @@ constexpr OpDef kRows[] = {
                            "f32[0,3] f32(1); f32[3] f32[1]@1..2 output_dtype=f4e2m1; f32[] f32(0.5) i8(3)",
                            "round(x / y_scale) + y_zero_point, rounded to nearest even and cut to the range of the result's type, which is that of "
                            "y_zero_point or output_dtype (default uint8). Scales are one number, one per index of `axis`, or one per block.");
-      d.gradient = NoGradient{"piecewise constant"};
+      d.gradient = Gradient{NoGradient{"piecewise constant"}};
       d.cost = cost_quantize;
       return row(d);
     }(),
@@ -343,7 +343,7 @@ constexpr OpDef kRows[] = {
                            Decompose{dynamic_quantize_meaning}, "f32[2,3,4] out=3; f32{1,2,3} out=3; f32{-1,-2} out=3; f32{0,0} out=3; f32[] out=3",
                            "x as uint8 with a scale and a zero point computed from its range, which is widened to hold 0.");
       d.layout = Layout::opaque;
-      d.gradient = NoGradient{"piecewise constant"};
+      d.gradient = Gradient{NoGradient{"piecewise constant"}};
       d.cost = cost_quantize;
       return row(d);
     }(),

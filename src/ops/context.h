@@ -85,6 +85,7 @@ class OpBuilder : public NodeContext {
  public:
   virtual Ref in(int i) = 0;                             ///< operand i of the node being expanded
   virtual std::vector<Ref> emit(std::string_view op, std::span<const Ref> inputs, Attributes attributes, int outputs) = 0;
+  using NodeContext::constant;
   virtual Ref constant(Value value) = 0;
   virtual const Type& type_of(Ref ref) const = 0;
   /// Name for a node of another domain or version than the newest of "": set before emit, holds for the next emit only.

@@ -249,8 +249,8 @@ consteval OpDef creation(std::string_view name, std::string_view cpp, std::span<
   d.api = {cpp, Form::function, Promote::same_type};
   d.versions = versions;
   d.infer = infer;
-  d.gradient = NoGradient{"the result does not depend on values of the operands"};
-  d.meaning = Primitive{"fills memory"};
+  d.gradient = Gradient{NoGradient{"the result does not depend on values of the operands"}};
+  d.meaning = Meaning{Primitive{"fills memory"}};
   d.cost = cost_traffic;
   d.grid = grid;
   d.doc = doc;
@@ -260,8 +260,8 @@ consteval OpDef random(std::string_view name, std::string_view cpp, std::span<co
                        std::string_view grid, std::string_view doc) {
   OpDef d = creation(name, cpp, versions, infer, grid, doc);
   d.effect = Effect::random;
-  d.gradient = NoGradient{"random numbers"};
-  d.meaning = Primitive{"random numbers by counters"};
+  d.gradient = Gradient{NoGradient{"random numbers"}};
+  d.meaning = Meaning{Primitive{"random numbers by counters"}};
   d.cost = cost_random;
   return row(d);
 }
@@ -275,7 +275,7 @@ constexpr OpDef kRows[] = {
       d.api.form = Form::hidden;
       d.value = constant_value_rule;
       d.cost = cost_free;
-      d.meaning = Primitive{"a value"};
+      d.meaning = Meaning{Primitive{"a value"}};
       return row(d);
     }(),
     []() consteval {
@@ -283,7 +283,7 @@ constexpr OpDef kRows[] = {
                          "i64{2,3}; i64{4} value=i32{7}; i64{}; i64{0,3} value=f16{1}; i64{3} value=bool{1}; i64{5} value=i4{-3}",
                          "A tensor of the given shape, each element `value` (default float32 0).");
       d.value = constant_of_shape_value;
-      d.meaning = Decompose{constant_of_shape_meaning};
+      d.meaning = Meaning{Decompose{constant_of_shape_meaning}};
       return row(d);
     }(),
     []() consteval {
@@ -294,7 +294,7 @@ constexpr OpDef kRows[] = {
                          "elements.");
       d.value = range_value;
       d.sizes = Sizes::known_after_run;
-      d.gradient = NotDerived{};
+      d.gradient = Gradient{NotDerived{}};
       return row(d);
     }(),
     []() consteval {
@@ -316,7 +316,7 @@ constexpr OpDef kRows[] = {
     []() consteval {
       OpDef d = random("Bernoulli", "bernoulli", kBernoulli, infer_like, "f32[2,3]@0..1; f64[4]@0..1 dtype=bool seed=1.0; f16[0,2]; f32{0,1}; f32[3]@0..1 dtype=i64",
                        "1 with the probability that the operand gives, else 0.");
-      d.meaning = Decompose{bernoulli_meaning};
+      d.meaning = Meaning{Decompose{bernoulli_meaning}};
       return row(d);
     }(),
 };

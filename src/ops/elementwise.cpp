@@ -363,7 +363,7 @@ consteval OpDef binary(std::string_view name, std::string_view cpp, std::span<co
   d.infer = infer_binary;
   d.layout = Layout::elementwise;
   d.aliases = kOverBoth;
-  d.meaning = Primitive{"one instruction per element"};
+  d.meaning = Meaning{Primitive{"one instruction per element"}};
   d.cost = cost_elementwise;
   d.grid = grid;
   d.doc = doc;
@@ -376,31 +376,31 @@ consteval OpDef arithmetic(std::string_view name, std::string_view cpp, std::spa
   return row(d);
 }
 consteval OpDef compare(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                        std::variant<Primitive, Decompose> meaning, std::string_view grid, std::string_view doc) {
+                        Meaning meaning, std::string_view grid, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type, grid, doc);
   d.infer = infer_compare;
   d.value = value;
   d.aliases = {};
-  d.gradient = NoGradient{"the result is boolean"};
+  d.gradient = Gradient{NoGradient{"the result is boolean"}};
   d.meaning = meaning;
   return row(d);
 }
 consteval OpDef logic(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                      std::variant<Primitive, Decompose> meaning, std::string_view doc) {
+                      Meaning meaning, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::same_type, "bool[3,4] bool[3,4]; bool[3,1] bool[4]; bool[] bool[2]; bool[0,3] bool[3]", doc);
   d.value = value;
-  d.gradient = NoGradient{"the operands are boolean"};
+  d.gradient = Gradient{NoGradient{"the operands are boolean"}};
   d.meaning = meaning;
   return row(d);
 }
 consteval OpDef bits(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type,
                    "i32[3,4] i32[3,4]; u8[3,1] u8[4]; i64[] i64[2]; i16[0,3] i16[3]; u64{1,18446744073709551615} u64{3,2}", doc);
-  d.gradient = NoGradient{"bits of integers"};
+  d.gradient = Gradient{NoGradient{"bits of integers"}};
   return row(d);
 }
 consteval OpDef variadic(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                         std::variant<Primitive, Decompose> meaning, std::string_view grid, std::string_view doc) {
+                         Meaning meaning, std::string_view grid, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type, grid, doc);
   d.value = value;
   d.aliases = kOverFirst;
@@ -450,7 +450,7 @@ constexpr OpDef kRows[] = {
       d.aliases = kOverFirst;
       d.cost = cost_transcendental;
       d.ulp = 2;
-      d.meaning = Primitive{"the power function"};
+      d.meaning = Meaning{Primitive{"the power function"}};
       return row(d);
     }(),
     variadic("Max", "maximum", kMax, max_value, Primitive{"a selection per element"}, kExtremeGrid,
@@ -491,7 +491,7 @@ constexpr OpDef kRows[] = {
                        "x where x ≥ 0, slope · x below; slope broadcasts to the shape of x.");
       d.infer = infer_prelu;
       d.aliases = kOverFirst;
-      d.meaning = Decompose{prelu_meaning};
+      d.meaning = Meaning{Decompose{prelu_meaning}};
       d.cost = cost_two;
       return row(d);
     }(),
@@ -503,7 +503,7 @@ constexpr OpDef kRows[] = {
       d.infer = infer_where;
       d.value = where_value;
       d.aliases = {};
-      d.meaning = Primitive{"a selection per element"};
+      d.meaning = Meaning{Primitive{"a selection per element"}};
       return row(d);
     }(),
 };

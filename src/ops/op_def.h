@@ -24,6 +24,10 @@ struct Vjp { void (*rule)(GradContext&); uint32_t saves_in = 0, saves_out = 0; }
 struct NotDerived {};                                  ///< differentiable, rule not in the table yet; counted by `chorus ops`
 struct Primitive { std::string_view reason; };         ///< why it is not expressed by simpler operators
 using Decompose = Expansion (*)(OpBuilder&);
+/// Whole variants are assigned in constant expressions (d.gradient = Gradient{NoGradient{…}}): clang with libstdc++ 12 refuses
+/// the assignment of one alternative there.
+using Gradient = std::variant<NotDerived, Vjp, NoGradient>;
+using Meaning = std::variant<Primitive, Decompose>;
 
 enum class Sizes : uint8_t { by_shapes, known_after_run };   ///< Add | NonZero, NonMaxSuppression, Loop, strings, sequences
 enum class Alias : uint8_t { may_overwrite, is_view, updates_state };
@@ -48,8 +52,8 @@ struct OpDef {
   Effect effect = Effect::pure;
   Layout layout = Layout::opaque;
   std::span<const Hint> aliases = {};
-  std::variant<NotDerived, Vjp, NoGradient> gradient = NotDerived{};
-  std::variant<Primitive, Decompose> meaning = Primitive{""};
+  Gradient gradient = NotDerived{};
+  Meaning meaning = Primitive{""};
   Cost (*cost)(const CostContext&) = nullptr;
   Accumulate accumulate = Accumulate::same;
   double ulp = 0;                               ///< promised error of float32 kernels against the float64 oracle, units in the last place; 0: exact

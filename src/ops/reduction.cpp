@@ -329,7 +329,6 @@ constexpr Version kHardmax[] = {
     {13, "(T input) -> (T output) {axis: int = -1}; T = floats"},
 };
 
-using Meaning = std::variant<Primitive, Decompose>;
 
 consteval OpDef base(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view grid, std::string_view doc) {
   OpDef d;
@@ -364,15 +363,15 @@ consteval OpDef position(std::string_view name, std::string_view cpp, std::span<
   OpDef d = base(name, cpp, versions,
                  "f32[2,3,4] axis=1; f32[2,3] axis=-1 keepdims=0; i32{1,3,3,0}; i32{1,3,3,1} select_last_index=1; f32{1,nan,3}; u64[4]; f16[3,2]; bf16[4]; f64[1,300]", doc);
   d.infer = infer_arg;
-  d.gradient = NoGradient{"the results are indices"};
-  d.meaning = Primitive{"a search"};
+  d.gradient = Gradient{NoGradient{"the results are indices"}};
+  d.meaning = Meaning{Primitive{"a search"}};
   return row(d);
 }
 consteval OpDef cumulative(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view doc) {
   OpDef d = base(name, cpp, versions,
                  "f32[2,3,4] i32(1); f64[5] i64(0) exclusive=1; f32[2,3] i32(-1) reverse=1; i64[4] i64{0} exclusive=1 reverse=1; f32[0,3] i32(1); i32[3] i32(0)", doc);
   d.infer = infer_cumulative;
-  d.meaning = Primitive{"a recurrence"};
+  d.meaning = Meaning{Primitive{"a recurrence"}};
   d.ulp = 4;
   return row(d);
 }
@@ -418,15 +417,15 @@ constexpr OpDef kRows[] = {
                      "The K largest (largest=0: smallest) elements along the axis in order, and their indices; of equal ones the first comes first. "
                      "NaN counts as largest.");
       d.infer = infer_top_k;
-      d.meaning = Primitive{"a partial sort"};
+      d.meaning = Meaning{Primitive{"a partial sort"}};
       return row(d);
     }(),
     []() consteval {
       OpDef d = base("Hardmax", "hardmax", kHardmax, "f32[2,3,4]; f32[2,3,4] axis=1; f64[5] axis=0; f16[3,2]; f32{3,3,1} axis=0; f32[2,3,4] axis=1 v=11; f32[2,0,3]",
                      "1 at the first largest element along the axis, 0 elsewhere.");
       d.infer = infer_hardmax;
-      d.gradient = NoGradient{"piecewise constant"};
-      d.meaning = Decompose{hardmax_meaning};
+      d.gradient = Gradient{NoGradient{"piecewise constant"}};
+      d.meaning = Meaning{Decompose{hardmax_meaning}};
       return row(d);
     }(),
 };

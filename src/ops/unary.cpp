@@ -83,7 +83,6 @@ Expansion bitwise_not_meaning(OpBuilder& b) {
 
 constexpr Hint kOver[] = {{0, 0, Alias::may_overwrite}};
 constexpr Hint kView[] = {{0, 0, Alias::is_view}};
-using Meaning = std::variant<Primitive, Decompose>;
 
 constexpr Version kAbs[] = {
     {1, "(T X) -> (T Y) {consumed_inputs: ints}; T = ieee", drop_consumed_inputs},
@@ -229,7 +228,7 @@ consteval OpDef unary(const Texts& t, std::span<const Version> versions, Meaning
 }
 consteval OpDef step(const Texts& t, std::span<const Version> versions, std::string_view reason) {
   OpDef d = unary(t, versions, Primitive{"one instruction per element"}, whole_value);
-  d.gradient = NoGradient{reason};
+  d.gradient = Gradient{NoGradient{reason}};
   return row(d);
 }
 consteval OpDef curve(const Texts& t, std::span<const Version> versions, Meaning meaning, double ulp) {
@@ -242,7 +241,7 @@ consteval OpDef curve(const Texts& t, std::span<const Version> versions, Meaning
 consteval OpDef test(const Texts& t, std::span<const Version> versions, Decompose meaning) {
   OpDef d = unary(t, versions, meaning);
   d.infer = infer_same_bool;
-  d.gradient = NoGradient{"the result is boolean"};
+  d.gradient = Gradient{NoGradient{"the result is boolean"}};
   d.aliases = {};
   return row(d);
 }
@@ -299,13 +298,13 @@ constexpr OpDef kRows[] = {
          kIsInf, is_inf_meaning),
     []() consteval {
       OpDef d = unary({"Not", "logical_not", "bool[3,4]; bool[]; bool[0,2]; bool{0,1}", "True where x is false."}, kNot, kInstruction, not_value);
-      d.gradient = NoGradient{"the operand is boolean"};
+      d.gradient = Gradient{NoGradient{"the operand is boolean"}};
       return row(d);
     }(),
     []() consteval {
       OpDef d = unary({"BitwiseNot", "bitwise_not", "i32[3,4]; u8{0,255,3}; i64[]; u64[0,2]; u16[3]; i8[3]", "All bits turned over."}, kBitwiseNot,
                       Decompose{bitwise_not_meaning});
-      d.gradient = NoGradient{"bits of integers"};
+      d.gradient = Gradient{NoGradient{"bits of integers"}};
       return row(d);
     }(),
     []() consteval {

@@ -11,7 +11,7 @@
 namespace chorus::testing {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr DType kF32 = DType::float32, kF64 = DType::float64;
 
 TEST(Activation, GridsRunAndAgreeWithDecompositions) {

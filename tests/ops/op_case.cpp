@@ -46,6 +46,7 @@ class Context : public Base {
     static const Type nothing;
     return i >= 0 && i < inputs() ? types_[at(i)] : nothing;
   }
+  using Base::constant;
   const Value* constant(int i) const override { return has_input(i) && values_[at(i)] ? &values_[at(i)] : nullptr; }
   [[noreturn]] void fail(Code code, std::string what, std::string fix) const override {
     throw Error(code, std::string(def_.name) + ": " + what, {}, std::move(fix));
@@ -252,13 +253,13 @@ class Eager final : public Context<OpBuilder> {
     for (Value& v : run_op(call)) refs.push_back(add(std::move(v)));
     return refs;
   }
+  using Context::constant;
   Ref constant(Value value) override { return add(std::move(value)); }
   const Type& type_of(Ref ref) const override { return made_types_[at(ref.id)]; }
   void next(std::string_view domain, int version) override {
     next_domain_ = domain;
     next_version_ = version;
   }
-  using Context::constant;
 
   std::vector<Value> results(const Expansion& e) const {
     if (!e.ok()) throw Error(Code::unsupported, std::string(def_.name) + ": " + e.refusal);
