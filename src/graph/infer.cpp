@@ -267,30 +267,4 @@ void infer_types(Graph& graph, const InferOptions& options) {
   infer_body_graph(graph, options);
 }
 
-std::vector<Type> infer_call(const OpDef& op, const Attributes& attributes, std::span<const Type> inputs,
-                             std::span<const Value* const> constants, int outputs, std::string_view where) {
-  Graph graph;
-  Node n;
-  n.op = &op;
-  n.version = static_cast<int>(op.versions.size()) - 1;
-  n.domain = std::string(op.domain);
-  n.type = std::string(op.name);
-  n.name = std::string(where);
-  n.attributes = attributes;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].kind == ValueKind::none) {
-      n.inputs.push_back(kNone);
-      continue;
-    }
-    const Value* data = i < constants.size() ? constants[i] : nullptr;
-    n.inputs.push_back(data != nullptr ? graph.add_constant("x", *data) : graph.add_input("x", inputs[i]));
-  }
-  for (int i = 0; i < outputs; ++i) n.outputs.push_back(graph.add_value("y"));
-  const NodeId id = graph.add_node(std::move(n));
-  infer_node(graph, id);
-  std::vector<Type> types;
-  for (ValueId out : graph.node(id).outputs) types.push_back(graph.value(out).type);
-  return types;
-}
-
 }  // namespace chorus

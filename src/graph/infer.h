@@ -22,9 +22,11 @@ CHORUS_API void infer_body_graph(Graph& body, const InferOptions& options = {});
 CHORUS_API void name_input_dims(Graph& graph);
 /// Types of a body's inputs that hold in every iteration, for the operand types of its node (which are known). Kind none: not known.
 CHORUS_API std::vector<Type> body_input_types(Graph& graph, NodeId node, std::string_view attribute, const InferOptions& options = {});
-/// Output types of a node from operand types and values, without a graph (eager calls). `constants[i]` may be null.
+/// Output types of a node from operand types and values, without a graph (eager calls). `constants[i]` may be null; `captured`: types of
+/// what its bodies read besides their formal inputs.
 CHORUS_API std::vector<Type> infer_call(const OpDef& op, const Attributes& attributes, std::span<const Type> inputs,
-                                        std::span<const Value* const> constants, int outputs, std::string_view where = {});
+                                        std::span<const Value* const> constants, int outputs, std::string_view where = {},
+                                        std::span<const Type> captured = {});
 
 /// Checks operand and output counts, required attributes, attribute kinds, and element types against the schema of the node's version.
 /// Throws Error naming node, operand and what is allowed. `infer_node` calls it first.

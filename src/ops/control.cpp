@@ -21,6 +21,16 @@ void require_outputs(const ShapeContext& ctx, size_t have, size_t wanted, std::s
   }
 }
 
+/// Types of a branch that may never run: one that contradicts the shapes of this call says nothing instead of failing.
+std::vector<Type> branch_types(ShapeContext& ctx, std::string_view name, size_t outputs) {
+  try {
+    return ctx.infer_body(name, {});
+  } catch (const Error& error) {
+    if (error.code() != Code::shape) throw;
+    return std::vector<Type>(outputs);
+  }
+}
+
 void infer_if(ShapeContext& ctx) {
   const auto outputs = static_cast<size_t>(ctx.outputs());
   if (const int64_t n = rules::known_count(ctx, 0); n >= 0 && n != 1) {
@@ -34,7 +44,7 @@ void infer_if(ShapeContext& ctx) {
     for (size_t i = 0; i < outputs; ++i) ctx.set_output(static_cast<int>(i), types[i]);
     return;
   }
-  const auto yes = ctx.infer_body("then_branch", {}), no = ctx.infer_body("else_branch", {});
+  const auto yes = branch_types(ctx, "then_branch", outputs), no = branch_types(ctx, "else_branch", outputs);
   require_outputs(ctx, yes.size(), outputs, "then_branch");
   require_outputs(ctx, no.size(), outputs, "else_branch");
   for (size_t i = 0; i < outputs; ++i) {

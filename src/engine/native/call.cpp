@@ -161,7 +161,9 @@ std::vector<Value> call_kernel(const CallFrame& frame, KernelFn kernel, CallEnvi
     in_views.push_back(v ? view_of(v) : TensorView{});
     in_values.push_back(v ? &v : nullptr);
   }
-  std::vector<Type> types = infer_call(*frame.op, *frame.attributes, in_types, constants, frame.outputs, frame.where);
+  std::vector<Type> captured_types;
+  for (const Value& v : frame.captured) captured_types.push_back(v ? Type::of(v) : Type{});
+  std::vector<Type> types = infer_call(*frame.op, *frame.attributes, in_types, constants, frame.outputs, frame.where, captured_types);
   std::vector<Value> outputs(static_cast<size_t>(frame.outputs));
   std::vector<TensorView> out_views(outputs.size());
   if (makes_tensors_by_shape(*frame.op, types)) preallocate(frame, types, env, outputs, out_views);
