@@ -9,7 +9,8 @@ namespace chorus {
 namespace {
 
 [[noreturn]] void broken(const Graph& graph, NodeId node, const std::string& what) {
-  throw Error(Code::internal, "broken graph: " + what, node == kNone ? "graph \"" + graph.name + "\"" : graph.where(node));
+  throw Error(Code::internal, "broken graph: " + what,
+              node == kNone ? "graph \"" + graph.name + "\"" : graph.where(node));
 }
 
 bool valid(const Graph& graph, ValueId id) { return id >= 0 && id < graph.value_capacity() && graph.value(id).alive; }
@@ -27,17 +28,20 @@ ValueId used_by(const Graph& graph, const Use& use) {
 void check_value(const Graph& graph, ValueId id) {
   const GraphValue& v = graph.value(id);
   if (v.name.empty()) broken(graph, v.producer, "a value has no name");
-  if (graph.find_value(v.name) != id) broken(graph, v.producer, "value \"" + v.name + "\" is not found by its name: two values have it");
+  if (graph.find_value(v.name) != id)
+    broken(graph, v.producer, "value \"" + v.name + "\" is not found by its name: two values have it");
   if (v.producer != kNone) {
     const bool in_range = v.producer >= 0 && v.producer < graph.node_capacity() && graph.node(v.producer).alive;
     const auto at = static_cast<size_t>(v.output);
     if (!in_range || at >= graph.node(v.producer).outputs.size() || graph.node(v.producer).outputs[at] != id) {
       broken(graph, kNone, "value \"" + v.name + "\" names a producer that does not produce it");
     }
-    if (v.is_input || v.is_constant()) broken(graph, v.producer, "value \"" + v.name + "\" is produced, but also an input or a constant");
+    if (v.is_input || v.is_constant())
+      broken(graph, v.producer, "value \"" + v.name + "\" is produced, but also an input or a constant");
   }
   std::vector<Use> uses = v.uses;
-  std::sort(uses.begin(), uses.end(), [](const Use& a, const Use& b) { return a.node != b.node ? a.node < b.node : a.operand < b.operand; });
+  std::sort(uses.begin(), uses.end(),
+            [](const Use& a, const Use& b) { return a.node != b.node ? a.node < b.node : a.operand < b.operand; });
   for (size_t i = 0; i < uses.size(); ++i) {
     if (used_by(graph, uses[i]) != id) broken(graph, kNone, "value \"" + v.name + "\" lists a use that does not exist");
     if (i > 0 && uses[i] == uses[i - 1]) broken(graph, uses[i].node, "value \"" + v.name + "\" lists a use twice");
@@ -50,7 +54,8 @@ void check_operands(const Graph& graph, NodeId id, const std::vector<bool>& made
   auto check = [&](ValueId in, const std::string& what) {
     if (!valid(graph, in)) broken(graph, id, what + " does not exist");
     ++references[static_cast<size_t>(in)];
-    if (!made[static_cast<size_t>(in)]) broken(graph, id, what + " \"" + graph.value(in).name + "\" is produced by nobody");
+    if (!made[static_cast<size_t>(in)])
+      broken(graph, id, what + " \"" + graph.value(in).name + "\" is produced by nobody");
   };
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     if (n.inputs[i] != kNone) check(n.inputs[i], fmt::format("operand {}", i));
@@ -64,17 +69,22 @@ void check_node(const Graph& graph, NodeId id, bool types) {
   const Node& n = graph.node(id);
   for (ValueId out : n.outputs) {
     if (out == kNone) continue;
-    if (!valid(graph, out) || graph.value(out).producer != id) broken(graph, id, "an output does not name this node as its producer");
-    if (types && graph.value(out).type.kind == ValueKind::none) broken(graph, id, "output \"" + graph.value(out).name + "\" has no type");
+    if (!valid(graph, out) || graph.value(out).producer != id)
+      broken(graph, id, "an output does not name this node as its producer");
+    if (types && graph.value(out).type.kind == ValueKind::none)
+      broken(graph, id, "output \"" + graph.value(out).name + "\" has no type");
   }
   for (size_t i = 0; i < n.outputs.size(); ++i) {
-    if (n.outputs[i] != kNone && graph.value(n.outputs[i]).output != static_cast<int32_t>(i)) broken(graph, id, fmt::format("output {} says that it is another one", i));
+    if (n.outputs[i] != kNone && graph.value(n.outputs[i]).output != static_cast<int32_t>(i))
+      broken(graph, id, fmt::format("output {} says that it is another one", i));
   }
   if (n.op == nullptr) return;
-  if (n.version < 0 || static_cast<size_t>(n.version) >= n.op->versions.size()) broken(graph, id, fmt::format("the operator has no version number {}", n.version));
+  if (n.version < 0 || static_cast<size_t>(n.version) >= n.op->versions.size())
+    broken(graph, id, fmt::format("the operator has no version number {}", n.version));
   const Schema& schema = n.schema();
   const int in = static_cast<int>(n.inputs.size()), out = static_cast<int>(n.outputs.size());
-  if (in < schema.min_inputs() || in > schema.max_inputs()) broken(graph, id, fmt::format("operand count {} is outside the schema", in));
+  if (in < schema.min_inputs() || in > schema.max_inputs())
+    broken(graph, id, fmt::format("operand count {} is outside the schema", in));
   if (out > schema.max_outputs()) broken(graph, id, fmt::format("output count {} is outside the schema", out));
 }
 
@@ -85,7 +95,8 @@ void verify_at(const Graph& graph, bool types, int depth) {
   for (ValueId id = 0; id < graph.value_capacity(); ++id) {
     const GraphValue& v = graph.value(id);
     if (v.alive) check_value(graph, id);
-    made[static_cast<size_t>(id)] = v.alive && (v.producer != kNone || v.is_input || v.is_constant() || captures.count(id) > 0);
+    made[static_cast<size_t>(id)] =
+        v.alive && (v.producer != kNone || v.is_input || v.is_constant() || captures.count(id) > 0);
   }
   std::vector<size_t> references(static_cast<size_t>(graph.value_capacity()));
   int live = 0;
@@ -96,11 +107,13 @@ void verify_at(const Graph& graph, bool types, int depth) {
     check_node(graph, id, types);
     check_bodies(graph, id, depth);
   }
-  if (live != graph.node_count()) broken(graph, kNone, fmt::format("{} nodes are alive, {} are counted", live, graph.node_count()));
+  if (live != graph.node_count())
+    broken(graph, kNone, fmt::format("{} nodes are alive, {} are counted", live, graph.node_count()));
   std::vector<int32_t> times(static_cast<size_t>(graph.value_capacity()));
   for (ValueId id : graph.outputs()) {
     if (!valid(graph, id)) broken(graph, kNone, "an output does not exist");
-    if (!made[static_cast<size_t>(id)]) broken(graph, kNone, "output \"" + graph.value(id).name + "\" is produced by nobody");
+    if (!made[static_cast<size_t>(id)])
+      broken(graph, kNone, "output \"" + graph.value(id).name + "\" is produced by nobody");
     ++times[static_cast<size_t>(id)];
   }
   for (ValueId id : graph.inputs()) {
@@ -110,8 +123,10 @@ void verify_at(const Graph& graph, bool types, int depth) {
     const GraphValue& v = graph.value(id);
     if (!v.alive) continue;
     // Every listed use exists and none is listed twice: with equal numbers the list is complete.
-    if (references[static_cast<size_t>(id)] != v.uses.size()) broken(graph, v.producer, "value \"" + v.name + "\" does not list all its uses");
-    if (times[static_cast<size_t>(id)] != v.times_output) broken(graph, v.producer, "value \"" + v.name + "\" does not know how often it is an output");
+    if (references[static_cast<size_t>(id)] != v.uses.size())
+      broken(graph, v.producer, "value \"" + v.name + "\" does not list all its uses");
+    if (times[static_cast<size_t>(id)] != v.times_output)
+      broken(graph, v.producer, "value \"" + v.name + "\" does not know how often it is an output");
   }
   static_cast<void>(graph.order());
 }
@@ -122,7 +137,8 @@ void check_bodies(const Graph& graph, NodeId id, int depth) {
     const GraphPtr* body = item.value.get<GraphPtr>();
     if (body == nullptr) continue;
     if (depth >= 256) broken(graph, id, "bodies are nested deeper than 256");
-    if ((*body)->inputs().size() < n.captured.size()) broken(graph, id, "body \"" + item.name + "\" has fewer inputs than the node captures values");
+    if ((*body)->inputs().size() < n.captured.size())
+      broken(graph, id, "body \"" + item.name + "\" has fewer inputs than the node captures values");
     verify_at(**body, false, depth + 1);
   }
 }

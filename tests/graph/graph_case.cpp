@@ -6,12 +6,14 @@
 
 namespace chorus::testing {
 
-ValueId GraphCase::op(std::string_view type, std::vector<ValueId> inputs, Attributes attributes, int outputs, int since, std::string_view domain) {
+ValueId GraphCase::op(std::string_view type, std::vector<ValueId> inputs, Attributes attributes, int outputs, int since,
+                      std::string_view domain) {
   Node n;
   n.op = find_op(domain, type);
   n.type = std::string(type);
   n.domain = std::string(domain);
-  if (n.op != nullptr) n.version = since == 0 ? static_cast<int>(n.op->versions.size()) - 1 : n.op->version_index(since);
+  if (n.op != nullptr)
+    n.version = since == 0 ? static_cast<int>(n.op->versions.size()) - 1 : n.op->version_index(since);
   n.name = graph.unique_name(std::string(type) + "_node");
   n.inputs = std::move(inputs);
   n.attributes = std::move(attributes);
@@ -29,7 +31,8 @@ GraphPtr shared(Graph&& graph) { return std::make_shared<const Graph>(std::move(
 
 namespace {
 
-std::vector<Value> run_body(const Node& n, std::string_view attribute, std::vector<Value> inputs, const std::vector<Value>& captured) {
+std::vector<Value> run_body(const Node& n, std::string_view attribute, std::vector<Value> inputs,
+                            const std::vector<Value>& captured) {
   inputs.insert(inputs.end(), captured.begin(), captured.end());
   return run_graph(**n.attributes.find(attribute)->get<GraphPtr>(), inputs);
 }
@@ -89,7 +92,8 @@ Result<std::vector<Value>> CaseEvaluator::evaluate(const Graph& graph, NodeId id
   }
 }
 
-int run_pass(Graph& graph, PassFunction pass, const std::vector<Value>& inputs, double tolerance, PassContext& context) {
+int run_pass(Graph& graph, PassFunction pass, const std::vector<Value>& inputs, double tolerance,
+             PassContext& context) {
   infer_types(graph);
   const std::vector<Value> wanted = run_graph(graph, inputs);
   std::vector<std::string> names;
@@ -108,8 +112,11 @@ int run_pass(Graph& graph, PassFunction pass, const std::vector<Value>& inputs, 
   const std::vector<Value> got = run_graph(graph, inputs);
   EXPECT_EQ(got.size(), wanted.size());
   for (size_t i = 0; i < got.size() && i < wanted.size(); ++i) {
-    if (tolerance == 0) EXPECT_TRUE(got[i].identical(wanted[i])) << got[i].str() << " instead of " << wanted[i].str() << "\n" << graph.str();
-    else expect_close(got[i], wanted[i], tolerance, graph.str());
+    if (tolerance == 0)
+      EXPECT_TRUE(got[i].identical(wanted[i])) << got[i].str() << " instead of " << wanted[i].str() << "\n"
+                                               << graph.str();
+    else
+      expect_close(got[i], wanted[i], tolerance, graph.str());
   }
   return changes;
 }

@@ -21,14 +21,16 @@ struct GraphCase {
     graph.value(id).declared = true;
     return id;
   }
-  ValueId constant(Value value, std::string name = "c") { return graph.add_constant(std::move(name), std::move(value)); }
+  ValueId constant(Value value, std::string name = "c") {
+    return graph.add_constant(std::move(name), std::move(value));
+  }
   ValueId floats(Shape shape, std::initializer_list<double> v) { return constant(make(DType::float32, shape, v)); }
   ValueId ints(std::initializer_list<int64_t> v) {
     return constant(Value::of<int64_t>(Shape{static_cast<int64_t>(v.size())}, v));
   }
   /// `since`: version of the operator, 0 the newest. A type without a row becomes a call of a function.
-  ValueId op(std::string_view type, std::vector<ValueId> inputs, Attributes attributes = {}, int outputs = 1, int since = 0,
-             std::string_view domain = "");
+  ValueId op(std::string_view type, std::vector<ValueId> inputs, Attributes attributes = {}, int outputs = 1,
+             int since = 0, std::string_view domain = "");
   /// Output i of the node that makes `first`.
   ValueId other(ValueId first, int i) const {
     return graph.node(graph.value(first).producer).outputs[static_cast<size_t>(i)];

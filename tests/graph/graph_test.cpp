@@ -91,9 +91,13 @@ TEST(Graph, OrderIsOfTheFileWhereItCanBe) {
 TEST(Verify, FindsEachSeededDefect) {
   const std::vector<std::pair<const char*, std::function<void(Graph&)>>> defects = {
       {"does not list all its uses", [](Graph& g) { g.value(g.find_value("r")).uses.clear(); }},
-      {"a use that does not exist", [](Graph& g) { g.value(g.find_value("r")).uses.push_back({0, 5}); }},
+      {"a use that does not exist",
+       [](Graph& g) {
+         g.value(g.find_value("r")).uses.push_back({0, 5});
+       }},
       {"a use that does not exist", [](Graph& g) { g.value(g.find_value("r")).uses[0].node = 99; }},
-      {"lists a use twice", [](Graph& g) { g.value(g.find_value("r")).uses.push_back(g.value(g.find_value("r")).uses[0]); }},
+      {"lists a use twice",
+       [](Graph& g) { g.value(g.find_value("r")).uses.push_back(g.value(g.find_value("r")).uses[0]); }},
       {"has no name", [](Graph& g) { g.value(g.find_value("r")).name.clear(); }},
       {"two values have it", [](Graph& g) { g.value(g.find_value("r")).name = "x"; }},
       {"a producer that does not produce it", [](Graph& g) { g.value(g.find_value("r")).producer = 1; }},
@@ -101,9 +105,17 @@ TEST(Verify, FindsEachSeededDefect) {
       {"also an input", [](Graph& g) { g.value(g.find_value("r")).is_input = true; }},
       {"produced by nobody", [](Graph& g) { g.add_output(g.add_value("lost")); }},
       {"produced by nobody", [](Graph& g) { g.set_operand(1, 0, g.add_value("lost")); }},
-      {"an output does not exist", [](Graph& g) { g.value(g.find_value("y")).alive = false; g.node(2).outputs.clear(); }},
+      {"an output does not exist",
+       [](Graph& g) {
+         g.value(g.find_value("y")).alive = false;
+         g.node(2).outputs.clear();
+       }},
       {"how often it is an output", [](Graph& g) { g.value(g.find_value("y")).times_output = 0; }},
-      {"not marked as one", [](Graph& g) { g.value(g.inputs()[0]).is_input = false; g.value(g.inputs()[0]).constant = noise({2, 3}); }},
+      {"not marked as one",
+       [](Graph& g) {
+         g.value(g.inputs()[0]).is_input = false;
+         g.value(g.inputs()[0]).constant = noise({2, 3});
+       }},
       {"operand count 2", [](Graph& g) { g.set_operand(1, 1, g.inputs()[0]); }},
       {"no version number", [](Graph& g) { g.node(0).version = 1000; }},
       {"cycle", [](Graph& g) { g.set_operand(0, 0, g.find_value("y")); }},
@@ -129,7 +141,9 @@ TEST(Verify, LooksIntoBodies) {
   yes.out(yes.op("Neg", {yes.floats({1}, {1})}), "p");
   no.out(no.op("Neg", {no.floats({1}, {1})}), "q");
   yes.graph.value(yes.graph.find_value("p")).times_output = 2;
-  c.out(c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}), "y");
+  c.out(
+      c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}),
+      "y");
   EXPECT_EQ(code_of([&] { verify(c.graph); }), Code::internal);
 }
 
@@ -165,7 +179,9 @@ TEST(Infer, BodyWithAnotherNumberOfInputsIsBadInput) {
   const ValueId cond = c.in("cond", {}, DType::boolean);
   yes.out(yes.op("Neg", {yes.in("extra", {1})}), "p");
   no.out(no.op("Neg", {no.floats({1}, {1})}), "q");
-  c.out(c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}), "y");
+  c.out(
+      c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}),
+      "y");
   EXPECT_EQ(code_of([&] { infer_types(c.graph); }), Code::bad_input);
 }
 
@@ -178,14 +194,17 @@ TEST(Infer, LoopsInLoopsEndByBudget) {
     static_cast<void>(i);
     const ValueId grown = b.op("Concat", {v, v}, {{"axis", 0}});
     const ValueId trips = b.constant(Value::scalar<int64_t>(2));
-    const ValueId last = body == nullptr ? grown : b.op("Loop", {trips, more, b.floats({3}, {1, 2, 3})}, {{"body", body}});
+    const ValueId last =
+        body == nullptr ? grown : b.op("Loop", {trips, more, b.floats({3}, {1, 2, 3})}, {{"body", body}});
     b.out(b.op("Identity", {more}), "go_on");
     static_cast<void>(last);
     b.out(b.op("Identity", {grown}), "r");
     body = shared(std::move(b.graph));
   }
   GraphCase c;
-  c.out(c.op("Loop", {c.constant(Value::scalar<int64_t>(2)), c.constant(Value::scalar<bool>(true)), c.in("x", {3})}, {{"body", body}}), "y");
+  c.out(c.op("Loop", {c.constant(Value::scalar<int64_t>(2)), c.constant(Value::scalar<bool>(true)), c.in("x", {3})},
+             {{"body", body}}),
+        "y");
   EXPECT_EQ(code_of([&] { infer_types(c.graph); }), Code::budget);
 }
 

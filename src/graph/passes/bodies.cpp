@@ -25,13 +25,15 @@ Effect effect_at(const Node& n, int depth) {
 
 bool has_bodies(const Node& n) noexcept {
   const auto items = n.attributes.items();
-  return std::any_of(items.begin(), items.end(), [](const auto& item) { return item.value.template get<GraphPtr>() != nullptr; });
+  return std::any_of(items.begin(), items.end(),
+                     [](const auto& item) { return item.value.template get<GraphPtr>() != nullptr; });
 }
 
 Effect effect_of(const Node& node) { return effect_at(node, 0); }
 
 bool is_newest(const Node& n, std::string_view type) noexcept {
-  return n.alive && n.op != nullptr && n.domain.empty() && n.type == type && n.version + 1 == static_cast<int>(n.op->versions.size());
+  return n.alive && n.op != nullptr && n.domain.empty() && n.type == type &&
+         n.version + 1 == static_cast<int>(n.op->versions.size());
 }
 
 const Value* constant_operand(const Graph& graph, const Node& n, size_t operand) noexcept {
@@ -53,7 +55,8 @@ int change_bodies(Graph& graph, NodeId id, BodyTypes how, FunctionRef<int(Graph&
     for (size_t k = 0; k < inputs.size(); ++k) {
       Type& own = copy->value(inputs[k]).type;
       Type given = std::exchange(types[k], own);   // from here on what the body itself says
-      if (given.kind != ValueKind::none) own = own.kind == ValueKind::none ? std::move(given) : Type::meet(own, given, copy->value(inputs[k]).name);
+      if (given.kind != ValueKind::none)
+        own = own.kind == ValueKind::none ? std::move(given) : Type::meet(own, given, copy->value(inputs[k]).name);
     }
     const int made = change(*copy);
     if (made == 0) continue;

@@ -83,7 +83,7 @@ class Pull {
   Graph& graph_;
   Perm perm_;
   int cancelled_ = 0;
-  std::unordered_map<ValueId, bool> moved_;    // outputs of operators that move; true: done
+  std::unordered_map<ValueId, bool> moved_;  // outputs of operators that move; true: done
   std::unordered_map<ValueId, ValueId> done_;
 };
 
@@ -91,7 +91,7 @@ bool Pull::possible(ValueId id, int depth) {
   if (id == kNone) return true;
   const GraphValue& v = graph_.value(id);
   if (v.is_constant() && !v.is_input) return v.constant.is_tensor() && v.constant.rank() <= rank();
-  if (v.type.rank() == 0) return true;   // a scalar has no axes
+  if (v.type.rank() == 0) return true;  // a scalar has no axes
   if (v.type.rank() != rank()) return false;
   if (is_made_by(graph_, id, "Transpose")) {
     const auto p = perm_of(graph_, graph_.node(v.producer));
@@ -107,10 +107,14 @@ bool Pull::possible_node(ValueId id, int depth) {
   const GraphValue& v = graph_.value(id);
   if (v.producer == kNone || graph_.is_output(id) || depth >= kDepth || moved_.size() >= kNodes) return false;
   const Node& n = graph_.node(v.producer);
-  if (!is_newest(n, n.type) || n.op->layout != Layout::elementwise || n.op->effect != Effect::pure || n.outputs.size() != 1) return false;
-  if (n.schema().attribute("axis") != nullptr) return false;   // per-channel quantisation counts axes
+  if (!is_newest(n, n.type) || n.op->layout != Layout::elementwise || n.op->effect != Effect::pure ||
+      n.outputs.size() != 1)
+    return false;
+  if (n.schema().attribute("axis") != nullptr) return false;  // per-channel quantisation counts axes
   const NodeId reader = v.uses.empty() ? kNone : v.uses[0].node;
-  if (!std::all_of(v.uses.begin(), v.uses.end(), [&](const Use& use) { return use.node == reader && use.operand < kCapturedOperand; })) return false;
+  if (!std::all_of(v.uses.begin(), v.uses.end(),
+                   [&](const Use& use) { return use.node == reader && use.operand < kCapturedOperand; }))
+    return false;
   moved_.emplace(id, false);
   return std::all_of(n.inputs.begin(), n.inputs.end(), [&](ValueId in) { return possible(in, depth + 1); });
 }
@@ -122,7 +126,8 @@ ValueId Pull::transposed_constant(ValueId id) {
   std::vector<int64_t> dims(static_cast<size_t>(rank() - data.rank()), 1);
   dims.insert(dims.end(), data.shape().begin(), data.shape().end());
   const std::string name = graph_.value(id).name;
-  const ValueId operand[] = {data.rank() == rank() ? id : graph_.add_constant(name + "/axes", data.reshaped(Shape(dims)))};
+  const ValueId operand[] = {data.rank() == rank() ? id
+                                                   : graph_.add_constant(name + "/axes", data.reshaped(Shape(dims)))};
   const NodeId made = graph_.add_node("Transpose", operand, {{"perm", perm_}}, 1, "", name + "/transposed");
   infer_node(graph_, made);
   return graph_.node(made).outputs[0];
@@ -165,7 +170,9 @@ bool pull_up(Graph& graph, NodeId id) {
 
 // ---- views: the same elements in the same order under other dims
 
-bool is_view(const Node& n) { return is_newest(n, "Reshape") || is_newest(n, "Squeeze") || is_newest(n, "Unsqueeze") || is_newest(n, "Flatten"); }
+bool is_view(const Node& n) {
+  return is_newest(n, "Reshape") || is_newest(n, "Squeeze") || is_newest(n, "Unsqueeze") || is_newest(n, "Flatten");
+}
 
 ValueId source_of_view(const Graph& graph, ValueId id) {
   const NodeId node = producer(graph, id);
@@ -173,8 +180,9 @@ ValueId source_of_view(const Graph& graph, ValueId id) {
 }
 
 bool same_dims(const Type& a, const Type& b) {
-  return a.has_rank && b.has_rank && std::equal(a.dims.begin(), a.dims.end(), b.dims.begin(), b.dims.end(),
-                                                [](const Dim& x, const Dim& y) { return Dim::equal(x, y) == Dim::Truth::yes; });
+  return a.has_rank && b.has_rank &&
+         std::equal(a.dims.begin(), a.dims.end(), b.dims.begin(), b.dims.end(),
+                    [](const Dim& x, const Dim& y) { return Dim::equal(x, y) == Dim::Truth::yes; });
 }
 
 // Views that lead back to the shape where they began: Squeeze after Unsqueeze, Reshape there and back.
@@ -205,7 +213,8 @@ std::optional<std::vector<int64_t>> target_for(const Type& type) {
   if (!type.has_rank) return std::nullopt;
   std::vector<int64_t> target;
   for (const Dim& d : type.dims) target.push_back(d.is_number() ? d.number() : -1);
-  if (std::count(target.begin(), target.end(), 0) > 0 || std::count(target.begin(), target.end(), -1) > 1) return std::nullopt;
+  if (std::count(target.begin(), target.end(), 0) > 0 || std::count(target.begin(), target.end(), -1) > 1)
+    return std::nullopt;
   return target;
 }
 
@@ -220,7 +229,8 @@ bool merge_views(Graph& graph, NodeId id) {
   const auto target = target_for(graph.value(out).type);
   if (!target) return false;
   const std::string name = graph.node(id).name, result = graph.value(out).name;
-  const ValueId shape = graph.add_constant(result + "/shape", Value::of<int64_t>(Shape{static_cast<int64_t>(target->size())}, *target));
+  const ValueId shape =
+      graph.add_constant(result + "/shape", Value::of<int64_t>(Shape{static_cast<int64_t>(target->size())}, *target));
   const ValueId operands[] = {source, shape};
   const NodeId made = graph.add_node("Reshape", operands, {}, 1, "", name);
   graph.node(made).name = name;

@@ -34,8 +34,10 @@ void add_inputs(Graph& body, const Names& names) {
   inputs.resize(formal + names.list.size(), kNone);
   for (const auto& [value, name] : body.captures) {
     ValueId& input = inputs[formal + names.index.at(name)];
-    if (input == kNone) input = value;
-    else body.replace_uses(value, input);   // captured twice under one name
+    if (input == kNone)
+      input = value;
+    else
+      body.replace_uses(value, input);   // captured twice under one name
   }
   for (size_t i = 0; i < names.list.size(); ++i) {
     if (inputs[formal + i] == kNone) inputs[formal + i] = body.add_value(names.list[i]);
@@ -46,7 +48,8 @@ void add_inputs(Graph& body, const Names& names) {
 
 int close_node(Graph& graph, NodeId id, PassContext& context, int depth) {
   if (!has_bodies(graph.node(id))) return 0;
-  if (depth >= context.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context.max_depth), graph.where(id));
+  if (depth >= context.max_depth)
+    throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context.max_depth), graph.where(id));
   Names names;
   int changes = change_bodies(graph, id, BodyTypes::as_they_are, [&](Graph& body) {
     const int inside = close(body, context, depth + 1);
@@ -76,7 +79,8 @@ int close(Graph& graph, PassContext& context, int depth) {
 // values that they are bound to. A second run finds nothing to do: closed bodies have no captures.
 int close_bodies(Graph& graph, PassContext& context) {
   const int changes = close(graph, context, 0);
-  if (!graph.captures.empty()) throw Error(Code::bad_input, "a body reads \"" + graph.captures.front().second + "\", which nothing makes");
+  if (!graph.captures.empty())
+    throw Error(Code::bad_input, "a body reads \"" + graph.captures.front().second + "\", which nothing makes");
   return changes;
 }
 

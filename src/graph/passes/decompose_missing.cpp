@@ -26,12 +26,15 @@ int decompose_missing(Graph& graph, PassContext& context) {
     const auto* rule = std::get_if<Decompose>(&n.op->meaning);
     if (rule == nullptr) continue;
     // Two rows that express each other would go on for ever without growing.
-    if (depth >= context.max_depth) throw Error(Code::budget, fmt::format("{}: decompositions are nested deeper than {}", n.type, context.max_depth), graph.where(id));
+    if (depth >= context.max_depth)
+      throw Error(Code::budget, fmt::format("{}: decompositions are nested deeper than {}", n.type, context.max_depth),
+                  graph.where(id));
     const NodeId before = graph.node_capacity();
     if (!Expander::expand(graph, id, *rule, nullptr)) continue;
     ++changes;
     for (NodeId made = before; made < graph.node_capacity(); ++made) work.push_back({made, depth + 1});
-    if (graph.node_count() > context.max_nodes) throw Error(Code::budget, fmt::format("decompositions grow the graph past {} nodes", context.max_nodes));
+    if (graph.node_count() > context.max_nodes)
+      throw Error(Code::budget, fmt::format("decompositions grow the graph past {} nodes", context.max_nodes));
   }
   return changes;
 }

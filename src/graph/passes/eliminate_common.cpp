@@ -9,7 +9,8 @@
 namespace chorus::passes {
 namespace {
 
-constexpr size_t kMergedConstantBytes = 4096;   ///< constants up to this are compared by content: shape operands, scalars
+constexpr size_t kMergedConstantBytes =
+    4096;   ///< constants up to this are compared by content: shape operands, scalars
 
 size_t mix(size_t seed, size_t value) { return seed ^ (value + 0x9e3779b97f4a7c15ull + (seed << 6) + (seed >> 2)); }
 
@@ -25,7 +26,9 @@ size_t hash_of(const Node& n) {
 }
 
 bool equal(const Node& a, const Node& b) {
-  if (a.op != b.op || a.version != b.version || a.inputs != b.inputs || a.captured != b.captured || a.outputs.size() != b.outputs.size()) return false;
+  if (a.op != b.op || a.version != b.version || a.inputs != b.inputs || a.captured != b.captured ||
+      a.outputs.size() != b.outputs.size())
+    return false;
   return a.attributes == b.attributes;
 }
 
@@ -49,7 +52,8 @@ int merge_constants(Graph& graph) {
   std::unordered_multimap<size_t, ValueId> seen;
   for (ValueId id = 0; id < graph.value_capacity(); ++id) {
     const GraphValue& v = graph.value(id);
-    if (!v.alive || !v.is_constant() || v.is_input || !v.constant.is_tensor() || v.constant.dtype() == DType::string) continue;
+    if (!v.alive || !v.is_constant() || v.is_input || !v.constant.is_tensor() || v.constant.dtype() == DType::string)
+      continue;
     if (v.constant.bytes() > kMergedConstantBytes || v.uses.empty() || graph.is_output(id)) continue;
     const std::string_view bytes(static_cast<const char*>(v.constant.data()), v.constant.bytes());
     size_t h = mix(std::hash<std::string_view>()(bytes), static_cast<size_t>(v.constant.dtype()));

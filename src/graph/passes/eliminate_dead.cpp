@@ -3,7 +3,9 @@
 namespace chorus::passes {
 namespace {
 
-bool used(const Graph& graph, ValueId id) { return id != kNone && (!graph.value(id).uses.empty() || graph.is_output(id)); }
+bool used(const Graph& graph, ValueId id) {
+  return id != kNone && (!graph.value(id).uses.empty() || graph.is_output(id));
+}
 
 // Optional outputs that nobody reads need not be made (the mask of Dropout, the indices of MaxPool).
 int drop_optional_outputs(Graph& graph, NodeId id) {

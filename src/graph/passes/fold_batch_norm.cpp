@@ -97,16 +97,20 @@ bool fold_into(Graph& graph, NodeId into, const Affine& affine) {
   const Value* weight = floats(graph, n, 1);
   Channels channels;
   std::vector<double> bias;
-  if (weight == nullptr || !weight_channels(n, weight->shape(), channels) || channels.all() != static_cast<int64_t>(affine.scale.size())) return false;
+  if (weight == nullptr || !weight_channels(n, weight->shape(), channels) ||
+      channels.all() != static_cast<int64_t>(affine.scale.size()))
+    return false;
   if (!new_bias(graph, n, affine, bias)) return false;
   std::vector<double> values = weight->to_doubles();
-  for (size_t i = 0; i < values.size(); ++i) values[i] *= affine.scale[static_cast<size_t>(channels.of(static_cast<int64_t>(i)))];
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] *= affine.scale[static_cast<size_t>(channels.of(static_cast<int64_t>(i)))];
   const DType type = weight->dtype();
   if (!all_finite(values, type) || !all_finite(bias, type)) return false;
   Value new_weight = stored(type, weight->shape(), values);
   const std::string stem = graph.value(n.inputs[1]).name;
   graph.set_operand(into, 1, graph.add_constant(stem + ".folded", std::move(new_weight)));
-  graph.set_operand(into, 2, graph.add_constant(stem + ".bias", stored(type, Shape{static_cast<int64_t>(bias.size())}, bias)));
+  graph.set_operand(into, 2,
+                    graph.add_constant(stem + ".bias", stored(type, Shape{static_cast<int64_t>(bias.size())}, bias)));
   if (graph.node(into).type == "Gemm") graph.node(into).attributes.set("beta", 1.0F);
   return true;
 }
@@ -148,7 +152,8 @@ bool read_affine(const Graph& graph, const Node& n, size_t x, Affine& affine) {
 }
 
 bool may_fold(const Node& n) {
-  const bool known = is_newest(n, "BatchNormalization") || is_newest(n, "Mul") || is_newest(n, "Div") || is_newest(n, "Add") || is_newest(n, "Sub");
+  const bool known = is_newest(n, "BatchNormalization") || is_newest(n, "Mul") || is_newest(n, "Div") ||
+                     is_newest(n, "Add") || is_newest(n, "Sub");
   return known && n.inputs.size() >= 2 && n.outputs.size() == 1 && n.outputs[0] != kNone;
 }
 
@@ -165,7 +170,9 @@ int fold_batch_norm(Graph& graph, PassContext&) {
       Affine affine;
       if (!read_affine(graph, n, x, affine)) continue;
       const ValueId before = n.inputs[x], after = n.outputs[0];
-      if (graph.value(before).type.dtype != graph.value(after).type.dtype || !fold_into(graph, graph.value(before).producer, affine)) continue;
+      if (graph.value(before).type.dtype != graph.value(after).type.dtype ||
+          !fold_into(graph, graph.value(before).producer, affine))
+        continue;
       graph.replace_uses(after, before);
       graph.remove_node(id);
       ++changes;

@@ -18,7 +18,9 @@ int64_t count_of(const Type& type) {
 
 // A value whose elements and shape inference already knows as numbers.
 bool known_by_inference(const GraphValue& v) {
-  if (!v.symbolic || !v.type.is_tensor() || !v.type.is_static() || !(is_integer(v.type.dtype) || v.type.dtype == DType::boolean)) return false;
+  if (!v.symbolic || !v.type.is_tensor() || !v.type.is_static() ||
+      !(is_integer(v.type.dtype) || v.type.dtype == DType::boolean))
+    return false;
   if (count_of(v.type) != static_cast<int64_t>(v.symbolic->size())) return false;
   return std::all_of(v.symbolic->begin(), v.symbolic->end(), [](const Dim& d) { return d.is_number(); });
 }
@@ -27,7 +29,8 @@ Value value_of(const GraphValue& v) {
   std::vector<int64_t> dims;
   for (const Dim& d : v.type.dims) dims.push_back(d.number());
   Value value = Value::tensor(v.type.dtype, Shape(dims));
-  for (size_t i = 0; i < v.symbolic->size(); ++i) set_i64(v.type.dtype, value.mutable_data(), static_cast<int64_t>(i), (*v.symbolic)[i].number());
+  for (size_t i = 0; i < v.symbolic->size(); ++i)
+    set_i64(v.type.dtype, value.mutable_data(), static_cast<int64_t>(i), (*v.symbolic)[i].number());
   return value;
 }
 
@@ -43,7 +46,8 @@ std::optional<int64_t> planned_bytes(const Graph& graph, const Node& n) {
   for (ValueId out : n.outputs) {
     if (out == kNone) continue;
     const Type& t = graph.value(out).type;
-    if (!t.is_static() || !t.is_tensor() || t.dtype == DType::undefined || t.dtype == DType::string) return std::nullopt;
+    if (!t.is_static() || !t.is_tensor() || t.dtype == DType::undefined || t.dtype == DType::string)
+      return std::nullopt;
     const int64_t count = count_of(t);
     const int64_t bytes = count < 0 ? -1 : dtype_bytes(t.dtype, count);
     total = bytes < 0 ? -1 : checked_add(total, bytes);
@@ -54,7 +58,8 @@ std::optional<int64_t> planned_bytes(const Graph& graph, const Node& n) {
 
 class NodeCost final : public CostContext {
  public:
-  NodeCost(const Graph& graph, NodeId id) : graph_(graph), node_(graph.node(id)), attrs_(node_.attributes, node_.schema()) {
+  NodeCost(const Graph& graph, NodeId id)
+      : graph_(graph), node_(graph.node(id)), attrs_(node_.attributes, node_.schema()) {
     for (ValueId in : node_.inputs) add(in);
     for (ValueId out : node_.outputs) add(out);
   }
@@ -110,8 +115,9 @@ bool results_fit(const Node& n, const std::vector<Value>& results, const PassCon
   for (size_t i = 0; i < n.outputs.size(); ++i) {
     if (n.outputs[i] == kNone) continue;
     if (i >= results.size() || !results[i].is_tensor()) return false;
-    const int64_t bytes = results[i].dtype() == DType::string ? static_cast<int64_t>(results[i].strings().bytes.size()) + 8 * results[i].numel()
-                                                              : static_cast<int64_t>(results[i].bytes());
+    const int64_t bytes = results[i].dtype() == DType::string
+                              ? static_cast<int64_t>(results[i].strings().bytes.size()) + 8 * results[i].numel()
+                              : static_cast<int64_t>(results[i].bytes());
     if (bytes > context.fold_value_bytes) return false;
     total += bytes;
   }
@@ -136,7 +142,9 @@ bool fold(Graph& graph, NodeId id, PassContext& context) {
   const Node& n = graph.node(id);
   if (n.op == nullptr || n.op->effect != Effect::pure || has_bodies(n)) return false;
   // An output of the graph has to be made by a node.
-  if (std::any_of(n.outputs.begin(), n.outputs.end(), [&](ValueId out) { return out != kNone && graph.is_output(out); })) return false;
+  if (std::any_of(n.outputs.begin(), n.outputs.end(),
+                  [&](ValueId out) { return out != kNone && graph.is_output(out); }))
+    return false;
   if (n.outputs.size() == 1 && n.outputs[0] != kNone && known_by_inference(graph.value(n.outputs[0]))) {
     std::vector<Value> values{value_of(graph.value(n.outputs[0]))};
     replace_by_constants(graph, id, std::move(values));

@@ -37,7 +37,6 @@ class Inliner {
   int64_t made_ = 0;   ///< nodes of all copies: calls in two branches of bodies in bodies double at every level
 };
 
-
 const Graph& Inliner::closed_body(const Function& f) {
   auto& body = closed_[&f];
   if (!body) {
@@ -50,7 +49,9 @@ const Graph& Inliner::closed_body(const Function& f) {
 
 void Inliner::spend(int nodes, const Graph& graph, NodeId call) {
   made_ += nodes;
-  if (made_ > context_.max_nodes) throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes), graph.where(call));
+  if (made_ > context_.max_nodes)
+    throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes),
+                graph.where(call));
 }
 
 // Nobody gives `id` a value: the nodes that read it do without.
@@ -60,13 +61,16 @@ void leave_out(Graph& body, ValueId id) {
     if (use.operand < kCapturedOperand) body.set_operand(use.node, use.operand, kNone);
   }
   if (!body.value(id).uses.empty() || body.is_output(id)) {
-    throw Error(Code::bad_input, "a body inside a function needs \"" + body.value(id).name + "\", which the call leaves out", {}, "give the call this operand");
+    throw Error(Code::bad_input,
+                "a body inside a function needs \"" + body.value(id).name + "\", which the call leaves out", {},
+                "give the call this operand");
   }
 }
 
 // References to the function's attributes become what the caller gave, or the default; without either the attribute is absent.
 void Inliner::bind_attributes(Attributes& attributes, const Attributes& given, const Function& f, int depth) {
-  if (depth > context_.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth));
+  if (depth > context_.max_depth)
+    throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth));
   std::vector<std::string> absent;
   for (auto& item : attributes.items()) {
     if (!item.value.ref_name.empty()) {
@@ -77,7 +81,7 @@ void Inliner::bind_attributes(Attributes& attributes, const Attributes& given, c
         continue;
       }
       item.value = *value;
-      continue;   // the caller's: a body in it refers to nothing of this function
+      continue;  // the caller's: a body in it refers to nothing of this function
     }
     const GraphPtr* inner = item.value.get<GraphPtr>();
     if (inner == nullptr) continue;
@@ -114,19 +118,25 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
   spend(body.node_count() + 1, graph, call);
   const Node caller = graph.node(call);
   if (caller.inputs.size() > body.inputs().size() || caller.outputs.size() > body.outputs().size()) {
-    throw Error(Code::bad_input, fmt::format("function \"{}\" takes {} operands and gives {} outputs; the call has {} and {}", f.name, body.inputs().size(),
-                                             body.outputs().size(), caller.inputs.size(), caller.outputs.size()), graph.where(call));
+    throw Error(Code::bad_input,
+                fmt::format("function \"{}\" takes {} operands and gives {} outputs; the call has {} and {}", f.name,
+                            body.inputs().size(), body.outputs().size(), caller.inputs.size(), caller.outputs.size()),
+                graph.where(call));
   }
   for (const std::string& name : f.attributes) {
-    if (caller.attributes.find(name) == nullptr) throw Error(Code::bad_input, fmt::format("attribute \"{}\" of function \"{}\" is missing", name, f.name), graph.where(call));
+    if (caller.attributes.find(name) == nullptr)
+      throw Error(Code::bad_input, fmt::format("attribute \"{}\" of function \"{}\" is missing", name, f.name),
+                  graph.where(call));
   }
   std::vector<ValueId> to(static_cast<size_t>(body.value_capacity()), kNone);
-  for (size_t i = 0; i < body.inputs().size(); ++i) to[static_cast<size_t>(body.inputs()[i])] = i < caller.inputs.size() ? caller.inputs[i] : kNone;
+  for (size_t i = 0; i < body.inputs().size(); ++i)
+    to[static_cast<size_t>(body.inputs()[i])] = i < caller.inputs.size() ? caller.inputs[i] : kNone;
   const std::string prefix = caller.name.empty() ? f.name : caller.name;
   for (ValueId id = 0; id < body.value_capacity(); ++id) {
     const GraphValue& v = body.value(id);
     if (!v.alive || v.is_input) continue;
-    to[static_cast<size_t>(id)] = v.is_constant() ? graph.add_constant(prefix + "/" + v.name, v.constant) : graph.add_value(prefix + "/" + v.name, v.type);
+    to[static_cast<size_t>(id)] = v.is_constant() ? graph.add_constant(prefix + "/" + v.name, v.constant)
+                                                  : graph.add_value(prefix + "/" + v.name, v.type);
   }
   auto mapped = [&](const std::vector<ValueId>& ids) {
     std::vector<ValueId> result;
@@ -149,7 +159,10 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
   for (size_t i = 0; i < caller.outputs.size(); ++i) {
     if (caller.outputs[i] == kNone) continue;
     ValueId result = to[static_cast<size_t>(body.outputs()[i])];
-    if (result == kNone) throw Error(Code::bad_input, fmt::format("output {} of function \"{}\" is an operand that the call leaves out", i, f.name), graph.where(call));
+    if (result == kNone)
+      throw Error(Code::bad_input,
+                  fmt::format("output {} of function \"{}\" is an operand that the call leaves out", i, f.name),
+                  graph.where(call));
     if (!graph.can_replace(caller.outputs[i], result)) {
       const ValueId operand[] = {result};
       made.push_back(graph.add_node("Identity", operand, {}, 1, "", prefix));
@@ -163,7 +176,8 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
 }
 
 int Inliner::run(Graph& graph, int nesting) {
-  if (nesting > context_.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth));
+  if (nesting > context_.max_depth)
+    throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth));
   int changes = 0;
   std::deque<std::pair<NodeId, int>> work;
   for (NodeId id : graph.order()) work.emplace_back(id, 0);
@@ -176,7 +190,10 @@ int Inliner::run(Graph& graph, int nesting) {
     const Function* f = function_of(graph.node(id));
     if (f == nullptr) continue;
     if (depth >= context_.max_depth) {
-      throw Error(Code::budget, fmt::format("function \"{}\" is called at depth {}: functions call themselves or are nested too deep", f->name, depth), graph.where(id));
+      throw Error(Code::budget,
+                  fmt::format("function \"{}\" is called at depth {}: functions call themselves or are nested too deep",
+                              f->name, depth),
+                  graph.where(id));
     }
     for (NodeId made : expand(graph, id, *f)) work.emplace_back(made, depth + 1);
     ++changes;

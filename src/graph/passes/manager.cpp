@@ -9,30 +9,39 @@
 namespace chorus {
 namespace {
 
-constexpr int kRounds = 16;   ///< of a group that runs until nothing changes; every pass makes less or orders what is there
+constexpr int kRounds =
+    16;   ///< of a group that runs until nothing changes; every pass makes less or orders what is there
 
-constexpr Pass kClose{"close_bodies", passes::close_bodies, "outer values that bodies read become operands of their node"};
-constexpr Pass kInline{"inline_functions", passes::inline_functions, "calls of model-local functions are replaced by their bodies"};
+constexpr Pass kClose{"close_bodies", passes::close_bodies,
+                      "outer values that bodies read become operands of their node"};
+constexpr Pass kInline{"inline_functions", passes::inline_functions,
+                       "calls of model-local functions are replaced by their bodies"};
 constexpr Pass kDead{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away"};
 constexpr Pass kNewest{"to_newest", passes::to_newest, "every node is brought to the newest version of its operator"};
-constexpr Pass kDecompose{"decompose_missing", passes::decompose_missing, "operators without a kernel are expressed by simpler ones"};
-constexpr Pass kFold{"fold_constants", passes::fold_constants, "what depends on constants alone is computed once", Repeat::until_stable};
-constexpr Pass kIdentity{"remove_identity", passes::remove_identity, "nodes that change nothing go away", Repeat::until_stable};
-constexpr Pass kArithmetic{"simplify_arithmetic", passes::simplify_arithmetic, "x * 1, x / 1 and their kin go away, x to the power 2 becomes x * x; every bit stays",
+constexpr Pass kDecompose{"decompose_missing", passes::decompose_missing,
+                          "operators without a kernel are expressed by simpler ones"};
+constexpr Pass kFold{"fold_constants", passes::fold_constants, "what depends on constants alone is computed once",
+                     Repeat::until_stable};
+constexpr Pass kIdentity{"remove_identity", passes::remove_identity, "nodes that change nothing go away",
+                         Repeat::until_stable};
+constexpr Pass kArithmetic{"simplify_arithmetic", passes::simplify_arithmetic,
+                           "x * 1, x / 1 and their kin go away, x to the power 2 becomes x * x; every bit stays",
                            Repeat::until_stable};
-constexpr Pass kMovement{"cancel_movement", passes::cancel_movement, "transposes and reshapes that undo each other cancel", Repeat::until_stable};
-constexpr Pass kCommon{"eliminate_common", passes::eliminate_common, "equal computations are done once", Repeat::until_stable};
+constexpr Pass kMovement{"cancel_movement", passes::cancel_movement,
+                         "transposes and reshapes that undo each other cancel", Repeat::until_stable};
+constexpr Pass kCommon{"eliminate_common", passes::eliminate_common, "equal computations are done once",
+                       Repeat::until_stable};
 constexpr Pass kBatchNorm{"fold_batch_norm", passes::fold_batch_norm,
-                          "batch normalisation and products by channel go into the weights before them; results differ by rounding, a few units in the last place "
-                          "of the largest term", Repeat::until_stable};
+                          "batch normalisation and products by channel go into the weights before them; results differ "
+                          "by rounding, a few units in the last place "
+                          "of the largest term",
+                          Repeat::until_stable};
 constexpr Pass kSweep{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away", Repeat::until_stable};
 
 constexpr Pass kNeeded[] = {kClose, kInline, kDead, kNewest, kDecompose, kDead};
 constexpr Pass kOptimizing[] = {
-    kClose, kInline, kDead, kNewest,
-    kFold, kIdentity, kArithmetic, kMovement, kCommon, kBatchNorm, kSweep,
-    kDecompose,
-    kFold, kIdentity, kArithmetic, kMovement, kCommon, kBatchNorm, kSweep,
+    kClose, kInline,    kDead, kNewest,   kFold,       kIdentity, kArithmetic, kMovement,  kCommon, kBatchNorm,
+    kSweep, kDecompose, kFold, kIdentity, kArithmetic, kMovement, kCommon,     kBatchNorm, kSweep,
 };
 
 class Runner {
@@ -51,8 +60,8 @@ class Runner {
 
 // These ask for no types: they come before to_newest, while calls of functions and nodes of old versions are about.
 bool needs_types(const Pass& pass) {
-  return pass.run != passes::close_bodies && pass.run != passes::inline_functions && pass.run != passes::eliminate_dead &&
-         pass.run != passes::eliminate_common && pass.run != passes::to_newest;
+  return pass.run != passes::close_bodies && pass.run != passes::inline_functions &&
+         pass.run != passes::eliminate_dead && pass.run != passes::eliminate_common && pass.run != passes::to_newest;
 }
 
 // These look into bodies by themselves.
@@ -62,8 +71,10 @@ bool goes_into_bodies(const Pass& pass) {
 
 void Runner::infer(Graph& graph) {
   if (typed_) return;
-  if (depth_ == 0) infer_types(graph);
-  else infer_body_graph(graph);
+  if (depth_ == 0)
+    infer_types(graph);
+  else
+    infer_body_graph(graph);
   typed_ = true;
 }
 
@@ -99,13 +110,16 @@ int Runner::run(Graph& graph, std::span<const Pass> list) {
 
 int Runner::run_in_bodies(Graph& graph, std::span<const Pass> list) {
   std::vector<Pass> inside;
-  std::copy_if(list.begin(), list.end(), std::back_inserter(inside), [](const Pass& pass) { return !goes_into_bodies(pass); });
+  std::copy_if(list.begin(), list.end(), std::back_inserter(inside),
+               [](const Pass& pass) { return !goes_into_bodies(pass); });
   int changes = 0;
   for (NodeId id = 0; id < graph.node_capacity() && !inside.empty(); ++id) {
     if (!graph.node(id).alive || graph.node(id).op == nullptr || !passes::has_bodies(graph.node(id))) continue;
-    if (depth_ >= context_.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth), graph.where(id));
+    if (depth_ >= context_.max_depth)
+      throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context_.max_depth), graph.where(id));
     infer(graph);
-    changes += passes::change_bodies(graph, id, passes::BodyTypes::by_node, [&](Graph& body) { return Runner(context_, depth_ + 1).run(body, inside); });
+    changes += passes::change_bodies(graph, id, passes::BodyTypes::by_node,
+                                     [&](Graph& body) { return Runner(context_, depth_ + 1).run(body, inside); });
   }
   return changes;
 }
@@ -131,14 +145,15 @@ void run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context
 
 void select_outputs(Graph& graph, std::span<const std::string> names) {
   PassContext context;
-  passes::close_bodies(graph, context);   // bodies name what they read: it must not go away
+  passes::close_bodies(graph, context);  // bodies name what they read: it must not go away
   std::vector<ValueId> outputs;
   for (const std::string& name : names) {
     const ValueId id = graph.find_value(name);
     if (id == kNone) {
       std::string known;
       for (ValueId out : graph.outputs()) known += (known.empty() ? "" : ", ") + graph.value(out).name;
-      throw Error(Code::not_found, fmt::format("the model has no value \"{}\"", name), {}, "outputs of the model: " + known);
+      throw Error(Code::not_found, fmt::format("the model has no value \"{}\"", name), {},
+                  "outputs of the model: " + known);
     }
     outputs.push_back(id);
   }

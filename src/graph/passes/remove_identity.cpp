@@ -6,7 +6,9 @@
 namespace chorus::passes {
 namespace {
 
-bool one_of(std::string_view type, std::initializer_list<std::string_view> types) { return std::find(types.begin(), types.end(), type) != types.end(); }
+bool one_of(std::string_view type, std::initializer_list<std::string_view> types) {
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
 
 // Dims of the output are proved to be those of operand 0.
 bool same_shape(const Graph& graph, const Node& n) {
@@ -30,7 +32,8 @@ bool constant_ints(const Graph& graph, const Node& n, size_t operand, Test test)
 bool is_inference_dropout(const Graph& graph, const Node& n) {
   if (!given(n, 2)) return true;
   const Value* training = constant_operand(graph, n, 2);
-  return training != nullptr && training->dtype() == DType::boolean && training->numel() == 1 && training->to_int64s()[0] == 0;
+  return training != nullptr && training->dtype() == DType::boolean && training->numel() == 1 &&
+         training->to_int64s()[0] == 0;
 }
 
 bool is_still_transpose(const Graph& graph, const Node& n) {
@@ -77,7 +80,9 @@ int remove_identity(Graph& graph, PassContext&) {
   int changes = 0;
   for (NodeId id : graph.order()) {
     const Node& n = graph.node(id);
-    if (!is_newest(n, n.type) || n.inputs.empty() || n.inputs[0] == kNone || n.outputs.size() != 1 || n.outputs[0] == kNone) continue;
+    if (!is_newest(n, n.type) || n.inputs.empty() || n.inputs[0] == kNone || n.outputs.size() != 1 ||
+        n.outputs[0] == kNone)
+      continue;
     const ValueId from = n.outputs[0], to = n.inputs[0];
     if (!changes_nothing(graph, n) || !graph.can_replace(from, to)) continue;
     graph.replace_uses(from, to);

@@ -60,7 +60,9 @@ bool drop_neutral(Graph& graph, NodeId id) {
 bool square(Graph& graph, NodeId id) {
   const ValueId x = graph.node(id).inputs[0], y = graph.node(id).outputs[0];
   const auto exponent = uniform(graph, graph.node(id), 1);
-  if (graph.node(id).type != "Pow" || !exponent || *exponent != 2 || !is_float(graph.value(x).type.dtype) || !same_type(graph, x, y)) return false;
+  if (graph.node(id).type != "Pow" || !exponent || *exponent != 2 || !is_float(graph.value(x).type.dtype) ||
+      !same_type(graph, x, y))
+    return false;
   const ValueId operands[] = {x, x};
   const std::string name = graph.node(id).name;
   const NodeId made = graph.add_node("Mul", operands, {}, 1, "", name);
@@ -80,8 +82,11 @@ int simplify_arithmetic(Graph& graph, PassContext&) {
   int changes = 0;
   for (NodeId id : graph.order()) {
     const Node& n = graph.node(id);
-    const bool binary = is_newest(n, "Add") || is_newest(n, "Sub") || is_newest(n, "Mul") || is_newest(n, "Div") || is_newest(n, "Pow");
-    if (!binary || n.inputs.size() != 2 || n.inputs[0] == kNone || n.inputs[1] == kNone || n.outputs.size() != 1 || n.outputs[0] == kNone) continue;
+    const bool binary =
+        is_newest(n, "Add") || is_newest(n, "Sub") || is_newest(n, "Mul") || is_newest(n, "Div") || is_newest(n, "Pow");
+    if (!binary || n.inputs.size() != 2 || n.inputs[0] == kNone || n.inputs[1] == kNone || n.outputs.size() != 1 ||
+        n.outputs[0] == kNone)
+      continue;
     if (drop_neutral(graph, id) || square(graph, id)) ++changes;
   }
   return changes;

@@ -12,7 +12,8 @@ int bring_up(Graph& graph, PassContext& context, int depth);
 
 int bring_up_bodies(Graph& graph, NodeId id, PassContext& context, int depth) {
   if (!has_bodies(graph.node(id))) return 0;
-  if (depth >= context.max_depth) throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context.max_depth), graph.where(id));
+  if (depth >= context.max_depth)
+    throw Error(Code::budget, fmt::format("bodies are nested deeper than {}", context.max_depth), graph.where(id));
   return change_bodies(graph, id, BodyTypes::by_node, [&](Graph& body) { return bring_up(body, context, depth + 1); });
 }
 
@@ -29,7 +30,8 @@ int bring_up_node(Graph& graph, NodeId id) {
       continue;
     }
     std::string reason;
-    if (!Expander::expand(graph, id, step, &reason)) throw Error(Code::unsupported, n.type + ": " + reason, graph.where(id));
+    if (!Expander::expand(graph, id, step, &reason))
+      throw Error(Code::unsupported, n.type + ": " + reason, graph.where(id));
   }
   return changes;
 }
@@ -38,7 +40,8 @@ void raise_opsets(Graph& graph) {
   for (auto& [domain, version] : graph.opsets) version = std::max(version, newest_opset(domain));
   for (NodeId id = 0; id < graph.node_capacity(); ++id) {
     const Node& n = graph.node(id);
-    if (n.alive && n.op != nullptr && newest_opset(n.domain) > 0) graph.opsets.try_emplace(n.domain, newest_opset(n.domain));
+    if (n.alive && n.op != nullptr && newest_opset(n.domain) > 0)
+      graph.opsets.try_emplace(n.domain, newest_opset(n.domain));
   }
 }
 
@@ -54,7 +57,8 @@ int bring_up(Graph& graph, PassContext& context, int depth) {
         changes += bring_up_node(graph, id);
       }
       if (next >= graph.node_capacity()) break;
-      if (graph.node_count() > context.max_nodes) throw Error(Code::budget, fmt::format("version steps grow the graph past {} nodes", context.max_nodes));
+      if (graph.node_count() > context.max_nodes)
+        throw Error(Code::budget, fmt::format("version steps grow the graph past {} nodes", context.max_nodes));
     }
   }
   if (changes > 0) raise_opsets(graph);

@@ -31,7 +31,8 @@ TEST(CancelMovement, InversePairGoesAway) {
 TEST(CancelMovement, ThroughElementwiseWithBroadcastConstants) {
   GraphCase c;
   const ValueId x = c.in("x", {2, 3, 4, 5}), z = c.in("z", {2, 3, 4, 5});
-  const ValueId a = c.op("Transpose", {x}, {{"perm", Perm{0, 2, 3, 1}}}), b = c.op("Transpose", {z}, {{"perm", Perm{0, 2, 3, 1}}});
+  const ValueId a = c.op("Transpose", {x}, {{"perm", Perm{0, 2, 3, 1}}}),
+                b = c.op("Transpose", {z}, {{"perm", Perm{0, 2, 3, 1}}});
   const ValueId bias = c.op("Add", {a, c.floats({3}, {1, 2, 3})});   // by channel: the last axis in this order
   const ValueId scaled = c.op("Mul", {bias, c.floats({}, {0.5})});
   const ValueId plane = c.op("Mul", {scaled, c.constant(noise({4, 1, 3}, 7))});

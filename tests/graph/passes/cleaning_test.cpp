@@ -32,7 +32,7 @@ TEST(RemoveIdentity, WhatChangesNothing) {
 
 TEST(RemoveIdentity, LookAlikesStay) {
   GraphCase c;
-  const ValueId x = c.in("x", {3, 4});
+  const ValueId x = c.op("Neg", {c.in("x", {3, 4})});  // not an input: that could not be replaced anyway
   c.out(c.op("Slice", {x, c.ints({-1}), c.ints({-9}), c.ints({0}), c.ints({-1})}), "reversed");
   c.out(c.op("Pad", {x, c.ints({1, 0, -1, 0})}), "shifted");
   c.out(c.op("Cast", {x}, {{"to", 11}}), "wider");
@@ -43,10 +43,10 @@ TEST(RemoveIdentity, LookAlikesStay) {
 TEST(RemoveIdentity, InterfaceNamesStay) {
   GraphCase c;
   const ValueId x = c.in("x", {3});
-  c.out(c.op("Identity", {x}), "y");                       // an input cannot be an output under another name
+  c.out(c.op("Identity", {x}), "y");  // an input cannot be an output under another name
   const ValueId r = c.op("Relu", {x});
-  c.out(c.op("Identity", {r}), "z");                       // Relu takes the name
-  c.out(c.op("Identity", {r}), "w");                       // which it has only once
+  c.out(c.op("Identity", {r}), "z");  // Relu takes the name
+  c.out(c.op("Identity", {r}), "w");  // which it has only once
   EXPECT_EQ(run_pass(c.graph, passes::remove_identity, {noise({3})}), 1);
   EXPECT_EQ(ops_of(c.graph), "Identity Relu Identity");
 }
@@ -67,7 +67,7 @@ TEST(SimplifyArithmetic, NeutralElements) {
 TEST(SimplifyArithmetic, WhatWouldChangeABitStays) {
   GraphCase c;
   const ValueId x = c.op("Neg", {c.in("x", {3})});
-  c.out(c.op("Add", {x, c.floats({}, {0})}), "plus_zero");          // -0 + 0 is +0
+  c.out(c.op("Add", {x, c.floats({}, {0})}), "plus_zero");  // -0 + 0 is +0
   c.out(c.op("Sub", {c.floats({}, {0}), x}), "negated");
   c.out(c.op("Div", {c.floats({}, {1}), x}), "inverse");
   c.out(c.op("Mul", {x, c.floats({2, 1}, {1, 1})}), "widened");
@@ -101,7 +101,7 @@ TEST(EliminateCommon, AttributesAndOutputsKeepNodesApart) {
   const ValueId x = c.in("x", {2, 3});
   c.out(c.op("Elu", {x}, {{"alpha", 1.0F}}), "a");
   c.out(c.op("Elu", {x}, {{"alpha", 2.0F}}), "b");
-  c.out(c.op("Elu", {x}, {{"alpha", 1.0F}}), "c");   // its name is an output of its own
+  c.out(c.op("Elu", {x}, {{"alpha", 1.0F}}), "c");  // its name is an output of its own
   EXPECT_EQ(run_pass(c.graph, passes::eliminate_common, {noise({2, 3})}), 0);
 }
 
@@ -152,7 +152,10 @@ TEST(EliminateDead, CapturedValuesAreNeeded) {
   GraphCase yes, no;
   yes.out(yes.op("Neg", {testing::capture(yes.graph, "kept")}), "a");
   no.out(no.op("Relu", {testing::capture(no.graph, "x")}), "b");
-  c.out(c.op("If", {cond}, {{"then_branch", testing::shared(std::move(yes.graph))}, {"else_branch", testing::shared(std::move(no.graph))}}), "y");
+  c.out(c.op("If", {cond},
+             {{"then_branch", testing::shared(std::move(yes.graph))},
+              {"else_branch", testing::shared(std::move(no.graph))}}),
+        "y");
   PassContext context;
   passes::close_bodies(c.graph, context);
   EXPECT_EQ(run_pass(c.graph, passes::eliminate_dead, {noise({3}), Value::scalar<bool>(true)}), 0);
@@ -179,7 +182,7 @@ TEST(FoldConstants, BudgetsOverridesRandomAndOutputs) {
   const ValueId x = c.in("x", {1});
   c.out(c.op("Add", {x, c.op("Expand", {c.floats({1}, {1}), c.ints({1 << 20})})}), "big");
   c.out(c.op("Exp", {c.floats({2}, {1, 2})}), "interface");
-  c.graph.value(x).constant = make(DType::float32, {1}, {3});       // a default that the caller may override
+  c.graph.value(x).constant = make(DType::float32, {1}, {3});  // a default that the caller may override
   c.out(c.op("Neg", {c.op("Sqrt", {x})}), "of_default");
   testing::CaseEvaluator evaluator;
   PassContext context;

@@ -86,7 +86,9 @@ TEST(FoldBatchNorm, BatchNormalization) {
   const Value scale = make(DType::float32, {3}, {1, -2, 3}), bias = make(DType::float32, {3}, {3, 2, 1});
   const Value mean = make(DType::float32, {3}, {0.5, -0.5, 1}), var = make(DType::float32, {3}, {1, 4, 0.25});
   const ValueId v = c.op("Conv", {x, c.constant(w), c.constant(b)});
-  c.out(c.op("BatchNormalization", {v, c.constant(scale), c.constant(bias), c.constant(mean), c.constant(var)}, {{"epsilon", 0.125F}}), "y");
+  c.out(c.op("BatchNormalization", {v, c.constant(scale), c.constant(bias), c.constant(mean), c.constant(var)},
+             {{"epsilon", 0.125F}}),
+        "y");
   EXPECT_EQ(run_pass(c.graph, passes::fold_batch_norm, {noise({2, 2, 5, 5})}, kTolerance), 1);
   EXPECT_EQ(ops_of(c.graph), "Conv");
   const Node& conv = c.graph.node(c.graph.value(c.graph.outputs()[0]).producer);
@@ -94,8 +96,10 @@ TEST(FoldBatchNorm, BatchNormalization) {
   const Value& folded_bias = c.graph.value(conv.inputs[2]).constant;
   for (int m = 0; m < 3; ++m) {
     const double factor = double(scale.as<float>()[m]) / std::sqrt(double(var.as<float>()[m]) + 0.125);
-    for (int i = 0; i < 18; ++i) EXPECT_EQ(folded.as<float>()[m * 18 + i], static_cast<float>(double(w.as<float>()[m * 18 + i]) * factor));
-    const double moved = (double(b.as<float>()[m]) - double(mean.as<float>()[m])) * factor + double(bias.as<float>()[m]);
+    for (int i = 0; i < 18; ++i)
+      EXPECT_EQ(folded.as<float>()[m * 18 + i], static_cast<float>(double(w.as<float>()[m * 18 + i]) * factor));
+    const double moved =
+        (double(b.as<float>()[m]) - double(mean.as<float>()[m])) * factor + double(bias.as<float>()[m]);
     EXPECT_NEAR(folded_bias.as<float>()[m], moved, 1e-6 * (1 + std::abs(moved)));
   }
 }

@@ -34,7 +34,9 @@ GraphCase branching() {
   c.graph.rename(c.op("Exp", {x}), "a");
   yes.out(yes.op("Neg", {capture(yes.graph, "a")}), "p");
   no.out(no.op("Add", {no.op("Relu", {capture(no.graph, "x")}), capture(no.graph, "a")}), "q");
-  c.out(c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}), "y");
+  c.out(
+      c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}),
+      "y");
   return c;
 }
 
@@ -48,8 +50,10 @@ TEST(CloseBodies, BothBranchesGetAllCapturedValues) {
   for (const auto& item : n.attributes.items()) EXPECT_EQ((*item.value.get<GraphPtr>())->inputs().size(), 2U);
   EXPECT_EQ(passes::close_bodies(c.graph, context), 0);
   const Value x = make(DType::float32, {3}, {-1, 0, 2});
-  testing::expect_close(run_graph(c.graph, {x, boolean(true)})[0], make(DType::float32, {3}, {-0.36787944, -1, -7.3890561}), 1e-6);
-  testing::expect_close(run_graph(c.graph, {x, boolean(false)})[0], make(DType::float32, {3}, {0.36787944, 1, 9.3890561}), 1e-6);
+  testing::expect_close(run_graph(c.graph, {x, boolean(true)})[0],
+                        make(DType::float32, {3}, {-0.36787944, -1, -7.3890561}), 1e-6);
+  testing::expect_close(run_graph(c.graph, {x, boolean(false)})[0],
+                        make(DType::float32, {3}, {0.36787944, 1, 9.3890561}), 1e-6);
   infer_types(c.graph);
   EXPECT_EQ(c.graph.value(c.graph.outputs()[0]).type.str(), "float32[3]");
 }
@@ -60,15 +64,21 @@ TEST(CloseBodies, NamesFromFurtherOutGoThroughTheMiddle) {
   inner.out(inner.op("Neg", {capture(inner.graph, "x")}), "r");
   other.out(other.op("Relu", {capture(other.graph, "x")}), "s");
   const ValueId again = capture(outer.graph, "cond");
-  outer.out(outer.op("If", {again}, {{"then_branch", shared(std::move(inner.graph))}, {"else_branch", shared(std::move(other.graph))}}), "t");
+  outer.out(
+      outer.op("If", {again},
+               {{"then_branch", shared(std::move(inner.graph))}, {"else_branch", shared(std::move(other.graph))}}),
+      "t");
   GraphCase no;
   no.out(no.op("Exp", {capture(no.graph, "x")}), "u");
-  c.out(c.op("If", {cond}, {{"then_branch", shared(std::move(outer.graph))}, {"else_branch", shared(std::move(no.graph))}}), "y");
+  c.out(c.op("If", {cond},
+             {{"then_branch", shared(std::move(outer.graph))}, {"else_branch", shared(std::move(no.graph))}}),
+        "y");
   static_cast<void>(x);
   PassContext context;
   EXPECT_GT(passes::close_bodies(c.graph, context), 0);
   verify(c.graph);
-  EXPECT_TRUE(run_graph(c.graph, {make(DType::float32, {2}, {1, -2}), boolean(true)})[0].identical(make(DType::float32, {2}, {-1, 2})));
+  EXPECT_TRUE(run_graph(c.graph, {make(DType::float32, {2}, {1, -2}), boolean(true)})[0].identical(
+      make(DType::float32, {2}, {-1, 2})));
 }
 
 TEST(CloseBodies, UnknownNameAndDepthAreErrors) {
@@ -76,7 +86,9 @@ TEST(CloseBodies, UnknownNameAndDepthAreErrors) {
   const ValueId cond = c.in("cond", {}, DType::boolean);
   yes.out(yes.op("Neg", {capture(yes.graph, "nowhere")}), "p");
   no.out(no.op("Neg", {capture(no.graph, "nowhere")}), "q");
-  c.out(c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}), "y");
+  c.out(
+      c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}),
+      "y");
   PassContext context;
   EXPECT_EQ(code_of([&] { passes::close_bodies(c.graph, context); }), Code::bad_input);
   GraphCase d = branching();
@@ -114,7 +126,10 @@ Function scaled() {
 TEST(InlineFunctions, AttributesDefaultsAndNesting) {
   GraphCase f;
   f.graph.add_input("x", {});
-  f.out(f.op("scaled", {f.op("scaled", {f.graph.inputs()[0]}, {{"alpha", reference("inner", AttrKind::real)}}, 1, 0, "local")}, {}, 1, 0, "local"), "y");
+  f.out(f.op("scaled",
+             {f.op("scaled", {f.graph.inputs()[0]}, {{"alpha", reference("inner", AttrKind::real)}}, 1, 0, "local")},
+             {}, 1, 0, "local"),
+        "y");
   f.graph.opsets["extra"] = 3;
   const std::vector<Function> functions{scaled(), function("both", std::move(f.graph), {"inner"})};
   GraphCase c;
@@ -128,7 +143,8 @@ TEST(InlineFunctions, AttributesDefaultsAndNesting) {
   EXPECT_EQ(c.graph.value(c.graph.outputs()[0]).name, "y");
   EXPECT_EQ(passes::inline_functions(c.graph, context), 0);
   const double first = 0.5 * std::expm1(-1.0), second = 2 * std::expm1(first);
-  testing::expect_close(run_graph(c.graph, {make(DType::float32, {1}, {-1})})[0], make(DType::float32, {1}, {second}), 1e-6);
+  testing::expect_close(run_graph(c.graph, {make(DType::float32, {1}, {-1})})[0], make(DType::float32, {1}, {second}),
+                        1e-6);
 }
 
 TEST(InlineFunctions, MissingAttributeAndTooManyOperandsAreErrors) {
@@ -153,7 +169,9 @@ TEST(InlineFunctions, OmittedOperandIsOmittedInside) {
   f.graph.add_input("cond", {});
   yes.out(yes.op("Clip", {capture(yes.graph, "x"), capture(yes.graph, "low")}), "p");
   no.out(no.op("Neg", {capture(no.graph, "x")}), "q");
-  f.out(f.op("If", {f.graph.inputs()[2]}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}), "y");
+  f.out(f.op("If", {f.graph.inputs()[2]},
+             {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}),
+        "y");
   const std::vector<Function> functions{function("clipped", std::move(f.graph))};
   PassContext context;
   context.functions = &functions;
@@ -196,7 +214,10 @@ TEST(InlineFunctions, RecursionAndDoublingEnd) {
       const ValueId x = capture(b.graph, "x");
       b.out(next.empty() ? b.op("Neg", {x}) : b.op(next, {x, capture(b.graph, "cond")}, {}, 1, 0, "local"), "r");
     }
-    f.out(f.op("If", {f.graph.inputs()[1]}, {{"then_branch", shared(std::move(branch[0].graph))}, {"else_branch", shared(std::move(branch[1].graph))}}), "y");
+    f.out(f.op("If", {f.graph.inputs()[1]},
+               {{"then_branch", shared(std::move(branch[0].graph))},
+                {"else_branch", shared(std::move(branch[1].graph))}}),
+          "y");
     functions.push_back(function("f" + std::to_string(i), std::move(f.graph)));
   }
   PassContext context;
@@ -214,11 +235,16 @@ TEST(InlineFunctions, RecursionAndDoublingEnd) {
 TEST(ToNewest, EveryNodeAndBodyReachesTheNewestVersion) {
   GraphCase c, yes, no;
   const ValueId x = c.in("x", {2, 3}), cond = c.in("cond", {}, DType::boolean);
-  const ValueId s = c.op("Squeeze", {c.op("Unsqueeze", {x}, {{"axes", std::vector<int64_t>{0}}}, 1, 11)}, {{"axes", std::vector<int64_t>{0}}}, 1, 11);
+  const ValueId s = c.op("Squeeze", {c.op("Unsqueeze", {x}, {{"axes", std::vector<int64_t>{0}}}, 1, 11)},
+                         {{"axes", std::vector<int64_t>{0}}}, 1, 11);
   c.graph.rename(c.op("Clip", {s}, {{"min", -1.0F}, {"max", 1.0F}}, 1, 6), "a");
-  yes.out(yes.op("Pad", {capture(yes.graph, "a")}, {{"pads", std::vector<int64_t>{0, 1, 0, 1}}, {"value", 2.0F}}, 1, 2), "p");
-  no.out(no.op("Pad", {capture(no.graph, "a")}, {{"pads", std::vector<int64_t>{0, 2, 0, 0}}, {"value", 3.0F}}, 1, 2), "q");
-  c.out(c.op("If", {cond}, {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}, 1, 11), "y");
+  yes.out(yes.op("Pad", {capture(yes.graph, "a")}, {{"pads", std::vector<int64_t>{0, 1, 0, 1}}, {"value", 2.0F}}, 1, 2),
+          "p");
+  no.out(no.op("Pad", {capture(no.graph, "a")}, {{"pads", std::vector<int64_t>{0, 2, 0, 0}}, {"value", 3.0F}}, 1, 2),
+         "q");
+  c.out(c.op("If", {cond},
+             {{"then_branch", shared(std::move(yes.graph))}, {"else_branch", shared(std::move(no.graph))}}, 1, 11),
+        "y");
   c.graph.opsets[""] = 11;
   PassContext context;
   passes::close_bodies(c.graph, context);
@@ -237,8 +263,10 @@ TEST(ToNewest, EveryNodeAndBodyReachesTheNewestVersion) {
   EXPECT_EQ(c.graph.opsets[""], newest_opset(""));
   EXPECT_EQ(passes::to_newest(c.graph, context), 0);
   const Value v = make(DType::float32, {2, 3}, {-3, 0, 3, 0.5, -0.5, 9});
-  EXPECT_TRUE(run_graph(c.graph, {v, boolean(true)})[0].identical(make(DType::float32, {2, 5}, {2, -1, 0, 1, 2, 2, 0.5, -0.5, 1, 2})));
-  EXPECT_TRUE(run_graph(c.graph, {v, boolean(false)})[0].identical(make(DType::float32, {2, 5}, {3, 3, -1, 0, 1, 3, 3, 0.5, -0.5, 1})));
+  EXPECT_TRUE(run_graph(c.graph, {v, boolean(true)})[0].identical(
+      make(DType::float32, {2, 5}, {2, -1, 0, 1, 2, 2, 0.5, -0.5, 1, 2})));
+  EXPECT_TRUE(run_graph(c.graph, {v, boolean(false)})[0].identical(
+      make(DType::float32, {2, 5}, {3, 3, -1, 0, 1, 3, 3, 0.5, -0.5, 1})));
 }
 
 TEST(DecomposeMissing, OnlyWhatTheTargetLacks) {
@@ -257,7 +285,8 @@ TEST(RunPasses, WholeListKeepsResultsInGraphAndBodies) {
   GraphCase c, body;
   const ValueId x = c.in("x", {2, 3});
   c.graph.rename(c.op("Transpose", {x}), "t");
-  const ValueId i = body.graph.add_input("i", {}), more = body.graph.add_input("more", {}), sum = body.graph.add_input("sum", {});
+  const ValueId i = body.graph.add_input("i", {}), more = body.graph.add_input("more", {}),
+                sum = body.graph.add_input("sum", {});
   static_cast<void>(i);
   ValueId v = body.op("Transpose", {capture(body.graph, "t")});
   v = body.op("Mul", {body.op("Identity", {v}), body.op("Add", {body.floats({}, {0.5}), body.floats({}, {0.5})})});
