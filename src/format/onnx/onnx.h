@@ -14,6 +14,7 @@ struct ReadLimits {
   int64_t tensor_bytes = int64_t{64} << 30;   ///< of all tensors together that are not in the file itself
   int64_t nodes = int64_t{1} << 20;           ///< in all graphs and functions together
   int64_t values = int64_t{1} << 22;
+  int64_t name_bytes = int64_t{1} << 16;      ///< of one name of a value
   int depth = 64;                             ///< nested graphs and types
 };
 

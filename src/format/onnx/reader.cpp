@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+#include <format/onnx/details.h>
+#include <format/onnx/proto.h>
 #include <format/onnx/source.h>
 
 #include <unordered_map>
@@ -17,42 +19,65 @@ std::pair<std::string, int> parse_opset(std::string_view message, const Source& 
   while (reader.next(field)) {
     if (field.number == 1) result.first = normal_domain(wire::text(field, reader, "domain"));
     if (field.number == 2) {
-      if (field.as_int() < 1 || field.as_int() > 100000) reader.fail(fmt::format("operator set version {} does not exist", field.as_int()));
-      result.second = static_cast<int>(field.as_int());
+      const int64_t version = wire::integer(field, reader, "version");
+      if (version < 1 || version > 100000) reader.fail(fmt::format("operator set version {} does not exist", version));
+      result.second = static_cast<int>(version);
     }
   }
   return result;
 }
 
+constexpr size_t kMostOpsets = 256;         // every graph of the file holds the list
+constexpr size_t kMostAttributes = 1024;    // of one node; they are searched one by one
+
+void add_opset(Opsets& opsets, const wire::Field& field, const wire::Reader& reader, const Source& source) {
+  if (opsets.size() >= kMostOpsets) reader.fail(fmt::format("more than {} operator sets are imported", kMostOpsets));
+  opsets.insert(parse_opset(wire::text(field, reader, "opset_import"), source));
+}
+
 class GraphReader {
  public:
-  GraphReader(Source& source, const Opsets& opsets, const GraphReader* outer) : source_(source), opsets_(opsets), outer_(outer) {}
+  GraphReader(Source& source, const Opsets& opsets, const GraphReader* outer) : source_(source), opsets_(opsets), outer_(outer) {
+    source_.spend_node("graphs and nodes");
+    source_.spend_values(static_cast<int64_t>(opsets.size()), {});
+    graph_->opsets = opsets;
+  }
 
   std::shared_ptr<Graph> read_graph(std::string_view message);
-  std::shared_ptr<Graph> read_function_body(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+  std::shared_ptr<Graph> read_function_body(const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
                                             const std::vector<std::string_view>& nodes, const std::vector<std::string_view>& infos);
-  AttrValue read_attribute(std::string_view message, std::string* name);
+  AttrValue read_attribute(std::string_view message, std::string& name, std::string& details);
+  std::string& raw_fields() { return graph_->raw_fields; }
 
  private:
   struct Info {
     std::string name, doc;
     Type type;
+    std::string_view type_bytes;     // of the file; null data: no type
     Metadata metadata;
   };
   Info read_info(std::string_view message);
-  void add_initializer(std::string_view message, bool sparse);
+  void add_initializer(std::string_view message);
+  void add_sparse_initializer(std::string_view message);
+  ValueId add_constant(const std::string& name, Value value, std::string_view message);
   void add_node(std::string_view message);
+  void connect(Node& n, const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
+               const std::vector<std::string_view>& attributes, const wire::Reader& reader);
+  void add_output(std::string_view message);
+  void add_info(std::string_view message, int field);
   void describe(ValueId id, Info info);
+  ValueId add_value(std::string_view name);
   ValueId operand(std::string_view name, const wire::Reader& reader);
-  ValueId result(std::string_view name);
+  ValueId result(std::string_view name, const wire::Reader& reader);
+  ValueId find(std::string_view name) const {
+    const auto it = names_.find(std::string(name));
+    return it == names_.end() ? kNone : it->second;
+  }
   bool visible(std::string_view name) const {
     for (const GraphReader* g = this; g != nullptr; g = g->outer_) {
-      if (g->names_.find(std::string(name)) != g->names_.end()) return true;
+      if (g->find(name) != kNone) return true;
     }
     return false;
-  }
-  void count_value() {
-    if (++source_.values > source_.limits.values) throw Error(Code::budget, fmt::format("the file has more than {} values", source_.limits.values));
   }
 
   Source& source_;
@@ -69,7 +94,10 @@ GraphReader::Info GraphReader::read_info(std::string_view message) {
   while (reader.next(field)) {
     switch (field.number) {
       case 1: info.name = wire::text(field, reader, "name"); break;
-      case 2: info.type = parse_type(wire::text(field, reader, "type"), source_); break;
+      case 2:
+        info.type_bytes = wire::text(field, reader, "type");
+        info.type = parse_type(info.type_bytes, source_);
+        break;
       case 3: info.doc = wire::text(field, reader, "doc_string"); break;
       case 4: info.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source_)); break;
       default: break;
@@ -78,9 +106,13 @@ GraphReader::Info GraphReader::read_info(std::string_view message) {
   return info;
 }
 
+// For values that are not described yet. What Type leaves out (denotations, opaque types) is kept beside it.
 void GraphReader::describe(ValueId id, Info info) {
   GraphValue& v = graph_->value(id);
-  if (info.type.kind != ValueKind::none && !v.is_constant()) {
+  if (info.type_bytes.data() != nullptr) {
+    if (type_message(info.type).str() != info.type_bytes) {
+      add_detail(graph_->raw_fields, {DetailKind::value_type, v.name, 0, info.type_bytes});
+    }
     v.type = std::move(info.type);
     v.declared = true;
   }
@@ -88,124 +120,97 @@ void GraphReader::describe(ValueId id, Info info) {
   v.metadata = std::move(info.metadata);
 }
 
+ValueId GraphReader::add_value(std::string_view name) {
+  source_.spend_values(1, name);
+  const ValueId id = graph_->add_value(std::string(name));
+  names_.emplace(std::string(name), id);
+  return id;
+}
+
 // A name that no node of this graph makes: for a body it is a value of the graph around it, which becomes a further input.
 ValueId GraphReader::operand(std::string_view name, const wire::Reader& reader) {
   if (name.empty()) return kNone;
-  if (auto it = names_.find(std::string(name)); it != names_.end()) return it->second;
+  if (const ValueId id = find(name); id != kNone) return id;
   if (outer_ == nullptr || !outer_->visible(name)) {
     reader.fail(fmt::format("value \"{}\" is read but nothing before makes it", name));
   }
-  count_value();
-  const ValueId id = graph_->add_value(std::string(name));
+  const ValueId id = add_value(name);
   graph_->captures.emplace_back(id, std::string(name));
-  names_.emplace(std::string(name), id);
   return id;
 }
 
-ValueId GraphReader::result(std::string_view name) {
+ValueId GraphReader::result(std::string_view name, const wire::Reader& reader) {
   if (name.empty()) return kNone;
-  if (auto it = names_.find(std::string(name)); it != names_.end()) return it->second;
-  count_value();
-  const ValueId id = graph_->add_value(std::string(name));
-  names_.emplace(std::string(name), id);
+  if (find(name) != kNone) reader.fail(fmt::format("value \"{}\" is made a second time; names of values are unique", name));
+  return add_value(name);
+}
+
+ValueId GraphReader::add_constant(const std::string& name, Value value, std::string_view message) {
+  const std::string where = fmt::format("file offset {}", source_.offset(message));
+  if (name.empty()) throw Error(Code::bad_input, "an initializer has no name", where);
+  if (const ValueId id = find(name); id != kNone) {   // an input with a default
+    GraphValue& v = graph_->value(id);
+    if (!v.is_input || v.is_constant()) throw Error(Code::bad_input, fmt::format("value \"{}\" is defined twice", name), where);
+    v.constant = std::move(value);
+    return id;
+  }
+  source_.spend_values(1, name);
+  const ValueId id = graph_->add_constant(name, std::move(value));
+  names_.emplace(name, id);
   return id;
 }
 
-void GraphReader::add_initializer(std::string_view message, bool sparse) {
-  NamedTensor tensor;
-  if (sparse) {
-    SparseValue value = parse_sparse_tensor(message, source_, &tensor.name);
-    tensor.value = sparse_to_dense(value, source_.limits.tensor_bytes);
-  } else {
-    tensor = parse_tensor(message, source_);
-  }
-  if (tensor.name.empty()) throw Error(Code::bad_input, "an initializer has no name", fmt::format("file offset {}", message.data() - source_.base));
-  if (auto it = names_.find(tensor.name); it != names_.end()) {
-    GraphValue& v = graph_->value(it->second);   // an input with a default
-    if (!v.is_input || v.is_constant()) throw Error(Code::bad_input, fmt::format("value \"{}\" is defined twice", tensor.name));
-    v.constant = std::move(tensor.value);
-    v.metadata.insert(v.metadata.end(), tensor.metadata.begin(), tensor.metadata.end());
+void GraphReader::add_initializer(std::string_view message) {
+  NamedTensor tensor = parse_tensor(message, source_);
+  const ValueId id = add_constant(tensor.name, std::move(tensor.value), message);
+  GraphValue& v = graph_->value(id);
+  if (v.is_input) {   // text and metadata of the value are the input's own
+    if (!tensor.doc.empty() || !tensor.metadata.empty()) add_detail(graph_->raw_fields, {DetailKind::input_default, v.name, 0, tensor.said});
     return;
   }
-  count_value();
-  const ValueId id = graph_->add_constant(tensor.name, std::move(tensor.value));
-  graph_->value(id).doc = std::move(tensor.doc);
-  graph_->value(id).metadata = std::move(tensor.metadata);
-  names_.emplace(tensor.name, id);
+  v.doc = std::move(tensor.doc);
+  v.metadata = std::move(tensor.metadata);
 }
 
-AttrValue GraphReader::read_attribute(std::string_view message, std::string* name) {
-  AttrValue value;
-  AttrKind kind = AttrKind::undefined;
-  std::vector<float> floats;
-  std::vector<int64_t> ints;
-  std::vector<std::string> strings;
-  std::vector<Value> tensors;
-  std::vector<GraphPtr> graphs;
-  std::vector<SparseValue> sparse;
-  std::vector<Type> types;
-  AttrValue single;
-  wire::Reader reader = source_.reader(message);
-  wire::Field field;
-  auto graph = [&](std::string_view body) { return GraphReader(source_, opsets_, this).read_graph(body); };
-  while (reader.next(field)) {
-    switch (field.number) {
-      case 1: *name = wire::text(field, reader, "name"); break;
-      case 2: single.data = field.as_float(); break;
-      case 3: single.data = field.as_int(); break;
-      case 4: single.data = std::string(wire::text(field, reader, "s")); break;
-      case 5: single.data = parse_tensor(wire::text(field, reader, "t"), source_).value; break;
-      case 6: single.data = GraphPtr(graph(wire::text(field, reader, "g"))); break;
-      case 7: wire::append_floats(field, floats, reader); break;
-      case 8: wire::append_varints(field, ints, reader); break;
-      case 9: strings.emplace_back(wire::text(field, reader, "strings")); break;
-      case 10: tensors.push_back(parse_tensor(wire::text(field, reader, "tensors"), source_).value); break;
-      case 11: graphs.push_back(graph(wire::text(field, reader, "graphs"))); break;
-      case 13: value.doc = wire::text(field, reader, "doc_string"); break;
-      case 14: single.data = parse_type(wire::text(field, reader, "tp"), source_); break;
-      case 15: types.push_back(parse_type(wire::text(field, reader, "type_protos"), source_)); break;
-      case 20:
-        if (field.value > 14) reader.fail(fmt::format("attribute type {} does not exist", field.value));
-        kind = static_cast<AttrKind>(field.value);
-        break;
-      case 21: value.ref_name = wire::text(field, reader, "ref_attr_name"); break;
-      case 22: single.data = parse_sparse_tensor(wire::text(field, reader, "sparse_tensor"), source_, nullptr); break;
-      case 23: sparse.push_back(parse_sparse_tensor(wire::text(field, reader, "sparse_tensors"), source_, nullptr)); break;
-      default: break;
-    }
+void GraphReader::add_sparse_initializer(std::string_view message) {
+  const NamedSparse sparse = parse_sparse_tensor(message, source_);
+  const ValueId id = add_constant(sparse.name, sparse_to_dense(sparse.value, source_), message);
+  add_detail(graph_->raw_fields, {DetailKind::sparse_initializer, graph_->value(id).name, 0, message});
+}
+
+AttrValue GraphReader::read_attribute(std::string_view message, std::string& name, std::string& details) {
+  return parse_attribute(message, source_, name, details,
+                         [this](std::string_view body) -> GraphPtr { return GraphReader(source_, opsets_, this).read_graph(body); });
+}
+
+void GraphReader::connect(Node& n, const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
+                          const std::vector<std::string_view>& attributes, const wire::Reader& reader) {
+  if (n.type.empty()) reader.fail("a node has no operator");
+  for (std::string_view name : inputs) n.inputs.push_back(operand(name, reader));
+  while (!n.inputs.empty() && n.inputs.back() == kNone) n.inputs.pop_back();
+  if (attributes.size() > kMostAttributes) reader.fail(fmt::format("a node has {} attributes, more than {}", attributes.size(), kMostAttributes));
+  for (std::string_view attribute : attributes) {
+    std::string name;
+    AttrValue value = read_attribute(attribute, name, n.raw_fields);
+    if (n.attributes.find(name) != nullptr) reader.fail(fmt::format("attribute \"{}\" is given twice", name));
+    n.attributes.set(name, std::move(value));
   }
-  value.declared = kind;
-  if (!value.ref_name.empty()) return value;
-  switch (kind) {
-    case AttrKind::reals: value.data = std::move(floats); break;
-    case AttrKind::integers: value.data = std::move(ints); break;
-    case AttrKind::strings: value.data = std::move(strings); break;
-    case AttrKind::tensors: value.data = std::move(tensors); break;
-    case AttrKind::graphs: value.data = std::move(graphs); break;
-    case AttrKind::sparse_tensors: value.data = std::move(sparse); break;
-    case AttrKind::types: value.data = std::move(types); break;
-    case AttrKind::real: value.data = single.get<float>() ? *single.get<float>() : 0.0f; break;
-    case AttrKind::integer: value.data = single.get<int64_t>() ? *single.get<int64_t>() : int64_t{0}; break;
-    case AttrKind::string: value.data = single.get<std::string>() ? *single.get<std::string>() : std::string(); break;
-    case AttrKind::undefined:   // files of IR version 1 leave the type out
-      if (!floats.empty()) value.data = std::move(floats);
-      else if (!ints.empty()) value.data = std::move(ints);
-      else if (!strings.empty()) value.data = std::move(strings);
-      else if (!tensors.empty()) value.data = std::move(tensors);
-      else if (!graphs.empty()) value.data = std::move(graphs);
-      else value.data = std::move(single.data);
-      break;
-    default:
-      value.data = std::move(single.data);
-      if (value.kind() != kind) reader.fail(fmt::format("attribute \"{}\" says it is a {} but holds none", *name, attr_kind_name(kind)));
+  for (std::string_view name : outputs) n.outputs.push_back(result(name, reader));
+  while (!n.outputs.empty() && n.outputs.back() == kNone) n.outputs.pop_back();
+  n.op = find_op(n.domain, n.type);
+  if (n.op == nullptr) return;
+  const auto opset = opsets_.find(n.domain);
+  n.version = opset == opsets_.end() ? -1 : n.op->version_index(opset->second);
+  if (n.version < 0) {   // younger than the model's operator set, or a function of the model: inference says so
+    n.op = nullptr;
+    n.version = 0;
   }
-  return value;
 }
 
 void GraphReader::add_node(std::string_view message) {
-  if (++source_.nodes > source_.limits.nodes) throw Error(Code::budget, fmt::format("the file has more than {} nodes", source_.limits.nodes));
+  source_.spend_node("graphs and nodes");
   Node n;
-  n.file_offset = message.data() - source_.base;
+  n.file_offset = source_.offset(message);
   std::vector<std::string_view> inputs, outputs, attributes;
   wire::Reader reader = source_.reader(message);
   wire::Field field;
@@ -220,34 +225,47 @@ void GraphReader::add_node(std::string_view message) {
       case 7: n.domain = normal_domain(wire::text(field, reader, "domain")); break;
       case 8: n.overload = wire::text(field, reader, "overload"); break;
       case 9: n.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source_)); break;
+      case kDetailField: break;
       default: n.raw_fields.append(field.raw); break;
     }
   }
+  const std::string where = fmt::format("node \"{}\" ({}), file offset {}", n.name, n.type, n.file_offset);
   try {
-    for (std::string_view name : inputs) n.inputs.push_back(operand(name, reader));
-    while (!n.inputs.empty() && n.inputs.back() == kNone) n.inputs.pop_back();
-    for (std::string_view attribute : attributes) {
-      std::string name;
-      AttrValue value = read_attribute(attribute, &name);
-      n.attributes.set(name, std::move(value));
-    }
-    for (std::string_view name : outputs) n.outputs.push_back(result(name));
-    while (!n.outputs.empty() && n.outputs.back() == kNone) n.outputs.pop_back();
-    n.op = find_op(n.domain, n.type);
-    const auto opset = opsets_.find(n.domain);
-    if (n.op != nullptr) {
-      n.version = opset == opsets_.end() ? -1 : n.op->version_index(opset->second);
-      if (n.version < 0) n.op = nullptr;   // younger than the model's operator set, or a function of the model: inference says so
-    }
+    connect(n, inputs, outputs, attributes, reader);
     graph_->add_node(std::move(n));
   } catch (const Error& error) {
-    throw error.at(fmt::format("node \"{}\" ({}), file offset {}", n.name, n.type, n.file_offset));
+    throw error.at(where);
   }
+}
+
+// An output that is an input or a constant too has two descriptions: the second is kept beside the graph.
+void GraphReader::add_output(std::string_view message) {
+  Info info = read_info(message);
+  const wire::Reader reader = source_.reader(message);
+  const ValueId id = operand(info.name, reader);
+  if (id == kNone) reader.fail("an output of the graph has no name");
+  graph_->add_output(id);
+  const GraphValue& v = graph_->value(id);
+  if (v.is_input || v.is_constant()) add_detail(graph_->raw_fields, {DetailKind::output_info, v.name, 0, message});
+  else if (v.times_output == 1) describe(id, std::move(info));
+}
+
+// Descriptions of values in between. One that has no place (of a constant, of a name that is not there) goes on as it is, `field`
+// being its number in the message around it.
+void GraphReader::add_info(std::string_view message, int field) {
+  Info info = read_info(message);
+  const ValueId id = find(info.name);
+  if (id != kNone && !graph_->value(id).is_constant()) {
+    if (!graph_->value(id).declared) describe(id, std::move(info));
+    return;
+  }
+  wire::Writer kept;
+  kept.bytes(field, message);
+  graph_->raw_fields += kept.str();
 }
 
 std::shared_ptr<Graph> GraphReader::read_graph(std::string_view message) {
   const Depth depth(source_);
-  graph_->opsets = opsets_;
   std::vector<std::string_view> nodes, initializers, sparse, inputs, outputs, infos;
   wire::Reader reader = source_.reader(message);
   wire::Field field;
@@ -262,87 +280,84 @@ std::shared_ptr<Graph> GraphReader::read_graph(std::string_view message) {
       case 13: infos.push_back(wire::text(field, reader, "value_info")); break;
       case 15: sparse.push_back(wire::text(field, reader, "sparse_initializer")); break;
       case 16: graph_->metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source_)); break;
+      case kDetailField: break;
       default: graph_->raw_fields.append(field.raw); break;
     }
   }
   for (std::string_view input : inputs) {
     Info info = read_info(input);
-    if (names_.count(info.name) != 0) reader.fail(fmt::format("input \"{}\" is listed twice", info.name));
-    count_value();
+    if (info.name.empty()) reader.fail("an input of the graph has no name");
+    if (find(info.name) != kNone) reader.fail(fmt::format("input \"{}\" is listed twice", info.name));
+    source_.spend_values(1, info.name);
     const ValueId id = graph_->add_input(info.name, {});
     names_.emplace(info.name, id);
     describe(id, std::move(info));
   }
-  for (std::string_view tensor : initializers) add_initializer(tensor, false);
-  for (std::string_view tensor : sparse) add_initializer(tensor, true);
+  for (std::string_view tensor : initializers) add_initializer(tensor);
+  for (std::string_view tensor : sparse) add_sparse_initializer(tensor);
   for (std::string_view node : nodes) add_node(node);
-  for (std::string_view output : outputs) {
-    Info info = read_info(output);
-    const ValueId id = operand(info.name, reader);
-    if (id == kNone) reader.fail("an output of the graph has no name");
-    graph_->add_output(id);
-    describe(id, std::move(info));
-  }
-  for (std::string_view value : infos) {
-    Info info = read_info(value);
-    if (auto it = names_.find(info.name); it != names_.end() && !graph_->value(it->second).declared) describe(it->second, std::move(info));
-  }
+  for (std::string_view output : outputs) add_output(output);
+  for (std::string_view info : infos) add_info(info, 13);
   return graph_;
 }
 
-std::shared_ptr<Graph> GraphReader::read_function_body(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+std::shared_ptr<Graph> GraphReader::read_function_body(const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
                                                        const std::vector<std::string_view>& nodes, const std::vector<std::string_view>& infos) {
   const Depth depth(source_);
-  graph_->opsets = opsets_;
-  for (const std::string& name : inputs) names_.emplace(name, graph_->add_input(name, {}));
+  for (std::string_view name : inputs) {
+    if (find(name) != kNone) throw Error(Code::bad_input, fmt::format("input \"{}\" of a function is listed twice", name));
+    source_.spend_values(1, name);
+    names_.emplace(std::string(name), graph_->add_input(std::string(name), {}));
+  }
   for (std::string_view node : nodes) add_node(node);
-  for (const std::string& name : outputs) {
-    auto it = names_.find(name);
-    if (it == names_.end()) throw Error(Code::bad_input, fmt::format("output \"{}\" of a function is made by nothing in it", name));
-    graph_->add_output(it->second);
+  for (std::string_view name : outputs) {
+    const ValueId id = find(name);
+    if (id == kNone) throw Error(Code::bad_input, fmt::format("output \"{}\" of a function is made by nothing in it", name));
+    graph_->add_output(id);
   }
-  for (std::string_view value : infos) {
-    Info info = read_info(value);
-    if (auto it = names_.find(info.name); it != names_.end()) describe(it->second, std::move(info));
-  }
+  for (std::string_view info : infos) add_info(info, 12);
   return graph_;
 }
 
 Function read_function(std::string_view message, Source& source, const Opsets& model_opsets) {
   Function f;
   Opsets opsets;
-  std::vector<std::string> inputs, outputs;
-  std::vector<std::string_view> nodes, infos, defaults;
+  std::string unknown;
+  std::vector<std::string_view> inputs, outputs, nodes, infos, defaults;
   wire::Reader reader = source.reader(message);
   wire::Field field;
   while (reader.next(field)) {
     switch (field.number) {
       case 1: f.name = wire::text(field, reader, "name"); break;
-      case 4: inputs.emplace_back(wire::text(field, reader, "input")); break;
-      case 5: outputs.emplace_back(wire::text(field, reader, "output")); break;
+      case 4: inputs.push_back(wire::text(field, reader, "input")); break;
+      case 5: outputs.push_back(wire::text(field, reader, "output")); break;
       case 6: f.attributes.emplace_back(wire::text(field, reader, "attribute")); break;
       case 7: nodes.push_back(wire::text(field, reader, "node")); break;
       case 8: f.doc = wire::text(field, reader, "doc_string"); break;
-      case 9: opsets.insert(parse_opset(wire::text(field, reader, "opset_import"), source)); break;
+      case 9: add_opset(opsets, field, reader, source); break;
       case 10: f.domain = normal_domain(wire::text(field, reader, "domain")); break;
       case 11: defaults.push_back(wire::text(field, reader, "attribute_proto")); break;
       case 12: infos.push_back(wire::text(field, reader, "value_info")); break;
       case 13: f.overload = wire::text(field, reader, "overload"); break;
       case 14: f.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source)); break;
-      default: break;
+      case kDetailField: break;
+      default: unknown.append(field.raw); break;
     }
   }
   if (opsets.empty()) opsets = model_opsets;
+  if (defaults.size() > kMostAttributes) reader.fail(fmt::format("a function has {} attributes, more than {}", defaults.size(), kMostAttributes));
   try {
     GraphReader body(source, opsets, nullptr);
+    body.raw_fields() = std::move(unknown);
     for (std::string_view attribute : defaults) {
       std::string name;
-      AttrValue value = body.read_attribute(attribute, &name);
+      AttrValue value = body.read_attribute(attribute, name, body.raw_fields());
+      if (f.defaults.find(name) != nullptr) reader.fail(fmt::format("attribute \"{}\" is given twice", name));
       f.defaults.set(name, std::move(value));
     }
     f.body = body.read_function_body(inputs, outputs, nodes, infos);
   } catch (const Error& error) {
-    throw error.at(fmt::format("function \"{}.{}\"", f.domain, f.name));
+    throw error.at(fmt::format("function \"{}.{}\", file offset {}", f.domain, f.name, source.offset(message)));
   }
   return f;
 }
@@ -358,14 +373,14 @@ Model read(std::string_view bytes, Source& source, const std::string& name) {
   wire::Field field;
   while (reader.next(field)) {
     switch (field.number) {
-      case 1: model.ir_version = field.as_int(); break;
+      case 1: model.ir_version = wire::integer(field, reader, "ir_version"); break;
       case 2: model.producer_name = wire::text(field, reader, "producer_name"); break;
       case 3: model.producer_version = wire::text(field, reader, "producer_version"); break;
       case 4: model.domain = wire::text(field, reader, "domain"); break;
-      case 5: model.model_version = field.as_int(); break;
+      case 5: model.model_version = wire::integer(field, reader, "model_version"); break;
       case 6: model.doc = wire::text(field, reader, "doc_string"); break;
       case 7: graph = wire::text(field, reader, "graph"); has_graph = true; break;
-      case 8: opsets.insert(parse_opset(wire::text(field, reader, "opset_import"), source)); break;
+      case 8: add_opset(opsets, field, reader, source); break;
       case 14: model.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source)); break;
       case 25: functions.push_back(wire::text(field, reader, "functions")); break;
       default: model.raw_fields.append(field.raw); break;

@@ -4,6 +4,7 @@
 #include <format/onnx/onnx.h>
 #include <format/protobuf/wire.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +24,10 @@ struct Source {
   int depth = 0;
 
   wire::Reader reader(std::string_view message) const { return {message, base}; }
+  int64_t offset(std::string_view part) const noexcept { return part.data() == nullptr ? 0 : part.data() - base; }
   void spend_bytes(int64_t bytes, std::string_view what);
+  void spend_node(std::string_view what);
+  void spend_values(int64_t count, std::string_view name);
 };
 
 /// Counts nesting; throws Error(budget) past the limit.
@@ -42,12 +46,22 @@ struct NamedTensor {
   std::string name, doc;
   Metadata metadata;
   Value value;
+  std::string said;                                ///< wire bytes of name, text, metadata and unknown fields
 };
 
 NamedTensor parse_tensor(std::string_view message, Source& source);
-SparseValue parse_sparse_tensor(std::string_view message, Source& source, std::string* name);
-/// Dense form, zeros where nothing is said; Error(budget) past `budget` bytes.
-Value sparse_to_dense(const SparseValue& sparse, int64_t budget);
+struct NamedSparse {
+  SparseValue value;
+  std::string name;                                ///< that of its values
+  std::string said_values, said_indices;           ///< as NamedTensor::said
+};
+/// Shapes, number and range of the indices are checked.
+NamedSparse parse_sparse_tensor(std::string_view message, Source& source);
+/// Dense form, zeros where nothing is said. Error(budget) for one that is out of all proportion to what the file holds of it.
+Value sparse_to_dense(const SparseValue& sparse, Source& source);
+/// Reads an attribute; what AttrValue cannot hold of it goes to `details`. `graph` reads a body.
+AttrValue parse_attribute(std::string_view message, Source& source, std::string& name, std::string& details,
+                          const std::function<GraphPtr(std::string_view)>& graph);
 Type parse_type(std::string_view message, Source& source);
 std::pair<std::string, std::string> parse_entry(std::string_view message, const Source& source);
 

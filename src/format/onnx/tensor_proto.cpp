@@ -20,6 +20,18 @@ void Source::spend_bytes(int64_t bytes, std::string_view what) {
   tensor_bytes += bytes;
 }
 
+void Source::spend_node(std::string_view what) {
+  if (++nodes > limits.nodes) throw Error(Code::budget, fmt::format("the file has more than {} {}", limits.nodes, what), {}, "raise the limit if the file is trusted");
+}
+
+void Source::spend_values(int64_t count, std::string_view name) {
+  if (static_cast<int64_t>(name.size()) > limits.name_bytes) {
+    throw Error(Code::budget, fmt::format("a name has {} bytes; the limit is {}", name.size(), limits.name_bytes), fmt::format("file offset {}", offset(name)));
+  }
+  values += count;
+  if (values > limits.values) throw Error(Code::budget, fmt::format("the file has more than {} values", limits.values), {}, "raise the limit if the file is trusted");
+}
+
 std::pair<std::string, std::string> parse_entry(std::string_view message, const Source& source) {
   std::pair<std::string, std::string> entry;
   wire::Reader reader = source.reader(message);
@@ -104,56 +116,50 @@ Value raw_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t by
   return Value::copy_of(dtype, shape, t.raw.data(), t.raw.size());
 }
 
-template <class T>
-void check_count(const std::vector<T>& data, int64_t wanted, const std::string& name, std::string_view field) {
-  if (static_cast<int64_t>(data.size()) != wanted) {
-    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} numbers in {}, but its shape needs {}", name, data.size(), field, wanted));
+// The typed fields: which one holds which element type is fixed in onnx.proto. Counts are compared before memory is taken.
+struct Typed {
+  std::string_view field;
+  int64_t found = 0, wanted = 0;
+  const void* data = nullptr;
+  DType stored = DType::undefined;   ///< type of the elements that int64 numbers become; undefined: copied as they are
+};
+
+Typed typed_field(const RawTensor& t, DType dtype, int64_t count, int64_t bytes) {
+  auto size = [](const auto& list) { return static_cast<int64_t>(list.size()); };
+  switch (dtype) {
+    case DType::float32: return {"float_data", size(t.floats), count, t.floats.data()};
+    case DType::complex64: return {"float_data", size(t.floats), checked_mul(count, 2), t.floats.data()};
+    case DType::float64: return {"double_data", size(t.doubles), count, t.doubles.data()};
+    case DType::complex128: return {"double_data", size(t.doubles), checked_mul(count, 2), t.doubles.data()};
+    case DType::int64: return {"int64_data", size(t.int64s), count, t.int64s.data()};
+    case DType::uint32:
+    case DType::uint64: return {"uint64_data", size(t.uint64s), count, t.uint64s.data(), dtype};
+    case DType::int32: case DType::int16: case DType::int8: case DType::uint16: case DType::uint8: case DType::boolean:
+      return {"int32_data", size(t.int32s), count, t.int32s.data(), dtype};
+    case DType::float16:
+    case DType::bfloat16: return {"int32_data", size(t.int32s), count, t.int32s.data(), DType::uint16};   // bits in the low half
+    default: return {"int32_data", size(t.int32s), bytes, t.int32s.data(), DType::uint8};   // one packed byte per number
   }
 }
 
-// The typed fields: which one holds which element type is fixed in onnx.proto.
 Value typed_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name, Source& source) {
-  const int64_t count = shape.numel();
+  const Typed typed = typed_field(t, dtype, shape.numel(), bytes);
+  if (typed.found != typed.wanted) {
+    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} numbers in {}, but {}{} needs {}", name, typed.found, typed.field, dtype_name(dtype),
+                                             shape.str(), typed.wanted));
+  }
   source.spend_bytes(bytes, "tensor \"" + name + "\"");
   Value value = Value::tensor(dtype, shape);
-  auto* out = static_cast<std::byte*>(value.mutable_data());
-  switch (dtype) {
-    case DType::float32:
-    case DType::complex64:
-      check_count(t.floats, dtype == DType::float32 ? count : 2 * count, name, "float_data");
-      if (bytes > 0) std::memcpy(out, t.floats.data(), static_cast<size_t>(bytes));
-      break;
-    case DType::float64:
-    case DType::complex128:
-      check_count(t.doubles, dtype == DType::float64 ? count : 2 * count, name, "double_data");
-      if (bytes > 0) std::memcpy(out, t.doubles.data(), static_cast<size_t>(bytes));
-      break;
-    case DType::int64:
-      check_count(t.int64s, count, name, "int64_data");
-      if (bytes > 0) std::memcpy(out, t.int64s.data(), static_cast<size_t>(bytes));
-      break;
-    case DType::uint32:
-    case DType::uint64:
-      check_count(t.uint64s, count, name, "uint64_data");
-      store_i64(dtype, out, 0, count, t.uint64s.data());
-      break;
-    case DType::int32: case DType::int16: case DType::int8: case DType::uint16: case DType::uint8: case DType::boolean:
-      check_count(t.int32s, count, name, "int32_data");
-      store_i64(dtype, out, 0, count, t.int32s.data());
-      break;
-    case DType::float16: case DType::bfloat16:
-      check_count(t.int32s, count, name, "int32_data");   // bits of the element in the low 16 bits
-      store_i64(DType::uint16, out, 0, count, t.int32s.data());
-      break;
-    default:                                              // one packed byte per number: float8 and everything below a byte
-      check_count(t.int32s, bytes, name, "int32_data");
-      store_i64(DType::uint8, out, 0, bytes, t.int32s.data());
-  }
+  if (bytes == 0) return value;
+  if (typed.stored == DType::undefined) std::memcpy(value.mutable_data(), typed.data, static_cast<size_t>(bytes));
+  else store_i64(typed.stored, value.mutable_data(), 0, typed.wanted, static_cast<const int64_t*>(typed.data));
   return value;
 }
 
 Value string_tensor(const RawTensor& t, const Shape& shape, const std::string& name) {
-  check_count(t.strings, shape.numel(), name, "string_data");
+  if (static_cast<int64_t>(t.strings.size()) != shape.numel()) {
+    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} texts, but its shape {} needs {}", name, t.strings.size(), shape.str(), shape.numel()));
+  }
   auto strings = std::make_shared<Strings>();
   for (std::string_view s : t.strings) strings->push_back(s);
   return Value::strings(shape, std::move(strings));
@@ -169,21 +175,30 @@ NamedTensor parse_tensor(std::string_view message, Source& source) {
   while (reader.next(field)) {
     switch (field.number) {
       case 1: wire::append_varints(field, t.dims, reader); break;
-      case 2: t.type = field.as_int(); break;
+      case 2: t.type = wire::integer(field, reader, "data_type"); break;
       case 3: reader.fail("a tensor in segments is not supported");
       case 4: wire::append_floats(field, t.floats, reader); break;
       case 5: wire::append_varints(field, t.int32s, reader); break;
       case 6: t.strings.push_back(wire::text(field, reader, "string_data")); break;
       case 7: wire::append_varints(field, t.int64s, reader); break;
-      case 8: result.name = wire::text(field, reader, "name"); break;
+      case 8:
+        result.name = wire::text(field, reader, "name");
+        result.said.append(field.raw);
+        break;
       case 9: t.raw = wire::text(field, reader, "raw_data"); t.has_raw = true; break;
       case 10: wire::append_doubles(field, t.doubles, reader); break;
       case 11: wire::append_varints(field, t.uint64s, reader); break;
-      case 12: result.doc = wire::text(field, reader, "doc_string"); break;
+      case 12:
+        result.doc = wire::text(field, reader, "doc_string");
+        result.said.append(field.raw);
+        break;
       case 13: t.external_data.push_back(parse_entry(wire::text(field, reader, "external_data"), source)); break;
-      case 14: t.external = field.as_int() == 1; break;
-      case 16: result.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source)); break;
-      default: break;
+      case 14: t.external = wire::integer(field, reader, "data_location") == 1; break;
+      case 16:
+        result.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source));
+        result.said.append(field.raw);
+        break;
+      default: result.said.append(field.raw);
     }
   }
   const DType dtype = checked_type(t.type, result.name);
@@ -202,27 +217,6 @@ NamedTensor parse_tensor(std::string_view message, Source& source) {
   return result;
 }
 
-SparseValue parse_sparse_tensor(std::string_view message, Source& source, std::string* name) {
-  SparseValue sparse;
-  std::vector<int64_t> dims;
-  wire::Reader reader = source.reader(message);
-  wire::Field field;
-  while (reader.next(field)) {
-    if (field.number == 1) {
-      NamedTensor values = parse_tensor(wire::text(field, reader, "values"), source);
-      if (name != nullptr) *name = values.name;
-      sparse.values = std::move(values.value);
-    } else if (field.number == 2) {
-      sparse.indices = parse_tensor(wire::text(field, reader, "indices"), source).value;
-    } else if (field.number == 3) {
-      wire::append_varints(field, dims, reader);
-    }
-  }
-  if (checked_numel(dims) < 0) reader.fail("a sparse tensor has an impossible shape");
-  sparse.shape = Shape(dims);
-  return sparse;
-}
-
 namespace {
 
 Dims parse_shape(std::string_view message, Source& source) {
@@ -236,7 +230,10 @@ Dims parse_shape(std::string_view message, Source& source) {
     wire::Field part;
     while (inner.next(part)) {
       // A negative number is how some exporters write an unknown extent.
-      if (part.number == 1) dim = part.as_int() < 0 ? Dim::unknown() : Dim(part.as_int());
+      if (part.number == 1) {
+        const int64_t extent = wire::integer(part, inner, "dim_value");
+        dim = extent < 0 ? Dim::unknown() : Dim(extent);
+      }
       if (part.number == 2) {
         const std::string_view symbol = wire::text(part, inner, "dim_param");
         dim = symbol.empty() ? Dim::unknown() : Dim::symbol(symbol);
@@ -248,14 +245,19 @@ Dims parse_shape(std::string_view message, Source& source) {
   return dims;
 }
 
+DType parse_element_type(const wire::Field& field, const wire::Reader& reader) {
+  const int64_t type = wire::integer(field, reader, "elem_type");
+  if (type < 0 || type >= kDTypeCount) reader.fail(fmt::format("element type {} does not exist", type));
+  return static_cast<DType>(type);
+}
+
 Type parse_tensor_type(std::string_view message, Source& source) {
   Type type = Type::tensor(DType::undefined);
   wire::Reader reader = source.reader(message);
   wire::Field field;
   while (reader.next(field)) {
     if (field.number == 1) {
-      if (field.as_int() < 0 || field.as_int() >= kDTypeCount) reader.fail(fmt::format("element type {} does not exist", field.as_int()));
-      type.dtype = static_cast<DType>(field.as_int());
+      type.dtype = parse_element_type(field, reader);
     } else if (field.number == 2) {
       type.has_rank = true;
       type.dims = parse_shape(wire::text(field, reader, "shape"), source);
@@ -270,7 +272,7 @@ Type parse_map_type(std::string_view message, Source& source) {
   wire::Reader reader = source.reader(message);
   wire::Field field;
   while (reader.next(field)) {
-    if (field.number == 1) key = field.value < kDTypeCount ? static_cast<DType>(field.value) : DType::undefined;
+    if (field.number == 1) key = parse_element_type(field, reader);
     if (field.number == 2) value = parse_type(wire::text(field, reader, "value_type"), source);
   }
   return Type::map(key, std::move(value));

@@ -1,6 +1,5 @@
 // Values as the test cases of the onnx package store them: TensorProto, SequenceProto, OptionalProto (onnx-data.proto); and back.
-#include <core/convert.h>
-#include <fmt/format.h>
+#include <format/onnx/proto.h>
 #include <format/onnx/source.h>
 
 namespace chorus::onnx {
@@ -59,16 +58,9 @@ Value read_value(std::string_view bytes, const Type& type, std::shared_ptr<const
 }
 
 std::string write_tensor(const Value& value, std::string_view name) {
-  wire::Writer w;
-  for (int64_t d : value.shape()) w.integer(1, d);
-  w.integer(2, static_cast<int64_t>(value.dtype()));
-  if (value.dtype() == DType::string) {
-    for (int64_t i = 0; i < value.strings().size(); ++i) w.bytes(6, value.strings()[i]);
-  } else {
-    w.bytes(9, std::string_view(static_cast<const char*>(value.data()), static_cast<size_t>(dtype_bytes(value.dtype(), value.numel()))));
-  }
+  wire::Writer w = tensor_message(value);
   w.text(8, name);
-  return w.take();
+  return w.str();
 }
 
 }  // namespace chorus::onnx

@@ -82,6 +82,7 @@ void append_varints(const Field& field, std::vector<int64_t>& out, const Reader&
     for (;;) {
       if (at == rest.size() || shift > 63) reader.fail("a packed number is cut off");
       const auto byte = static_cast<uint8_t>(rest[at++]);
+      if (shift == 63 && byte > 1) reader.fail("a number has more than 64 bits");
       value |= static_cast<uint64_t>(byte & 127) << shift;
       shift += 7;
       if (byte < 128) break;
@@ -110,16 +111,31 @@ void append_fixed(const Field& field, std::vector<T>& out, const Reader& reader,
 void append_floats(const Field& field, std::vector<float>& out, const Reader& reader) { append_fixed(field, out, reader, WireType::fixed32); }
 void append_doubles(const Field& field, std::vector<double>& out, const Reader& reader) { append_fixed(field, out, reader, WireType::fixed64); }
 
-void Writer::packed_integers(int number, std::span<const int64_t> values) {
-  Writer inner;
-  for (int64_t v : values) inner.raw_varint(static_cast<uint64_t>(v));
-  bytes(number, inner.out_);
+int64_t integer(const Field& field, const Reader& reader, std::string_view name) {
+  want(field, WireType::varint, reader, name);
+  return field.as_int();
 }
 
-void Writer::packed_reals(int number, std::span<const float> values) {
+void Writer::borrowed(int number, std::string_view content) {
   tag(number, WireType::bytes);
-  raw_varint(values.size() * 4);
-  append(values.data(), values.size() * 4);
+  raw_varint(content.size());
+  pieces_.push_back({out_.size(), content});
+  borrowed_bytes_ += static_cast<int64_t>(content.size());
+}
+
+void Writer::message(int number, const Writer& inner) {
+  tag(number, WireType::bytes);
+  raw_varint(static_cast<uint64_t>(inner.size()));
+  for (const Piece& piece : inner.pieces_) pieces_.push_back({out_.size() + piece.at, piece.content});
+  borrowed_bytes_ += inner.borrowed_bytes_;
+  out_.append(inner.out_);
+}
+
+std::string Writer::str() const {
+  std::string result;
+  result.reserve(static_cast<size_t>(size()));
+  pieces([&](std::string_view part) { result.append(part); });
+  return result;
 }
 
 }  // namespace chorus::wire

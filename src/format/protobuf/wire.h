@@ -55,7 +55,10 @@ void append_doubles(const Field& field, std::vector<double>& out, const Reader& 
 std::string_view text(const Field& field, const Reader& reader, std::string_view name);
 void want(const Field& field, WireType type, const Reader& reader, std::string_view name);
 
-/// Builds a message.
+/// A number; throws with the field's name for another wire type.
+int64_t integer(const Field& field, const Reader& reader, std::string_view name);
+
+/// Builds a message. Large contents can be borrowed: they are copied when the message is taken or passed on, not before.
 class Writer {
  public:
   void varint(int number, uint64_t value) {
@@ -63,9 +66,13 @@ class Writer {
     raw_varint(value);
   }
   void integer(int number, int64_t value) { varint(number, static_cast<uint64_t>(value)); }
+  /// Proto3-style: nothing is written for 0.
+  void nonzero(int number, int64_t value) {
+    if (value != 0) integer(number, value);
+  }
   void real(int number, float value) {
     tag(number, WireType::fixed32);
-    append(&value, 4);
+    out_.append(reinterpret_cast<const char*>(&value), 4);
   }
   void bytes(int number, std::string_view content) {
     tag(number, WireType::bytes);
@@ -76,18 +83,31 @@ class Writer {
   void text(int number, std::string_view content) {
     if (!content.empty()) bytes(number, content);
   }
-  void packed_integers(int number, std::span<const int64_t> values);
-  void packed_reals(int number, std::span<const float> values);
+  /// `content` must stay until the message has been taken.
+  void borrowed(int number, std::string_view content);
+  void message(int number, const Writer& inner);
   void raw(std::string_view fields) { out_.append(fields); }
-  /// The header of a length-delimited field whose content the caller writes elsewhere.
-  void begin_bytes(int number, uint64_t length) {
-    tag(number, WireType::bytes);
-    raw_varint(length);
+
+  int64_t size() const noexcept { return static_cast<int64_t>(out_.size()) + borrowed_bytes_; }
+  bool empty() const noexcept { return size() == 0; }
+  std::string str() const;
+  /// The message in order, piece by piece.
+  template <class Sink>
+  void pieces(Sink&& sink) const {
+    size_t at = 0;
+    for (const Piece& piece : pieces_) {
+      sink(std::string_view(out_).substr(at, piece.at - at));
+      sink(piece.content);
+      at = piece.at;
+    }
+    sink(std::string_view(out_).substr(at));
   }
-  const std::string& str() const noexcept { return out_; }
-  std::string take() { return std::move(out_); }
 
  private:
+  struct Piece {
+    size_t at;                       ///< in out_: the content stands before this byte
+    std::string_view content;
+  };
   void tag(int number, WireType type) { raw_varint(static_cast<uint64_t>(number) << 3 | static_cast<uint64_t>(type)); }
   void raw_varint(uint64_t value) {
     while (value >= 128) {
@@ -96,8 +116,9 @@ class Writer {
     }
     out_.push_back(static_cast<char>(value));
   }
-  void append(const void* data, size_t n) { out_.append(static_cast<const char*>(data), n); }
   std::string out_;
+  std::vector<Piece> pieces_;
+  int64_t borrowed_bytes_ = 0;
 };
 
 }  // namespace chorus::wire

@@ -1,0 +1,163 @@
+// Writing a model at another operator set: every node steps up or down through the versions of its row.
+#include <fmt/format.h>
+#include <format/onnx/writer.h>
+#include <graph/infer.h>
+#include <graph/passes/bodies.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace chorus::onnx {
+namespace {
+
+constexpr int kMostGenerations = 32;   // nodes put in place of nodes put in place …
+
+class Converter {
+ public:
+  Converter(const Opsets& opsets, int opset) : opsets_(opsets), opset_(opset) {}
+  /// Returns the number of changes.
+  int run(Graph& graph, int depth);
+
+ private:
+  int wanted(const Node& n) const {
+    if (n.domain.empty()) return n.op->version_index(opset_);
+    const auto opset = opsets_.find(n.domain);
+    return n.op->version_index(opset == opsets_.end() ? newest_opset(n.domain) : opset->second);
+  }
+  int convert(Graph& graph, NodeId id, int depth);
+  void step_up(Graph& graph, NodeId id);
+  bool step_down(Graph& graph, NodeId id, std::string& reason);
+  bool decompose(Graph& graph, NodeId id, std::string& reason);
+  [[noreturn]] void refuse(const Graph& graph, NodeId id, const std::string& reason) const {
+    const Node& n = graph.node(id);
+    throw Error(Code::unsupported, fmt::format("{} cannot be written at operator set {}: {}", n.type, opset_, reason), graph.where(id),
+                "ask for a newer operator set");
+  }
+
+  const Opsets& opsets_;
+  int opset_;
+};
+
+void Converter::step_up(Graph& graph, NodeId id) {
+  Node& n = graph.node(id);
+  const auto step = n.op->versions[static_cast<size_t>(n.version)].to_next;
+  if (step == nullptr) {
+    ++n.version;
+    return;
+  }
+  std::string reason;
+  if (!Expander::expand(graph, id, step, &reason)) refuse(graph, id, reason);
+}
+
+// Down by the row's own rule, else as it is where the newer version is a pure extension of which the node makes no use.
+bool Converter::step_down(Graph& graph, NodeId id, std::string& reason) {
+  Node& n = graph.node(id);
+  const Version& older = n.op->versions[static_cast<size_t>(n.version) - 1];
+  if (older.to_previous != nullptr) return Expander::expand(graph, id, older.to_previous, &reason);
+  if (older.to_next != nullptr) {
+    reason = fmt::format("version {} means something else than version {}", n.op->versions[static_cast<size_t>(n.version)].since, older.since);
+    return false;
+  }
+  const Schema& from = n.schema();
+  const Schema& to = n.op->schema(n.version - 1);
+  const Attributes kept = n.attributes;
+  for (const auto& item : kept.items()) {
+    const Attr* attr = from.attribute(item.name);
+    if (to.attribute(item.name) == nullptr && attr != nullptr && attr->fallback == item.value) n.attributes.erase(item.name);
+  }
+  --n.version;
+  try {
+    check_node(graph, n, id);
+    return true;
+  } catch (const Error& error) {
+    reason = error.message();
+    ++n.version;
+    n.attributes = kept;
+    return false;
+  }
+}
+
+// By simpler operators, for which the newest version of the node is needed.
+bool Converter::decompose(Graph& graph, NodeId id, std::string& reason) {
+  const auto* rule = std::get_if<Decompose>(&graph.node(id).op->meaning);
+  if (rule == nullptr || *rule == nullptr) return false;
+  while (graph.node(id).alive && graph.node(id).version + 1 < static_cast<int>(graph.node(id).op->versions.size())) step_up(graph, id);
+  return !graph.node(id).alive || Expander::expand(graph, id, *rule, &reason);
+}
+
+int Converter::convert(Graph& graph, NodeId id, int depth) {
+  if (graph.node(id).op == nullptr) {
+    if (graph.node(id).domain.empty()) refuse(graph, id, "the operator is not known");
+    return 0;   // of a domain of its own, whose operator set stays
+  }
+  int changes = 0;
+  if (passes::has_bodies(graph.node(id))) {
+    changes += passes::change_bodies(graph, id, passes::BodyTypes::by_node, [&](Graph& body) { return run(body, depth + 1); });
+  }
+  infer_node(graph, id);   // steps ask for the types of operands and outputs
+  while (graph.node(id).alive) {
+    const int want = wanted(graph.node(id)), have = graph.node(id).version;
+    if (want == have) break;
+    ++changes;
+    std::string reason = want < 0 ? "it is younger" : "";
+    if (want > have) step_up(graph, id);
+    else if ((want < 0 || !step_down(graph, id, reason)) && !decompose(graph, id, reason)) refuse(graph, id, reason);
+  }
+  return changes;
+}
+
+int Converter::run(Graph& graph, int depth) {
+  if (depth > 64) throw Error(Code::budget, "bodies are nested deeper than 64");
+  int changes = 0;
+  graph.checks.clear();
+  std::unordered_map<NodeId, int> generation;
+  for (NodeId start : graph.order()) {
+    NodeId next = graph.node_capacity();
+    for (NodeId id = start;; id = next++) {
+      if (graph.node(id).alive) {
+        const NodeId before = graph.node_capacity();
+        const int age = generation[id];
+        if (age > kMostGenerations) refuse(graph, id, "its rules go round in a circle");
+        changes += convert(graph, id, depth);
+        for (NodeId made = before; made < graph.node_capacity(); ++made) generation[made] = age + 1;
+      }
+      if (next >= graph.node_capacity()) break;
+    }
+  }
+  return changes;
+}
+
+}  // namespace
+
+std::shared_ptr<const Graph> graph_at_opset(const Model& model, int opset) {
+  auto graph = std::make_shared<Graph>(*model.graph);
+  std::unordered_map<std::string, Type> declared;
+  std::unordered_map<std::string, bool> unused;
+  for (ValueId id = 0; id < graph->value_capacity(); ++id) {
+    const GraphValue& v = graph->value(id);
+    if (!v.alive) continue;
+    if (v.declared || v.is_input) declared.emplace(v.name, v.type);
+    if (v.is_constant() && v.uses.empty()) unused.emplace(v.name, true);
+  }
+  PassContext context;
+  context.functions = &model.functions;
+  passes::close_bodies(*graph, context);
+  passes::inline_functions(*graph, context);
+  name_input_dims(*graph);
+  const Opsets opsets = graph->opsets;
+  Converter(opsets, opset).run(*graph, 0);
+  for (ValueId id = 0; id < graph->value_capacity(); ++id) {
+    GraphValue& v = graph->value(id);
+    if (!v.alive) continue;
+    // The names that inference gave to unknown dimensions are not the file's.
+    if (const auto type = declared.find(v.name); type != declared.end()) v.type = type->second;
+    if (v.is_constant() && !v.is_input && v.uses.empty() && !graph->is_output(id) && unused.count(v.name) == 0) graph->remove_value(id);
+  }
+  if (graph->opsets.count("") != 0 || model.graph->opsets.empty()) graph->opsets[""] = opset;
+  else for (NodeId id = 0; id < graph->node_capacity(); ++id) {
+    if (graph->node(id).alive && graph->node(id).domain.empty()) graph->opsets[""] = opset;
+  }
+  return graph;
+}
+
+}  // namespace chorus::onnx
