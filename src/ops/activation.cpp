@@ -22,7 +22,9 @@ Expansion selu_1(OpBuilder& b) {
 
 /// Limits became operands; one that is not given does not limit.
 Expansion clip_6(OpBuilder& b) {
-  const auto limit = [&](std::string_view name) { return b.attrs().given(name) ? scalar_like(b, b.in(0), b.attrs().real(name)) : Ref{}; };
+  const auto limit = [&](std::string_view name) {
+    return b.attrs().given(name) ? scalar_like(b, b.in(0), b.attrs().real(name)) : Ref{};
+  };
   const Ref low = limit("min"), high = limit("max");
   next_version(b);
   return b.op("Clip", {b.in(0), low, high});
@@ -57,13 +59,19 @@ Ref like(OpBuilder& b, double v) { return scalar_like(b, b.in(0), v); }
 
 Expansion relu_meaning(OpBuilder& b) { return b.op("Max", {b.in(0), like(b, 0)}); }
 /// x where x ≥ 0 (or NaN), f(x) below.
-Expansion below_zero(OpBuilder& b, Ref below) { return b.op("Where", {b.op("Less", {b.in(0), like(b, 0)}), below, b.in(0)}); }
-Expansion leaky_relu_meaning(OpBuilder& b) { return below_zero(b, b.op("Mul", {b.in(0), like(b, b.attrs().real("alpha"))})); }
+Expansion below_zero(OpBuilder& b, Ref below) {
+  return b.op("Where", {b.op("Less", {b.in(0), like(b, 0)}), below, b.in(0)});
+}
+Expansion leaky_relu_meaning(OpBuilder& b) {
+  return below_zero(b, b.op("Mul", {b.in(0), like(b, b.attrs().real("alpha"))}));
+}
 /// exp(x) - 1, computed on min(x, 0) so that no infinity arises in what is not selected.
 Ref exp_minus_one(OpBuilder& b, Ref x) {
   return b.op("Sub", {b.op("Exp", {b.op("Min", {x, like(b, 0)})}), like(b, 1)});
 }
-Expansion elu_meaning(OpBuilder& b) { return below_zero(b, b.op("Mul", {exp_minus_one(b, b.in(0)), like(b, b.attrs().real("alpha"))})); }
+Expansion elu_meaning(OpBuilder& b) {
+  return below_zero(b, b.op("Mul", {exp_minus_one(b, b.in(0)), like(b, b.attrs().real("alpha"))}));
+}
 Expansion selu_meaning(OpBuilder& b) {
   const Ref below = b.op("Mul", {exp_minus_one(b, b.in(0)), like(b, b.attrs().real("alpha"))});
   const Ref x = b.op("Where", {b.op("Less", {b.in(0), like(b, 0)}), below, b.in(0)});
@@ -73,13 +81,17 @@ Expansion celu_meaning(OpBuilder& b) {
   const Ref alpha = like(b, b.attrs().real("alpha"));
   return below_zero(b, b.op("Mul", {exp_minus_one(b, b.op("Div", {b.in(0), alpha})), alpha}));
 }
-Ref sigmoid(OpBuilder& b, Ref x) { return b.op("Div", {like(b, 1), b.op("Add", {b.op("Exp", {b.op("Neg", {x})}), like(b, 1)})}); }
+Ref sigmoid(OpBuilder& b, Ref x) {
+  return b.op("Div", {like(b, 1), b.op("Add", {b.op("Exp", {b.op("Neg", {x})}), like(b, 1)})});
+}
 Expansion sigmoid_meaning(OpBuilder& b) { return sigmoid(b, b.in(0)); }
 Ref hard_sigmoid(OpBuilder& b, double alpha, double beta) {
   const Ref line = b.op("Add", {b.op("Mul", {b.in(0), like(b, alpha)}), like(b, beta)});
   return b.op("Max", {b.op("Min", {line, like(b, 1)}), like(b, 0)});
 }
-Expansion hard_sigmoid_meaning(OpBuilder& b) { return hard_sigmoid(b, b.attrs().real("alpha"), b.attrs().real("beta")); }
+Expansion hard_sigmoid_meaning(OpBuilder& b) {
+  return hard_sigmoid(b, b.attrs().real("alpha"), b.attrs().real("beta"));
+}
 Expansion hard_swish_meaning(OpBuilder& b) { return b.op("Mul", {b.in(0), hard_sigmoid(b, 1.0 / 6, 0.5)}); }
 /// log(1 + exp(-|x|)) + max(x, 0): no overflow.
 Ref softplus(OpBuilder& b) {
@@ -87,7 +99,9 @@ Ref softplus(OpBuilder& b) {
   return b.op("Add", {b.op("Log", {b.op("Add", {small, like(b, 1)})}), b.op("Max", {b.in(0), like(b, 0)})});
 }
 Expansion softplus_meaning(OpBuilder& b) { return softplus(b); }
-Expansion softsign_meaning(OpBuilder& b) { return b.op("Div", {b.in(0), b.op("Add", {b.op("Abs", {b.in(0)}), like(b, 1)})}); }
+Expansion softsign_meaning(OpBuilder& b) {
+  return b.op("Div", {b.in(0), b.op("Add", {b.op("Abs", {b.in(0)}), like(b, 1)})});
+}
 Expansion thresholded_meaning(OpBuilder& b) {
   return b.op("Where", {b.op("Less", {like(b, b.attrs().real("alpha")), b.in(0)}), b.in(0), like(b, 0)});
 }
@@ -130,7 +144,8 @@ Expansion clip_meaning(OpBuilder& b) {
 
 void infer_gelu(ShapeContext& ctx) {
   const auto how = ctx.attrs().string("approximate");
-  if (how != "none" && how != "tanh") ctx.fail(Code::bad_input, fmt::format("approximate '{}' is neither 'none' nor 'tanh'", how));
+  if (how != "none" && how != "tanh")
+    ctx.fail(Code::bad_input, fmt::format("approximate '{}' is neither 'none' nor 'tanh'", how));
   infer_same(ctx);
 }
 
@@ -139,7 +154,8 @@ void infer_clip(ShapeContext& ctx) {
   for (int i = 1; i <= 2; ++i) {
     if (!ctx.has_input(i)) continue;
     const int64_t n = known_count(ctx, i);
-    if (n >= 0 && n != 1) ctx.fail(Code::shape, fmt::format("operand {} is {}, a scalar is needed", i, ctx.input(i).str()));
+    if (n >= 0 && n != 1)
+      ctx.fail(Code::shape, fmt::format("operand {} is {}, a scalar is needed", i, ctx.input(i).str()));
   }
   infer_same(ctx);
 }
@@ -169,7 +185,8 @@ void infer_swiglu(ShapeContext& ctx) {
   const Type& b = tensor_input(ctx, 1);
   if (!y.has_rank || !b.has_rank) return ctx.set_output(0, y.has_rank ? y : b);
   require_rank(ctx, 1, y.rank());
-  for (size_t i = 0; i < y.dims.size(); ++i) y.dims[i] = ctx.require_equal(y.dims[i], b.dims[i], fmt::format("axis {} of A and B", i));
+  for (size_t i = 0; i < y.dims.size(); ++i)
+    y.dims[i] = ctx.require_equal(y.dims[i], b.dims[i], fmt::format("axis {} of A and B", i));
   ctx.set_output(0, std::move(y));
 }
 
@@ -223,7 +240,8 @@ constexpr Version kSigmoid[] = {
     {13, "(T X) -> (T Y); T = floats"},
 };
 constexpr Version kHardSigmoid[] = {
-    {1, "(T X) -> (T Y) {alpha: float = 0.2, beta: float = 0.5, consumed_inputs: ints}; T = ieee", drop_consumed_inputs},
+    {1, "(T X) -> (T Y) {alpha: float = 0.2, beta: float = 0.5, consumed_inputs: ints}; T = ieee",
+     drop_consumed_inputs},
     {6, "(T X) -> (T Y) {alpha: float = 0.2, beta: float = 0.5}; T = ieee"},
     {22, "(T X) -> (T Y) {alpha: float = 0.2, beta: float = 0.5}; T = floats"},
 };
@@ -272,21 +290,26 @@ constexpr Version kClip[] = {
     {13, "(T input, T? min !d, T? max !d) -> (T output); T = num bf16"},
 };
 constexpr Version kDropout[] = {
-    {1, "(T data) -> (T output, T? mask) {consumed_inputs: ints, is_test: int = 0, ratio: float = 0.5}; T = "
-        "ieee", drop_consumed_inputs},
+    {1,
+     "(T data) -> (T output, T? mask) {consumed_inputs: ints, is_test: int = 0, ratio: float = 0.5}; T = "
+     "ieee",
+     drop_consumed_inputs},
     {6, "(T data) -> (T output, T? mask) {is_test: int = 0, ratio: float = 0.5}; T = ieee", dropout_6},
     {7, "(T data) -> (T output, T? mask) {ratio: float = 0.5}; T = ieee", dropout_7},
     {10, "(T data) -> (T output, T1? mask) {ratio: float = 0.5}; T = ieee; T1 = bool", dropout_10},
-    {12, "(T data, T1? ratio, T2? training_mode) -> (T output, T2? mask) {seed: int}; T = ieee; T1 = ieee; T2 "
-         "= bool"},
-    {13, "(T data, T1? ratio !d, T2? training_mode !d) -> (T output, T2? mask !d) {seed: int}; T = floats; T1 "
-         "= ieee; T2 = bool"},
-    {22, "(T data, T1? ratio !d, T2? training_mode !d) -> (T output, T2? mask !d) {seed: int}; T = floats f8; "
-         "T1 = floats f8; T2 = bool"},
+    {12,
+     "(T data, T1? ratio, T2? training_mode) -> (T output, T2? mask) {seed: int}; T = ieee; T1 = ieee; T2 "
+     "= bool"},
+    {13,
+     "(T data, T1? ratio !d, T2? training_mode !d) -> (T output, T2? mask !d) {seed: int}; T = floats; T1 "
+     "= ieee; T2 = bool"},
+    {22,
+     "(T data, T1? ratio !d, T2? training_mode !d) -> (T output, T2? mask !d) {seed: int}; T = floats f8; "
+     "T1 = floats f8; T2 = bool"},
 };
 
-consteval OpDef activation(std::string_view name, std::string_view cpp, std::span<const Version> versions, Decompose meaning,
-                           std::string_view grid, std::string_view doc) {
+consteval OpDef activation(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                           Decompose meaning, std::string_view grid, std::string_view doc) {
   OpDef d;
   d.name = name;
   d.api = {cpp, Form::function, Promote::same_type};
@@ -301,7 +324,8 @@ consteval OpDef activation(std::string_view name, std::string_view cpp, std::spa
   d.doc = doc;
   return row(d);
 }
-consteval OpDef with(OpDef d, void (*infer)(ShapeContext&), void (*value)(ShapeContext&), Cost (*cost)(const CostContext&), double ulp) {
+consteval OpDef with(OpDef d, void (*infer)(ShapeContext&), void (*value)(ShapeContext&),
+                     Cost (*cost)(const CostContext&), double ulp) {
   d.infer = infer;
   d.value = value;
   d.cost = cost;
@@ -310,41 +334,65 @@ consteval OpDef with(OpDef d, void (*infer)(ShapeContext&), void (*value)(ShapeC
 }
 
 constexpr OpDef kRows[] = {
-    with(activation("Relu", "relu", kRelu, relu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; i8{-128,0,127}; f32{-inf}; f32[2] consumed_inputs=[0] v=1", "max(x, 0)."), infer_same, relu_value,
-         cost_elementwise, 0),
-    with(activation("LeakyRelu", "leaky_relu", kLeakyRelu, leaky_relu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=0.3", "x where x ≥ 0, alpha · x below."),
+    with(activation("Relu", "relu", kRelu, relu_meaning,
+                    "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; i8{-128,0,127}; f32{-inf}; "
+                    "f32[2] consumed_inputs=[0] v=1",
+                    "max(x, 0)."),
+         infer_same, relu_value, cost_elementwise, 0),
+    with(activation("LeakyRelu", "leaky_relu", kLeakyRelu, leaky_relu_meaning,
+                    "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=0.3",
+                    "x where x ≥ 0, alpha · x below."),
          infer_same, nullptr, cost_elementwise, 1),
-    activation("Elu", "elu", kElu, elu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=0.3", "x where x ≥ 0, alpha · (exp(x) - 1) below."),
-    activation("Selu", "selu", kSelu, selu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=2.0 gamma=3.0; f32[3] v=1",
-               "gamma · x where x ≥ 0, gamma · alpha · (exp(x) - 1) below."),
-    activation("Celu", "celu", kCelu, celu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=2.0", "max(x, 0) + min(alpha · (exp(x / alpha) - 1), 0)."),
-    activation("Sigmoid", "sigmoid", kSigmoid, sigmoid_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; bf16[3]", "1 / (1 + exp(-x))."),
-    with(activation("HardSigmoid", "hard_sigmoid", kHardSigmoid, hard_sigmoid_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=0.5 beta=0.6",
+    activation("Elu", "elu", kElu, elu_meaning,
+               "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=0.3",
+               "x where x ≥ 0, alpha · (exp(x) - 1) below."),
+    activation(
+        "Selu", "selu", kSelu, selu_meaning,
+        "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=2.0 gamma=3.0; f32[3] v=1",
+        "gamma · x where x ≥ 0, gamma · alpha · (exp(x) - 1) below."),
+    activation("Celu", "celu", kCelu, celu_meaning,
+               "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=2.0",
+               "max(x, 0) + min(alpha · (exp(x / alpha) - 1), 0)."),
+    activation("Sigmoid", "sigmoid", kSigmoid, sigmoid_meaning,
+               "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; bf16[3]", "1 / (1 + exp(-x))."),
+    with(activation("HardSigmoid", "hard_sigmoid", kHardSigmoid, hard_sigmoid_meaning,
+                    "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; f32[4] alpha=0.5 beta=0.6",
                     "alpha · x + beta, cut to [0, 1]."),
          infer_same, nullptr, cost_elementwise, 1),
-    with(activation("HardSwish", "hard_swish", kHardSwish, hard_swish_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,0,-90,90}",
+    with(activation("HardSwish", "hard_swish", kHardSwish, hard_swish_meaning,
+                    "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,0,-90,90}",
                     "x · (x / 6 + 1/2 cut to [0, 1])."),
          infer_same, nullptr, cost_elementwise, 2),
     []() consteval {
-      OpDef d = activation("Tanh", "tanh", kTanh, relu_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; bf16[3]; f32{-inf,-0}", "Hyperbolic tangent of x.");
+      OpDef d = activation("Tanh", "tanh", kTanh, relu_meaning,
+                           "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}; bf16[3]; f32{-inf,-0}",
+                           "Hyperbolic tangent of x.");
       d.meaning = Meaning{Primitive{"its formula by exponentials loses precision near 0"}};
       d.api.promote = Promote::to_float;
       return row(d);
     }(),
-    activation("Softplus", "softplus", kSoftplus, softplus_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}", "log(1 + exp(x)), without overflow."),
-    with(activation("Softsign", "softsign", kSoftsign, softsign_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,0,-90,90}",
-                    "x / (1 + |x|)."),
+    activation("Softplus", "softplus", kSoftplus, softplus_meaning,
+               "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{inf,nan,0,-90,90}",
+               "log(1 + exp(x)), without overflow."),
+    with(activation("Softsign", "softsign", kSoftsign, softsign_meaning,
+                    "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,0,-90,90}", "x / (1 + |x|)."),
          infer_same, nullptr, cost_elementwise, 1),
-    with(activation("ThresholdedRelu", "thresholded_relu", kThresholdedRelu, thresholded_meaning, "f32[2,3,4]; f64[3] alpha=0.5; f16[5]; f32[]; f32[0,3]",
-                    "x where x > alpha, 0 elsewhere."),
+    with(activation("ThresholdedRelu", "thresholded_relu", kThresholdedRelu, thresholded_meaning,
+                    "f32[2,3,4]; f64[3] alpha=0.5; f16[5]; f32[]; f32[0,3]", "x where x > alpha, 0 elsewhere."),
          infer_same, nullptr, cost_elementwise, 0),
-    with(activation("Gelu", "gelu", kGelu, gelu_meaning, "f32[2,3,4]; f64[3]; f32[5] approximate='tanh'; f64[5] approximate='tanh'; f32[]; f32[0,3]; f32{nan,90}",
-                    "x · Φ(x) with the normal distribution's Φ: x/2 · (1 + erf(x / √2)); with approximate='tanh': x/2 · (1 + tanh(√(2/π) · "
-                    "(x + 0.044715 x³)))."),
+    with(activation(
+             "Gelu", "gelu", kGelu, gelu_meaning,
+             "f32[2,3,4]; f64[3]; f32[5] approximate='tanh'; f64[5] approximate='tanh'; f32[]; f32[0,3]; f32{nan,90}",
+             "x · Φ(x) with the normal distribution's Φ: x/2 · (1 + erf(x / √2)); with approximate='tanh': x/2 · (1 + "
+             "tanh(√(2/π) · "
+             "(x + 0.044715 x³)))."),
          infer_gelu, nullptr, cost_transcendental, 4),
-    activation("Mish", "mish", kMish, mish_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,90}", "x · tanh(log(1 + exp(x)))."),
-    activation("Swish", "swish", kSwish, swish_meaning, "f32[2,3,4]; f64[3]; f32[4] alpha=2.0; f32[]; f32[0,3]; f32{nan,90}", "x · sigmoid(alpha · x)."),
-    with(activation("SwiGLU", "swiglu", kSwiGLU, swiglu_meaning, "f32[2,3,4] f32[2,3,4]; f64[3] f64[3] alpha=2.0; f16[5] f16[5]; f32[] f32[]; f32[0,3] f32[0,3]",
+    activation("Mish", "mish", kMish, mish_meaning, "f32[2,3,4]; f64[3]; f16[5]; f32[]; f32[0,3]; f32{nan,90}",
+               "x · tanh(log(1 + exp(x)))."),
+    activation("Swish", "swish", kSwish, swish_meaning,
+               "f32[2,3,4]; f64[3]; f32[4] alpha=2.0; f32[]; f32[0,3]; f32{nan,90}", "x · sigmoid(alpha · x)."),
+    with(activation("SwiGLU", "swiglu", kSwiGLU, swiglu_meaning,
+                    "f32[2,3,4] f32[2,3,4]; f64[3] f64[3] alpha=2.0; f16[5] f16[5]; f32[] f32[]; f32[0,3] f32[0,3]",
                     "a · sigmoid(alpha · a) · b of two operands of one shape: the gate a and the value b."),
          infer_swiglu, nullptr, cost_transcendental, 4),
     with(activation("Shrink", "shrink", kShrink, shrink_meaning,
@@ -352,15 +400,18 @@ constexpr OpDef kRows[] = {
                     "x + bias where x < -lambd, x - bias where x > lambd, 0 between."),
          infer_same, nullptr, cost_elementwise, 0),
     with(activation("Clip", "clip", kClip, clip_meaning,
-                    "f32[2,3,4] f32(-0.5) f32(0.5); f32[4] - f32(0); f64[3] f64(0); i32[5] i32(-2) i32(3); u8[4] u8(3); f32[3]; f32[3] f32(1) f32(-1); "
+                    "f32[2,3,4] f32(-0.5) f32(0.5); f32[4] - f32(0); f64[3] f64(0); i32[5] i32(-2) i32(3); u8[4] "
+                    "u8(3); f32[3]; f32[3] f32(1) f32(-1); "
                     "f32[0,3] f32(0); f32{nan,inf} f32(0) f32(1); f32[4] min=-0.5 v=6; f32[] f32(0)",
                     "x, not below min and not above max; where min > max the result is max. NaN stays."),
          infer_clip, clip_value, cost_elementwise, 0),
     []() consteval {
       OpDef d = activation("Dropout", "dropout", kDropout, relu_meaning,
-                           "f32[2,3,4] out=2; f32[2,3,4] f32(0.5); f64[8] f32(0.5) bool(1) seed=3 out=2; f16[4] f16(0) bool(1) out=2; f32[0,3] out=2; "
+                           "f32[2,3,4] out=2; f32[2,3,4] f32(0.5); f64[8] f32(0.5) bool(1) seed=3 out=2; f16[4] f16(0) "
+                           "bool(1) out=2; f32[0,3] out=2; "
                            "f32[3] out=2 v=7; f32[3] out=2 is_test=1 v=6; f32[3] v=10",
-                           "In training (training_mode true): each element is 0 with probability ratio, else x / (1 - ratio); mask says which were "
+                           "In training (training_mode true): each element is 0 with probability ratio, else x / (1 - "
+                           "ratio); mask says which were "
                            "kept. Otherwise x itself and a mask of true.");
       d.infer = infer_dropout;
       d.effect = Effect::random;

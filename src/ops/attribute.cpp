@@ -60,9 +60,9 @@ std::string_view attr_kind_name(AttrKind kind) noexcept {
 
 AttrKind AttrValue::kind() const noexcept {
   static constexpr AttrKind kKinds[] = {
-      AttrKind::undefined, AttrKind::real,     AttrKind::integer, AttrKind::string,  AttrKind::tensor,
-      AttrKind::graph,     AttrKind::reals,    AttrKind::integers, AttrKind::strings, AttrKind::tensors,
-      AttrKind::graphs,    AttrKind::sparse_tensor, AttrKind::sparse_tensors, AttrKind::type, AttrKind::types};
+      AttrKind::undefined, AttrKind::real,          AttrKind::integer,        AttrKind::string,  AttrKind::tensor,
+      AttrKind::graph,     AttrKind::reals,         AttrKind::integers,       AttrKind::strings, AttrKind::tensors,
+      AttrKind::graphs,    AttrKind::sparse_tensor, AttrKind::sparse_tensors, AttrKind::type,    AttrKind::types};
   const AttrKind kind = kKinds[data.index()];
   return kind == AttrKind::undefined ? declared : kind;
 }

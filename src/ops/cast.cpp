@@ -18,9 +18,9 @@ Attributes to_type(DType type) { return {{"to", static_cast<int64_t>(type)}}; }
 /// Cast-1 named the type in capitals; undefined for a name that is none.
 DType type_of_name(std::string_view name) {
   static constexpr std::pair<std::string_view, DType> kNames[] = {
-      {"FLOAT", DType::float32}, {"UINT8", DType::uint8},     {"INT8", DType::int8},     {"UINT16", DType::uint16}, {"INT16", DType::int16},
-      {"INT32", DType::int32},   {"INT64", DType::int64},     {"BOOL", DType::boolean},  {"FLOAT16", DType::float16}, {"DOUBLE", DType::float64},
-      {"UINT32", DType::uint32}, {"UINT64", DType::uint64}};
+      {"FLOAT", DType::float32},   {"UINT8", DType::uint8},    {"INT8", DType::int8},     {"UINT16", DType::uint16},
+      {"INT16", DType::int16},     {"INT32", DType::int32},    {"INT64", DType::int64},   {"BOOL", DType::boolean},
+      {"FLOAT16", DType::float16}, {"DOUBLE", DType::float64}, {"UINT32", DType::uint32}, {"UINT64", DType::uint64}};
   for (const auto& [text, type] : kNames) {
     if (text == name) return type;
   }
@@ -48,7 +48,9 @@ DType wanted_type(const NodeContext& ctx, std::string_view name) {
   const Schema& schema = ctx.attrs().schema();
   const TypeSet& set = schema.types[static_cast<size_t>(schema.outputs[0].type_set)];
   if (number <= 0 || number >= kDTypeCount || !dtype_in(static_cast<DType>(number), set.tensor)) {
-    ctx.fail(Code::type, fmt::format("{}={} is not an element type that this operator makes", name, text.empty() ? std::to_string(number) : std::string(text)),
+    ctx.fail(Code::type,
+             fmt::format("{}={} is not an element type that this operator makes", name,
+                         text.empty() ? std::to_string(number) : std::string(text)),
              "use a number of TensorProto.DataType");
   }
   return static_cast<DType>(number);
@@ -70,7 +72,9 @@ void infer_bit_cast(ShapeContext& ctx) {
   Type t = tensor_input(ctx, 0);
   const DType to = wanted_type(ctx, "to");
   if (t.dtype != DType::undefined && dtype_bits(t.dtype) != dtype_bits(to)) {
-    ctx.fail(Code::type, fmt::format("{} has {} bits, {} has {}", dtype_name(t.dtype), dtype_bits(t.dtype), dtype_name(to), dtype_bits(to)),
+    ctx.fail(Code::type,
+             fmt::format("{} has {} bits, {} has {}", dtype_name(t.dtype), dtype_bits(t.dtype), dtype_name(to),
+                         dtype_bits(to)),
              "cast to a type of the same width");
   }
   t.dtype = to;
@@ -104,16 +108,19 @@ void check_scale(ShapeContext& ctx, int i, std::string_view what) {
   const int64_t given = ctx.attrs().integer("axis", 1);
   const int axis = x.rank() == 1 && given == 1 ? 0 : normalize_axis(ctx, given, x.rank());
   if (s.rank() == 1 && block == 0) {
-    ctx.require_equal(s.dims[0], x.dims[static_cast<size_t>(axis)], fmt::format("length of {} and extent of axis {}", what, axis));
+    ctx.require_equal(s.dims[0], x.dims[static_cast<size_t>(axis)],
+                      fmt::format("length of {} and extent of axis {}", what, axis));
     return;
   }
   if (s.rank() != x.rank() || block == 0) {
-    ctx.fail(Code::shape, fmt::format("{} {} fits neither a number, nor axis {} of {}, nor blocks of it (block_size {})", what, s.str(), axis,
-                                      x.str(), block));
+    ctx.fail(Code::shape,
+             fmt::format("{} {} fits neither a number, nor axis {} of {}, nor blocks of it (block_size {})", what,
+                         s.str(), axis, x.str(), block));
   }
   for (int d = 0; d < x.rank(); ++d) {
     const Dim& extent = x.dims[static_cast<size_t>(d)];
-    ctx.require_equal(s.dims[static_cast<size_t>(d)], d == axis ? ceildiv(extent, block) : extent, fmt::format("axis {} of {}", d, what));
+    ctx.require_equal(s.dims[static_cast<size_t>(d)], d == axis ? ceildiv(extent, block) : extent,
+                      fmt::format("axis {} of {}", d, what));
   }
 }
 
@@ -203,72 +210,95 @@ constexpr Version kCast[] = {
     {6, "(T1 input) -> (T2 output) {to: int!}; T1 = num bool; T2 = num bool"},
     {9, "(T1 input) -> (T2 output) {to: int!}; T1 = num bool str; T2 = num bool str"},
     {13, "(T1 input) -> (T2 output) {to: int!}; T1 = num bf16 bool str; T2 = num bf16 bool str"},
-    {19, "(T1 input) -> (T2 output) {saturate: int = 1, to: int!}; T1 = num f8 bf16 bool str; T2 = num f8 bf16 "
-         "bool str"},
-    {21, "(T1 input) -> (T2 output) {saturate: int = 1, to: int!}; T1 = num f8 bf16 bool str i4 u4; T2 = num "
-         "f8 bf16 bool str i4 u4"},
-    {23, "(T1 input) -> (T2 output) {saturate: int = 1, to: int!}; T1 = num f8 bf16 bool str f4e2m1 i4 u4; T2 "
-         "= num f8 bf16 bool str f4e2m1 i4 u4"},
-    {24, "(T1 input) -> (T2 output) {round_mode: string = 'up', saturate: int = 1, to: int!}; T1 = num f8 bf16 "
-         "bool str f8e8m0 f4e2m1 i4 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i4 u4"},
-    {25, "(T1 input) -> (T2 output) {round_mode: string = 'up', saturate: int = 1, to: int!}; T1 = num f8 bf16 "
-         "bool str f8e8m0 f4e2m1 i2 i4 u2 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i2 i4 u2 u4"},
-    {28, "(T1 input) -> (T2 output) {round_mode: string = 'up', saturate: int = 1, to: int!}; T1 = num f8 bf16 "
-         "bool str f8e8m0 f4e2m1 f6e2m3 f6e3m2 i2 i4 u2 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 f6e2m3 "
-         "f6e3m2 i2 i4 u2 u4"},
+    {19,
+     "(T1 input) -> (T2 output) {saturate: int = 1, to: int!}; T1 = num f8 bf16 bool str; T2 = num f8 bf16 "
+     "bool str"},
+    {21,
+     "(T1 input) -> (T2 output) {saturate: int = 1, to: int!}; T1 = num f8 bf16 bool str i4 u4; T2 = num "
+     "f8 bf16 bool str i4 u4"},
+    {23,
+     "(T1 input) -> (T2 output) {saturate: int = 1, to: int!}; T1 = num f8 bf16 bool str f4e2m1 i4 u4; T2 "
+     "= num f8 bf16 bool str f4e2m1 i4 u4"},
+    {24,
+     "(T1 input) -> (T2 output) {round_mode: string = 'up', saturate: int = 1, to: int!}; T1 = num f8 bf16 "
+     "bool str f8e8m0 f4e2m1 i4 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i4 u4"},
+    {25,
+     "(T1 input) -> (T2 output) {round_mode: string = 'up', saturate: int = 1, to: int!}; T1 = num f8 bf16 "
+     "bool str f8e8m0 f4e2m1 i2 i4 u2 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i2 i4 u2 u4"},
+    {28,
+     "(T1 input) -> (T2 output) {round_mode: string = 'up', saturate: int = 1, to: int!}; T1 = num f8 bf16 "
+     "bool str f8e8m0 f4e2m1 f6e2m3 f6e3m2 i2 i4 u2 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 f6e2m3 "
+     "f6e3m2 i2 i4 u2 u4"},
 };
 constexpr Version kCastLike[] = {
     {15, "(T1 input, T2 target_type !d) -> (T2 output); T1 = num bf16 bool str; T2 = num bf16 bool str"},
-    {19, "(T1 input, T2 target_type !d) -> (T2 output) {saturate: int = 1}; T1 = num f8 bf16 bool str; T2 = "
-         "num f8 bf16 bool str"},
-    {21, "(T1 input, T2 target_type !d) -> (T2 output) {saturate: int = 1}; T1 = num f8 bf16 bool str i4 u4; "
-         "T2 = num f8 bf16 bool str i4 u4"},
-    {23, "(T1 input, T2 target_type !d) -> (T2 output) {saturate: int = 1}; T1 = num f8 bf16 bool str f4e2m1 "
-         "i4 u4; T2 = num f8 bf16 bool str f4e2m1 i4 u4"},
-    {24, "(T1 input, T2 target_type !d) -> (T2 output) {round_mode: string = 'up', saturate: int = 1}; T1 = "
-         "num f8 bf16 bool str f8e8m0 f4e2m1 i4 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i4 u4"},
-    {25, "(T1 input, T2 target_type !d) -> (T2 output) {round_mode: string = 'up', saturate: int = 1}; T1 = "
-         "num f8 bf16 bool str f8e8m0 f4e2m1 i2 i4 u2 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i2 i4 u2 u4"},
+    {19,
+     "(T1 input, T2 target_type !d) -> (T2 output) {saturate: int = 1}; T1 = num f8 bf16 bool str; T2 = "
+     "num f8 bf16 bool str"},
+    {21,
+     "(T1 input, T2 target_type !d) -> (T2 output) {saturate: int = 1}; T1 = num f8 bf16 bool str i4 u4; "
+     "T2 = num f8 bf16 bool str i4 u4"},
+    {23,
+     "(T1 input, T2 target_type !d) -> (T2 output) {saturate: int = 1}; T1 = num f8 bf16 bool str f4e2m1 "
+     "i4 u4; T2 = num f8 bf16 bool str f4e2m1 i4 u4"},
+    {24,
+     "(T1 input, T2 target_type !d) -> (T2 output) {round_mode: string = 'up', saturate: int = 1}; T1 = "
+     "num f8 bf16 bool str f8e8m0 f4e2m1 i4 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i4 u4"},
+    {25,
+     "(T1 input, T2 target_type !d) -> (T2 output) {round_mode: string = 'up', saturate: int = 1}; T1 = "
+     "num f8 bf16 bool str f8e8m0 f4e2m1 i2 i4 u2 u4; T2 = num f8 bf16 bool str f8e8m0 f4e2m1 i2 i4 u2 u4"},
 };
 constexpr Version kBitCast[] = {
-    {26, "(T1 input !d) -> (T2 output !d) {to: int!}; T1 = num f8 complex bf16 bool f8e8m0 f4e2m1 i2 i4 u2 u4; "
-         "T2 = num f8 complex bf16 bool f8e8m0 f4e2m1 i2 i4 u2 u4"},
+    {26,
+     "(T1 input !d) -> (T2 output !d) {to: int!}; T1 = num f8 complex bf16 bool f8e8m0 f4e2m1 i2 i4 u2 u4; "
+     "T2 = num f8 complex bf16 bool f8e8m0 f4e2m1 i2 i4 u2 u4"},
 };
 constexpr Version kQuantizeLinear[] = {
     {10, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y); T1 = f32 i32; T2 = i8 u8"},
     {13, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1}; T1 = f32 i32; T2 = i8 u8", quantize_13},
-    {19, "(T1 x, T1 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1, saturate: int = 1}; T1 = f32 f16 bf16 "
-         "i32; T2 = f8 i8 u8"},
-    {21, "(T1 x, T1 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f8 i4 i8 i16 u4 u8 u16"},
-    {23, "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 i32; T3 = "
-         "f8 f4e2m1 i4 i8 i16 u4 u8 u16"},
-    {24, "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 f8e8m0 "
-         "i32; T3 = f8 f4e2m1 i4 i8 i16 u4 u8 u16"},
-    {25, "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 f8e8m0 "
-         "i32; T3 = f8 f4e2m1 i2 i4 i8 i16 u2 u4 u8 u16"},
-    {28, "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 f8e8m0 "
-         "i32; T3 = f8 f4e2m1 f6e2m3 f6e3m2 i2 i4 i8 i16 u2 u4 u8 u16"},
+    {19,
+     "(T1 x, T1 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1, saturate: int = 1}; T1 = f32 f16 bf16 "
+     "i32; T2 = f8 i8 u8"},
+    {21,
+     "(T1 x, T1 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f8 i4 i8 i16 u4 u8 u16"},
+    {23,
+     "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 i32; T3 = "
+     "f8 f4e2m1 i4 i8 i16 u4 u8 u16"},
+    {24,
+     "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 f8e8m0 "
+     "i32; T3 = f8 f4e2m1 i4 i8 i16 u4 u8 u16"},
+    {25,
+     "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 f8e8m0 "
+     "i32; T3 = f8 f4e2m1 i2 i4 i8 i16 u2 u4 u8 u16"},
+    {28,
+     "(T1 x, T2 y_scale, T3? y_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0, precision: int = 0, saturate: int = 1}; T1 = f32 f16 bf16 i32; T2 = f32 f16 bf16 f8e8m0 "
+     "i32; T3 = f8 f4e2m1 f6e2m3 f6e3m2 i2 i4 i8 i16 u2 u4 u8 u16"},
 };
 constexpr Version kDequantizeLinear[] = {
     {10, "(T x, f32 x_scale, T? x_zero_point) -> (f32 y); T = i8 i32 u8"},
     {13, "(T x, f32 x_scale, T? x_zero_point) -> (f32 y) {axis: int = 1}; T = i8 i32 u8"},
     {19, "(T1 x, T2 x_scale, T1? x_zero_point) -> (T2 y) {axis: int = 1}; T1 = f8 i8 i32 u8; T2 = f32 f16 bf16"},
-    {21, "(T1 x, T2 x_scale, T1? x_zero_point) -> (T2 y) {axis: int = 1, block_size: int = 0}; T1 = f8 i4 i8 "
-         "i16 i32 u4 u8 u16; T2 = f32 f16 bf16"},
-    {23, "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0}; T1 = f8 f4e2m1 i4 i8 i16 i32 u4 u8 u16; T2 = f32 f16 bf16; T3 = f32 f16 bf16"},
-    {24, "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0}; T1 = f8 f4e2m1 i4 i8 i16 i32 u4 u8 u16; T2 = f32 f16 bf16 f8e8m0; T3 = f32 f16 bf16"},
-    {25, "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0}; T1 = f8 f4e2m1 i2 i4 i8 i16 i32 u2 u4 u8 u16; T2 = f32 f16 bf16 f8e8m0; T3 = f32 f16 bf16"},
-    {28, "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
-         "int = 0}; T1 = f8 f4e2m1 f6e2m3 f6e3m2 i2 i4 i8 i16 i32 u2 u4 u8 u16; T2 = f32 f16 bf16 f8e8m0; T3 = "
-         "f32 f16 bf16"},
+    {21,
+     "(T1 x, T2 x_scale, T1? x_zero_point) -> (T2 y) {axis: int = 1, block_size: int = 0}; T1 = f8 i4 i8 "
+     "i16 i32 u4 u8 u16; T2 = f32 f16 bf16"},
+    {23,
+     "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0}; T1 = f8 f4e2m1 i4 i8 i16 i32 u4 u8 u16; T2 = f32 f16 bf16; T3 = f32 f16 bf16"},
+    {24,
+     "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0}; T1 = f8 f4e2m1 i4 i8 i16 i32 u4 u8 u16; T2 = f32 f16 bf16 f8e8m0; T3 = f32 f16 bf16"},
+    {25,
+     "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0}; T1 = f8 f4e2m1 i2 i4 i8 i16 i32 u2 u4 u8 u16; T2 = f32 f16 bf16 f8e8m0; T3 = f32 f16 bf16"},
+    {28,
+     "(T1 x, T2 x_scale, T1? x_zero_point) -> (T3 y) {axis: int = 1, block_size: int = 0, output_dtype: "
+     "int = 0}; T1 = f8 f4e2m1 f6e2m3 f6e3m2 i2 i4 i8 i16 i32 u2 u4 u8 u16; T2 = f32 f16 bf16 f8e8m0; T3 = "
+     "f32 f16 bf16"},
 };
 constexpr Version kDynamicQuantizeLinear[] = {
     {11, "(T1 x) -> (T2 y, f32 y_scale, T2 y_zero_point); T1 = f32; T2 = u8"},
@@ -276,8 +306,8 @@ constexpr Version kDynamicQuantizeLinear[] = {
 
 Cost cost_quantize(const CostContext& ctx) { return cost_flops(ctx, 2); }
 
-consteval OpDef conversion(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*infer)(ShapeContext&),
-                           Meaning meaning, std::string_view grid, std::string_view doc) {
+consteval OpDef conversion(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                           void (*infer)(ShapeContext&), Meaning meaning, std::string_view grid, std::string_view doc) {
   OpDef d;
   d.name = name;
   d.api = {cpp, Form::function, Promote::same_type};
@@ -293,26 +323,32 @@ consteval OpDef conversion(std::string_view name, std::string_view cpp, std::spa
 
 constexpr OpDef kRows[] = {
     []() consteval {
-      OpDef d = conversion("Cast", "cast", kCast, infer_cast, Primitive{"changes the element type"},
-                           "f32[2,3] to=f16; f32{1.9,-1.9,0.5} to=i32; i64[4] to=f32; f32[4] to=bool; f32{500,-500,nan} to=f8e4m3fn; "
-                           "f32{500,-500} to=f8e5m2 saturate=0; str{'1.5','-INF','1e-5'} to=f32; f32{1.5,-2,inf} to=str; i32[5] to=i4; i4[5] to=f32; "
-                           "f64[] to=bf16; f16[0,3] to=f64; f32{3,100} to=f8e8m0 round_mode='nearest'; u64{18446744073709551615} to=f32",
-                           "x with element type `to`. Floats are rounded to nearest even; to integers they are cut toward zero. To float8 and "
-                           "smaller, values out of range become the largest number (saturate=1) or infinity or NaN. Strings are read and "
-                           "written as decimal numbers.");
+      OpDef d = conversion(
+          "Cast", "cast", kCast, infer_cast, Primitive{"changes the element type"},
+          "f32[2,3] to=f16; f32{1.9,-1.9,0.5} to=i32; i64[4] to=f32; f32[4] to=bool; f32{500,-500,nan} to=f8e4m3fn; "
+          "f32{500,-500} to=f8e5m2 saturate=0; str{'1.5','-INF','1e-5'} to=f32; f32{1.5,-2,inf} to=str; i32[5] to=i4; "
+          "i4[5] to=f32; "
+          "f64[] to=bf16; f16[0,3] to=f64; f32{3,100} to=f8e8m0 round_mode='nearest'; u64{18446744073709551615} to=f32",
+          "x with element type `to`. Floats are rounded to nearest even; to integers they are cut toward zero. To "
+          "float8 and "
+          "smaller, values out of range become the largest number (saturate=1) or infinity or NaN. Strings are read "
+          "and "
+          "written as decimal numbers.");
       d.value = cast_value;
       return row(d);
     }(),
     []() consteval {
-      OpDef d = conversion("CastLike", "cast_like", kCastLike, infer_cast_like, Decompose{cast_like_meaning},
-                           "f32[2,3] f16[1]; f32{1.9,-1.9} i32[1]; i64[4] bool[1]; f16[0,3] f64[]; f32[3] str{'a'}; str{'2'} i64[1]",
-                           "x cast to the element type of the second operand.");
+      OpDef d = conversion(
+          "CastLike", "cast_like", kCastLike, infer_cast_like, Decompose{cast_like_meaning},
+          "f32[2,3] f16[1]; f32{1.9,-1.9} i32[1]; i64[4] bool[1]; f16[0,3] f64[]; f32[3] str{'a'}; str{'2'} i64[1]",
+          "x cast to the element type of the second operand.");
       d.value = cast_like_value;
       return row(d);
     }(),
     []() consteval {
       OpDef d = conversion("BitCast", "bit_cast", kBitCast, infer_bit_cast, Primitive{"reinterprets memory"},
-                           "f32[2,3] to=i32; i64[4] to=f64; f16[3] to=bf16; u8[5] to=i8; i4[3] to=u4; bool[2] to=u8; c64[2] to=f64; f32[0] to=u32; f32[] to=i32",
+                           "f32[2,3] to=i32; i64[4] to=f64; f16[3] to=bf16; u8[5] to=i8; i4[3] to=u4; bool[2] to=u8; "
+                           "c64[2] to=f64; f32[0] to=u32; f32[] to=i32",
                            "The same bits taken for elements of another type of the same width.");
       d.gradient = Gradient{NoGradient{"bits of numbers"}};
       return row(d);
@@ -320,28 +356,37 @@ constexpr OpDef kRows[] = {
     []() consteval {
       OpDef d = conversion("QuantizeLinear", "quantize_linear", kQuantizeLinear, infer_quantize,
                            Primitive{"the form of quantisation that passes and adapters look for"},
-                           "f32[2,3,4] f32(0.1) u8(128); f32[2,3,4] f32[3]@0.1..1 i8{0,1,2}; f32[2,3] f32(0.5); f32[2,3] f32(0.5) output_dtype=i4; "
-                           "f32[2,5] f32[2,2]@0.1..1 axis=1 block_size=3 output_dtype=i16; f16[4] f16(0.5) output_dtype=f8e4m3fn; i32[2,3] f32(2) u8(1) v=10; "
+                           "f32[2,3,4] f32(0.1) u8(128); f32[2,3,4] f32[3]@0.1..1 i8{0,1,2}; f32[2,3] f32(0.5); "
+                           "f32[2,3] f32(0.5) output_dtype=i4; "
+                           "f32[2,5] f32[2,2]@0.1..1 axis=1 block_size=3 output_dtype=i16; f16[4] f16(0.5) "
+                           "output_dtype=f8e4m3fn; i32[2,3] f32(2) u8(1) v=10; "
                            "f32[0,3] f32(1); f32[3] f32[1]@1..2 output_dtype=f4e2m1; f32[] f32(0.5) i8(3)",
-                           "round(x / y_scale) + y_zero_point, rounded to nearest even and cut to the range of the result's type, which is that of "
-                           "y_zero_point or output_dtype (default uint8). Scales are one number, one per index of `axis`, or one per block.");
+                           "round(x / y_scale) + y_zero_point, rounded to nearest even and cut to the range of the "
+                           "result's type, which is that of "
+                           "y_zero_point or output_dtype (default uint8). Scales are one number, one per index of "
+                           "`axis`, or one per block.");
       d.gradient = Gradient{NoGradient{"piecewise constant"}};
       d.cost = cost_quantize;
       return row(d);
     }(),
     []() consteval {
-      OpDef d = conversion("DequantizeLinear", "dequantize_linear", kDequantizeLinear, infer_dequantize, Decompose{dequantize_meaning},
-                           "u8[2,3,4] f32(0.1) u8(128); i8[2,3,4] f32[3] i8{0,1,2}; i32[2,3] f32(0.5); i4[2,3] f32[3] axis=1; i16[2,5] f32[2,2] axis=1 block_size=3; "
-                           "f8e4m3fn[4] f16(0.5); u8[2,3] f32(0.1) u8(3) output_dtype=f16; u8[0,3] f32(1); i8[] f32(2); u8[4] f32(2) v=10",
-                           "(x - x_zero_point) · x_scale, in the type of the scale or output_dtype; scales as for QuantizeLinear.");
+      OpDef d = conversion(
+          "DequantizeLinear", "dequantize_linear", kDequantizeLinear, infer_dequantize, Decompose{dequantize_meaning},
+          "u8[2,3,4] f32(0.1) u8(128); i8[2,3,4] f32[3] i8{0,1,2}; i32[2,3] f32(0.5); i4[2,3] f32[3] axis=1; i16[2,5] "
+          "f32[2,2] axis=1 block_size=3; "
+          "f8e4m3fn[4] f16(0.5); u8[2,3] f32(0.1) u8(3) output_dtype=f16; u8[0,3] f32(1); i8[] f32(2); u8[4] f32(2) "
+          "v=10",
+          "(x - x_zero_point) · x_scale, in the type of the scale or output_dtype; scales as for QuantizeLinear.");
       d.cost = cost_quantize;
       d.ulp = 1;
       return row(d);
     }(),
     []() consteval {
-      OpDef d = conversion("DynamicQuantizeLinear", "dynamic_quantize_linear", kDynamicQuantizeLinear, infer_dynamic_quantize,
-                           Decompose{dynamic_quantize_meaning}, "f32[2,3,4] out=3; f32{1,2,3} out=3; f32{-1,-2} out=3; f32{0,0} out=3; f32[] out=3",
-                           "x as uint8 with a scale and a zero point computed from its range, which is widened to hold 0.");
+      OpDef d =
+          conversion("DynamicQuantizeLinear", "dynamic_quantize_linear", kDynamicQuantizeLinear, infer_dynamic_quantize,
+                     Decompose{dynamic_quantize_meaning},
+                     "f32[2,3,4] out=3; f32{1,2,3} out=3; f32{-1,-2} out=3; f32{0,0} out=3; f32[] out=3",
+                     "x as uint8 with a scale and a zero point computed from its range, which is widened to hold 0.");
       d.layout = Layout::opaque;
       d.gradient = Gradient{NoGradient{"piecewise constant"}};
       d.cost = cost_quantize;

@@ -25,14 +25,18 @@ int64_t linear_index(const SparseValue& s, const std::vector<int64_t>& indices, 
 
 Value densify(const SparseValue& s) {
   const auto wrong = [](const std::string& what) { throw Error(Code::bad_input, "Constant: sparse_value: " + what); };
-  if (!s.values.is_tensor() || s.values.rank() != 1 || s.values.dtype() == DType::string) wrong("the values are not a vector of numbers");
+  if (!s.values.is_tensor() || s.values.rank() != 1 || s.values.dtype() == DType::string)
+    wrong("the values are not a vector of numbers");
   const int64_t n = s.values.numel(), total = checked_numel(s.shape.dims());
   const bool flat = s.indices.is_tensor() && s.indices.rank() == 1 && s.indices.numel() == n;
-  const bool rows = s.indices.is_tensor() && s.indices.rank() == 2 && s.indices.shape()[0] == n && s.indices.shape()[1] == s.shape.rank();
-  if (s.indices.dtype() != DType::int64 || !(flat || rows)) wrong(fmt::format("indices {} do not fit {} values", s.indices.shape().str(), n));
+  const bool rows = s.indices.is_tensor() && s.indices.rank() == 2 && s.indices.shape()[0] == n &&
+                    s.indices.shape()[1] == s.shape.rank();
+  if (s.indices.dtype() != DType::int64 || !(flat || rows))
+    wrong(fmt::format("indices {} do not fit {} values", s.indices.shape().str(), n));
   const DType type = s.values.dtype();
   const int64_t bytes = dtype_bytes(type, total);
-  if (bytes < 0 || bytes > kMostSparseBytes) throw Error(Code::budget, "Constant: a dense tensor of shape " + s.shape.str() + " is too large");
+  if (bytes < 0 || bytes > kMostSparseBytes)
+    throw Error(Code::budget, "Constant: a dense tensor of shape " + s.shape.str() + " is too large");
   Value dense = Value::tensor(type, s.shape);
   if (bytes > 0) std::memset(dense.mutable_data(), 0, static_cast<size_t>(bytes));
   const auto indices = s.indices.to_int64s();
@@ -75,11 +79,13 @@ Value constant_value(const Attributes& attributes) {
   for (const std::string_view candidate : kNames) {
     const AttrValue* a = attributes.find(candidate);
     if (a == nullptr) continue;
-    if (found != nullptr) throw Error(Code::bad_input, fmt::format("Constant: both {} and {} are given", name, candidate));
+    if (found != nullptr)
+      throw Error(Code::bad_input, fmt::format("Constant: both {} and {} are given", name, candidate));
     found = a;
     name = candidate;
   }
-  if (found == nullptr) throw Error(Code::bad_input, "Constant: no value is given", {}, "give one of value, value_int, value_floats …");
+  if (found == nullptr)
+    throw Error(Code::bad_input, "Constant: no value is given", {}, "give one of value, value_int, value_floats …");
   return value_of(*found, name);
 }
 

@@ -51,7 +51,8 @@ void infer_constant_of_shape(ShapeContext& ctx) {
   require_rank(ctx, 0, 1);
   if (auto dims = known_values(ctx, 0)) {
     for (Dim& d : *dims) {
-      if (d.is_number() && d.number() < 0) ctx.fail(Code::shape, fmt::format("extent {} of the shape is negative", d.number()));
+      if (d.is_number() && d.number() < 0)
+        ctx.fail(Code::shape, fmt::format("extent {} of the shape is negative", d.number()));
       if (d.is_unknown()) d = ctx.fresh();
     }
     if (dims->size() > kMaxRank) ctx.fail(Code::shape, fmt::format("rank {} is above {}", dims->size(), kMaxRank));
@@ -108,7 +109,8 @@ void infer_range(ShapeContext& ctx) {
 void range_value(ShapeContext& ctx) {
   if (!is_integer(ctx.input(0).dtype)) return;
   const auto start = known_ints(ctx, 0), limit = known_ints(ctx, 1), delta = known_ints(ctx, 2);
-  if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 || delta->size() != 1 || (*delta)[0] == 0) return;
+  if (!start || !limit || !delta || start->size() != 1 || limit->size() != 1 || delta->size() != 1 || (*delta)[0] == 0)
+    return;
   const Dim n = max(ceildiv(Dim((*limit)[0]) - Dim((*start)[0]), (*delta)[0]), 0);
   if (!n.is_number() || n.number() > kMostValues) return;
   Dims values;
@@ -177,20 +179,27 @@ constexpr Version kConstant[] = {
     {1, "() -> (T output) {value: tensor!}; T = ieee"},
     {9, "() -> (T output) {value: tensor!}; T = all"},
     {11, "() -> (T output) {sparse_value: sparse, value: tensor}; T = all"},
-    {12, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all"},
-    {13, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all13"},
-    {19, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all19"},
-    {21, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all21"},
-    {23, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all23"},
-    {24, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all24"},
-    {25, "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
-         "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all25"},
+    {12,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all"},
+    {13,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all13"},
+    {19,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all19"},
+    {21,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all21"},
+    {23,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all23"},
+    {24,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all24"},
+    {25,
+     "() -> (T output) {sparse_value: sparse, value: tensor, value_float: float, value_floats: floats, "
+     "value_int: int, value_ints: ints, value_string: string, value_strings: strings}; T = all25"},
 };
 constexpr Version kConstantOfShape[] = {
     {9, "(@T1 input) -> (T2 output) {value: tensor}; T1 = i64; T2 = num bool"},
@@ -209,41 +218,50 @@ constexpr Version kEyeLike[] = {
     {22, "(T1 input) -> (T2 output) {dtype: int, k: int = 0}; T1 = num bf16 bool; T2 = num bf16 bool"},
 };
 constexpr Version kRandomNormal[] = {
-    {1, "() -> (T output) {dtype: int = 1, mean: float = 0, scale: float = 1, seed: float, shape: ints!}; T = "
-        "ieee"},
-    {22, "() -> (T output) {dtype: int = 1, mean: float = 0, scale: float = 1, seed: float, shape: ints!}; T = "
-         "floats"},
+    {1,
+     "() -> (T output) {dtype: int = 1, mean: float = 0, scale: float = 1, seed: float, shape: ints!}; T = "
+     "ieee"},
+    {22,
+     "() -> (T output) {dtype: int = 1, mean: float = 0, scale: float = 1, seed: float, shape: ints!}; T = "
+     "floats"},
 };
 constexpr Version kRandomNormalLike[] = {
-    {1, "(T1 input) -> (T2 output) {dtype: int, mean: float = 0, scale: float = 1, seed: float}; T1 = all; T2 "
-        "= ieee"},
-    {22, "(T1 input) -> (T2 output) {dtype: int, mean: float = 0, scale: float = 1, seed: float}; T1 = all13; "
-         "T2 = floats"},
+    {1,
+     "(T1 input) -> (T2 output) {dtype: int, mean: float = 0, scale: float = 1, seed: float}; T1 = all; T2 "
+     "= ieee"},
+    {22,
+     "(T1 input) -> (T2 output) {dtype: int, mean: float = 0, scale: float = 1, seed: float}; T1 = all13; "
+     "T2 = floats"},
 };
 constexpr Version kRandomUniform[] = {
-    {1, "() -> (T output) {dtype: int = 1, high: float = 1, low: float = 0, seed: float, shape: ints!}; T = "
-        "ieee"},
-    {22, "() -> (T output) {dtype: int = 1, high: float = 1, low: float = 0, seed: float, shape: ints!}; T = "
-         "floats"},
+    {1,
+     "() -> (T output) {dtype: int = 1, high: float = 1, low: float = 0, seed: float, shape: ints!}; T = "
+     "ieee"},
+    {22,
+     "() -> (T output) {dtype: int = 1, high: float = 1, low: float = 0, seed: float, shape: ints!}; T = "
+     "floats"},
 };
 constexpr Version kRandomUniformLike[] = {
-    {1, "(T1 input) -> (T2 output) {dtype: int, high: float = 1, low: float = 0, seed: float}; T1 = all; T2 = "
-        "ieee"},
-    {22, "(T1 input) -> (T2 output) {dtype: int, high: float = 1, low: float = 0, seed: float}; T1 = all13; T2 "
-         "= floats"},
+    {1,
+     "(T1 input) -> (T2 output) {dtype: int, high: float = 1, low: float = 0, seed: float}; T1 = all; T2 = "
+     "ieee"},
+    {22,
+     "(T1 input) -> (T2 output) {dtype: int, high: float = 1, low: float = 0, seed: float}; T1 = all13; T2 "
+     "= floats"},
 };
 constexpr Version kMultinomial[] = {
     {7, "(T1 input) -> (T2 output) {dtype: int = 6, sample_size: int = 1, seed: float}; T1 = ieee; T2 = i32 i64"},
-    {22, "(T1 input) -> (T2 output) {dtype: int = 6, sample_size: int = 1, seed: float}; T1 = floats; T2 = i32 "
-         "i64"},
+    {22,
+     "(T1 input) -> (T2 output) {dtype: int = 6, sample_size: int = 1, seed: float}; T1 = floats; T2 = i32 "
+     "i64"},
 };
 constexpr Version kBernoulli[] = {
     {15, "(T1 input) -> (T2 output) {dtype: int, seed: float}; T1 = ieee; T2 = num bf16 bool"},
     {22, "(T1 input) -> (T2 output) {dtype: int, seed: float}; T1 = floats; T2 = num bf16 bool"},
 };
 
-consteval OpDef creation(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*infer)(ShapeContext&),
-                         std::string_view grid, std::string_view doc) {
+consteval OpDef creation(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                         void (*infer)(ShapeContext&), std::string_view grid, std::string_view doc) {
   OpDef d;
   d.name = name;
   d.api = {cpp, Form::function, Promote::same_type};
@@ -256,8 +274,8 @@ consteval OpDef creation(std::string_view name, std::string_view cpp, std::span<
   d.doc = doc;
   return d;
 }
-consteval OpDef random(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*infer)(ShapeContext&),
-                       std::string_view grid, std::string_view doc) {
+consteval OpDef random(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                       void (*infer)(ShapeContext&), std::string_view grid, std::string_view doc) {
   OpDef d = creation(name, cpp, versions, infer, grid, doc);
   d.effect = Effect::random;
   d.gradient = Gradient{NoGradient{"random numbers"}};
@@ -269,7 +287,8 @@ consteval OpDef random(std::string_view name, std::string_view cpp, std::span<co
 constexpr OpDef kRows[] = {
     []() consteval {
       OpDef d = creation("Constant", "constant", kConstant, infer_constant,
-                         "value=f32{2,2:1,2,3,4}; value_int=3; value_ints=[1,-2]; value_float=0.5; value_floats=[1.0,2.0]; value_string='a'; value_strings=['a','b']; "
+                         "value=f32{2,2:1,2,3,4}; value_int=3; value_ints=[1,-2]; value_float=0.5; "
+                         "value_floats=[1.0,2.0]; value_string='a'; value_strings=['a','b']; "
                          "value=i4{1,-2,3}; value_ints=[]",
                          "The tensor that an attribute holds.");
       d.api.form = Form::hidden;
@@ -279,18 +298,21 @@ constexpr OpDef kRows[] = {
       return row(d);
     }(),
     []() consteval {
-      OpDef d = creation("ConstantOfShape", "constant_of_shape", kConstantOfShape, infer_constant_of_shape,
-                         "i64{2,3}; i64{4} value=i32{7}; i64{}; i64{0,3} value=f16{1}; i64{3} value=bool{1}; i64{5} value=i4{-3}",
-                         "A tensor of the given shape, each element `value` (default float32 0).");
+      OpDef d = creation(
+          "ConstantOfShape", "constant_of_shape", kConstantOfShape, infer_constant_of_shape,
+          "i64{2,3}; i64{4} value=i32{7}; i64{}; i64{0,3} value=f16{1}; i64{3} value=bool{1}; i64{5} value=i4{-3}",
+          "A tensor of the given shape, each element `value` (default float32 0).");
       d.value = constant_of_shape_value;
       d.meaning = Meaning{Decompose{constant_of_shape_meaning}};
       return row(d);
     }(),
     []() consteval {
       OpDef d = creation("Range", "range", kRange, infer_range,
-                         "i64(0) i64(5) i64(2); i32(10) i32(4) i32(-2); f32(0) f32(1) f32(0.3); i64(5) i64(0) i64(1); f64(1) f64(1) f64(1); bf16(0) bf16(4) bf16(1); "
+                         "i64(0) i64(5) i64(2); i32(10) i32(4) i32(-2); f32(0) f32(1) f32(0.3); i64(5) i64(0) i64(1); "
+                         "f64(1) f64(1) f64(1); bf16(0) bf16(4) bf16(1); "
                          "i16(0) i16(3) i16(1)",
-                         "start, start + delta, start + 2 delta … below limit (above it, when delta is negative): max(⌈(limit - start) / delta⌉, 0) "
+                         "start, start + delta, start + 2 delta … below limit (above it, when delta is negative): "
+                         "max(⌈(limit - start) / delta⌉, 0) "
                          "elements.");
       d.value = range_value;
       d.sizes = Sizes::known_after_run;
@@ -298,23 +320,32 @@ constexpr OpDef kRows[] = {
       return row(d);
     }(),
     []() consteval {
-      OpDef d = creation("EyeLike", "eye_like", kEyeLike, infer_eye_like,
-                         "f32[3,4]; i32[2,2] k=1; f64[3,2] k=-1 dtype=i64; f32[0,3]; bool[2,2]; f32[2,3] k=5; bf16[2,2]",
-                         "A matrix of the operand's shape with 1 on the k-th diagonal above the main one (below, for negative k), 0 elsewhere.");
+      OpDef d =
+          creation("EyeLike", "eye_like", kEyeLike, infer_eye_like,
+                   "f32[3,4]; i32[2,2] k=1; f64[3,2] k=-1 dtype=i64; f32[0,3]; bool[2,2]; f32[2,3] k=5; bf16[2,2]",
+                   "A matrix of the operand's shape with 1 on the k-th diagonal above the main one (below, for "
+                   "negative k), 0 elsewhere.");
       return row(d);
     }(),
-    random("RandomNormal", "random_normal", kRandomNormal, infer_random, "shape=[2,3]; shape=[4] mean=1.0 scale=2.0 dtype=f64 seed=3.0; shape=[0,2]; shape=[] dtype=f16",
+    random("RandomNormal", "random_normal", kRandomNormal, infer_random,
+           "shape=[2,3]; shape=[4] mean=1.0 scale=2.0 dtype=f64 seed=3.0; shape=[0,2]; shape=[] dtype=f16",
            "Numbers of the normal distribution with the given mean and standard deviation."),
-    random("RandomNormalLike", "random_normal_like", kRandomNormalLike, infer_like, "f32[2,3]; i32[4] dtype=f64 mean=1.0 seed=1.0; f16[0,2]; bf16[]",
+    random("RandomNormalLike", "random_normal_like", kRandomNormalLike, infer_like,
+           "f32[2,3]; i32[4] dtype=f64 mean=1.0 seed=1.0; f16[0,2]; bf16[]",
            "Numbers of the normal distribution, in the shape of the operand."),
-    random("RandomUniform", "random_uniform", kRandomUniform, infer_random, "shape=[2,3]; shape=[4] low=1.0 high=2.0 dtype=f64 seed=3.0; shape=[0,2]; shape=[] dtype=bf16",
+    random("RandomUniform", "random_uniform", kRandomUniform, infer_random,
+           "shape=[2,3]; shape=[4] low=1.0 high=2.0 dtype=f64 seed=3.0; shape=[0,2]; shape=[] dtype=bf16",
            "Numbers uniform in [low, high)."),
-    random("RandomUniformLike", "random_uniform_like", kRandomUniformLike, infer_like, "f32[2,3]; i32[4] dtype=f64 low=-1.0 seed=1.0; f16[0,2]; f32[]",
+    random("RandomUniformLike", "random_uniform_like", kRandomUniformLike, infer_like,
+           "f32[2,3]; i32[4] dtype=f64 low=-1.0 seed=1.0; f16[0,2]; f32[]",
            "Numbers uniform in [low, high), in the shape of the operand."),
-    random("Multinomial", "multinomial", kMultinomial, infer_multinomial, "f32[2,5] sample_size=4; f64[1,3] dtype=i64 seed=2.0; f16[0,3]; f32[2,1] sample_size=0",
-           "Indices drawn with the probabilities softmax(row) of each row of the [batch, classes] operand: [batch, sample_size]."),
+    random("Multinomial", "multinomial", kMultinomial, infer_multinomial,
+           "f32[2,5] sample_size=4; f64[1,3] dtype=i64 seed=2.0; f16[0,3]; f32[2,1] sample_size=0",
+           "Indices drawn with the probabilities softmax(row) of each row of the [batch, classes] operand: [batch, "
+           "sample_size]."),
     []() consteval {
-      OpDef d = random("Bernoulli", "bernoulli", kBernoulli, infer_like, "f32[2,3]@0..1; f64[4]@0..1 dtype=bool seed=1.0; f16[0,2]; f32{0,1}; f32[3]@0..1 dtype=i64",
+      OpDef d = random("Bernoulli", "bernoulli", kBernoulli, infer_like,
+                       "f32[2,3]@0..1; f64[4]@0..1 dtype=bool seed=1.0; f16[0,2]; f32{0,1}; f32[3]@0..1 dtype=i64",
                        "1 with the probability that the operand gives, else 0.");
       d.meaning = Meaning{Decompose{bernoulli_meaning}};
       return row(d);

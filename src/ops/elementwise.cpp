@@ -19,10 +19,12 @@ Expansion old_broadcast(OpBuilder& b) {
   if (b.attrs().integer("broadcast") != 0 && b.attrs().given("axis")) {
     const Type &x = b.input(0), &y = b.input(1);
     if (!x.has_rank || !y.has_rank) {
-      return Expansion::refuse(fmt::format("{} with axis={} of opset {} needs the ranks of its operands to be rewritten", b.op().name,
-                                           given, b.attrs().schema().since));
+      return Expansion::refuse(
+          fmt::format("{} with axis={} of opset {} needs the ranks of its operands to be rewritten", b.op().name, given,
+                      b.attrs().schema().since));
     }
-    const int trailing = x.rank() - y.rank() - (given < 0 ? static_cast<int>(given) + x.rank() : static_cast<int>(given));
+    const int trailing =
+        x.rank() - y.rank() - (given < 0 ? static_cast<int>(given) + x.rank() : static_cast<int>(given));
     if (trailing < 0) {
       b.fail(Code::shape, fmt::format("axis {} leaves no room for operand {} in {}", given, y.str(), x.str()));
     }
@@ -88,7 +90,8 @@ void combine(ShapeContext& ctx, F f) {
   Dims out(static_cast<size_t>(checked_numel(to)));
   std::vector<Dim> args(elements.size());
   for (size_t i = 0; i < out.size(); ++i) {
-    for (size_t k = 0; k < args.size(); ++k) args[k] = elements[k][broadcast_index(shapes[k], to, static_cast<int64_t>(i))];
+    for (size_t k = 0; k < args.size(); ++k)
+      args[k] = elements[k][broadcast_index(shapes[k], to, static_cast<int64_t>(i))];
     out[i] = f(args);
   }
   ctx.set_value(0, std::move(out));
@@ -101,9 +104,15 @@ Dim truth(Dim::Truth t, bool negate = false) {
 bool not_negative(const Dim& d) { return Dim::less_equal(0, d) == Dim::Truth::yes; }
 
 using Args = std::vector<Dim>;
-void add_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return a[0] + a[1]; }); }
-void sub_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return a[0] - a[1]; }); }
-void mul_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return a[0] * a[1]; }); }
+void add_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return a[0] + a[1]; });
+}
+void sub_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return a[0] - a[1]; });
+}
+void mul_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return a[0] * a[1]; });
+}
 void max_value(ShapeContext& ctx) {
   combine(ctx, [](const Args& a) {
     Dim d = a[0];
@@ -140,16 +149,30 @@ void mod_value(ShapeContext& ctx) {
     return mod(a[0], a[1]);
   });
 }
-void equal_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return truth(Dim::equal(a[0], a[1])); }); }
-void less_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[1], a[0]), true); }); }
-void greater_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[0], a[1]), true); }); }
-void less_equal_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[0], a[1])); }); }
-void greater_equal_value(ShapeContext& ctx) { combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[1], a[0])); }); }
+void equal_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return truth(Dim::equal(a[0], a[1])); });
+}
+void less_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[1], a[0]), true); });
+}
+void greater_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[0], a[1]), true); });
+}
+void less_equal_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[0], a[1])); });
+}
+void greater_equal_value(ShapeContext& ctx) {
+  combine(ctx, [](const Args& a) { return truth(Dim::less_equal(a[1], a[0])); });
+}
 void and_value(ShapeContext& ctx) {
-  combine(ctx, [](const Args& a) { return a[0].is(0) || a[1].is(0) ? Dim(0) : a[0].is(1) ? a[1] : a[1].is(1) ? a[0] : Dim(); });
+  combine(ctx, [](const Args& a) {
+    return a[0].is(0) || a[1].is(0) ? Dim(0) : a[0].is(1) ? a[1] : a[1].is(1) ? a[0] : Dim();
+  });
 }
 void or_value(ShapeContext& ctx) {
-  combine(ctx, [](const Args& a) { return a[0].is(1) || a[1].is(1) ? Dim(1) : a[0].is(0) ? a[1] : a[1].is(0) ? a[0] : Dim(); });
+  combine(ctx, [](const Args& a) {
+    return a[0].is(1) || a[1].is(1) ? Dim(1) : a[0].is(0) ? a[1] : a[1].is(0) ? a[0] : Dim();
+  });
 }
 void where_value(ShapeContext& ctx) {
   combine(ctx, [](const Args& a) { return a[0].is(1) ? a[1] : a[0].is(0) ? a[2] : a[1].same(a[2]) ? a[1] : Dim(); });
@@ -175,7 +198,8 @@ void infer_shift(ShapeContext& ctx) {
 
 void infer_prelu(ShapeContext& ctx) {
   const Type &x = tensor_input(ctx, 0), &slope = tensor_input(ctx, 1);
-  if (x.has_rank && slope.has_rank && ctx.attrs().schema().since >= 7) require_broadcasts_to(ctx, slope.dims, x.dims, "slope");
+  if (x.has_rank && slope.has_rank && ctx.attrs().schema().since >= 7)
+    require_broadcasts_to(ctx, slope.dims, x.dims, "slope");
   ctx.set_output(0, x);
 }
 
@@ -369,14 +393,14 @@ consteval OpDef binary(std::string_view name, std::string_view cpp, std::span<co
   d.doc = doc;
   return d;
 }
-consteval OpDef arithmetic(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                           std::string_view grid, std::string_view doc) {
+consteval OpDef arithmetic(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                           void (*value)(ShapeContext&), std::string_view grid, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type, grid, doc);
   d.value = value;
   return row(d);
 }
-consteval OpDef compare(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                        Meaning meaning, std::string_view grid, std::string_view doc) {
+consteval OpDef compare(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                        void (*value)(ShapeContext&), Meaning meaning, std::string_view grid, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type, grid, doc);
   d.infer = infer_compare;
   d.value = value;
@@ -385,22 +409,25 @@ consteval OpDef compare(std::string_view name, std::string_view cpp, std::span<c
   d.meaning = meaning;
   return row(d);
 }
-consteval OpDef logic(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                      Meaning meaning, std::string_view doc) {
-  OpDef d = binary(name, cpp, versions, Promote::same_type, "bool[3,4] bool[3,4]; bool[3,1] bool[4]; bool[] bool[2]; bool[0,3] bool[3]", doc);
+consteval OpDef logic(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                      void (*value)(ShapeContext&), Meaning meaning, std::string_view doc) {
+  OpDef d = binary(name, cpp, versions, Promote::same_type,
+                   "bool[3,4] bool[3,4]; bool[3,1] bool[4]; bool[] bool[2]; bool[0,3] bool[3]", doc);
   d.value = value;
   d.gradient = Gradient{NoGradient{"the operands are boolean"}};
   d.meaning = meaning;
   return row(d);
 }
-consteval OpDef bits(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view doc) {
-  OpDef d = binary(name, cpp, versions, Promote::common_type,
-                   "i32[3,4] i32[3,4]; u8[3,1] u8[4]; i64[] i64[2]; i16[0,3] i16[3]; u64{1,18446744073709551615} u64{3,2}", doc);
+consteval OpDef bits(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                     std::string_view doc) {
+  OpDef d = binary(
+      name, cpp, versions, Promote::common_type,
+      "i32[3,4] i32[3,4]; u8[3,1] u8[4]; i64[] i64[2]; i16[0,3] i16[3]; u64{1,18446744073709551615} u64{3,2}", doc);
   d.gradient = Gradient{NoGradient{"bits of integers"}};
   return row(d);
 }
-consteval OpDef variadic(std::string_view name, std::string_view cpp, std::span<const Version> versions, void (*value)(ShapeContext&),
-                         Meaning meaning, std::string_view grid, std::string_view doc) {
+consteval OpDef variadic(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                         void (*value)(ShapeContext&), Meaning meaning, std::string_view grid, std::string_view doc) {
   OpDef d = binary(name, cpp, versions, Promote::common_type, grid, doc);
   d.value = value;
   d.aliases = kOverFirst;
@@ -410,42 +437,53 @@ consteval OpDef variadic(std::string_view name, std::string_view cpp, std::span<
 }
 
 constexpr std::string_view kOldGrid =
-    "f32[2,3,4] f32[4]; f32[2,3] f32[2,3]; i32[2,1,3] i32[4,1]; f64[] f64[3]; f16[0,3] f16[1]; u8[5] u8[5]; bf16[2] bf16[2]; "
+    "f32[2,3,4] f32[4]; f32[2,3] f32[2,3]; i32[2,1,3] i32[4,1]; f64[] f64[3]; f16[0,3] f16[1]; u8[5] u8[5]; bf16[2] "
+    "bf16[2]; "
     "f32[2,3,4,5] f32[3,4] axis=1 broadcast=1 v=6; f32[2,3] f32[2,3] consumed_inputs=[0,0] v=1";
 constexpr std::string_view kDivGrid =
-    "f32[2,3,4] f32[4]; i32[2,3]@-9..9 i32[3]@1..4; i64{7,-7,7,-7} i64{2,2,-2,-2}; u8[4] u8[4]@1..5; f32{1,-1,0} f32{0,0,0}; f16[2,0] f16[1]; "
+    "f32[2,3,4] f32[4]; i32[2,3]@-9..9 i32[3]@1..4; i64{7,-7,7,-7} i64{2,2,-2,-2}; u8[4] u8[4]@1..5; f32{1,-1,0} "
+    "f32{0,0,0}; f16[2,0] f16[1]; "
     "f32[2,3,4,5] f32[3,4]@1..2 axis=1 broadcast=1 v=6";
 constexpr std::string_view kModGrid =
-    "i32[2,3]@-9..9 i32[3]@1..4; i64{7,-7,7,-7} i64{3,3,-3,-3}; i64{7,-7,7,-7} i64{3,3,-3,-3} fmod=1; f32[2,3] f32[3]@1..2; "
-    "f32[2,3] f32[3]@1..2 fmod=1; f32{inf,1,-1,nan,0} f32{1,inf,inf,1,-2}; u16[4] u16[1]@2..5; bf16[3] bf16[3]@1..2 fmod=1";
+    "i32[2,3]@-9..9 i32[3]@1..4; i64{7,-7,7,-7} i64{3,3,-3,-3}; i64{7,-7,7,-7} i64{3,3,-3,-3} fmod=1; f32[2,3] "
+    "f32[3]@1..2; "
+    "f32[2,3] f32[3]@1..2 fmod=1; f32{inf,1,-1,nan,0} f32{1,inf,inf,1,-2}; u16[4] u16[1]@2..5; bf16[3] bf16[3]@1..2 "
+    "fmod=1";
 constexpr std::string_view kPowGrid =
-    "f32[2,3]@0..3 f32[3]; f32[2,3] i32[3]@0..3; i32[4] i32[4]@0..4; i32[4]@1..3 f32[4]; f64[] f64[2]; f16[0] f16[1]; f32{-8,0,2} f32{0.5,0,-1}; "
+    "f32[2,3]@0..3 f32[3]; f32[2,3] i32[3]@0..3; i32[4] i32[4]@0..4; i32[4]@1..3 f32[4]; f64[] f64[2]; f16[0] f16[1]; "
+    "f32{-8,0,2} f32{0.5,0,-1}; "
     "f32[2,3,4]@0..2 f32[3] axis=1 broadcast=1 v=1";
 constexpr std::string_view kCompareGrid =
-    "f32[3,4] f32[3,4]; i32[3,1] i32[4]; f64[] f64[2]; f16[0,3] f16[3]; f32{nan,1,inf} f32{nan,nan,inf}; u64{0,18446744073709551615} u64{1,1}; "
+    "f32[3,4] f32[3,4]; i32[3,1] i32[4]; f64[] f64[2]; f16[0,3] f16[3]; f32{nan,1,inf} f32{nan,nan,inf}; "
+    "u64{0,18446744073709551615} u64{1,1}; "
     "bf16[4] bf16[1]";
 constexpr std::string_view kVariadicGrid =
-    "f32[2,3] f32[3] f32[1]; f32[2,3]; f64[] f64[3]; f16[2,0] f16[1,1]; f32{nan,1} f32{1,nan}; f32[3] f32[3] consumed_inputs=[0] v=1";
+    "f32[2,3] f32[3] f32[1]; f32[2,3]; f64[] f64[3]; f16[2,0] f16[1,1]; f32{nan,1} f32{1,nan}; f32[3] f32[3] "
+    "consumed_inputs=[0] v=1";
 constexpr std::string_view kExtremeGrid =
-    "f32[2,3] f32[3] f32[1]; f32[2,3]; i32[4] i32[4]; u64{0,18446744073709551615} u64{1,1}; f16[2,0] f16[1,1]; f32{nan,1} f32{1,nan}; i8[] i8[3]";
+    "f32[2,3] f32[3] f32[1]; f32[2,3]; i32[4] i32[4]; u64{0,18446744073709551615} u64{1,1}; f16[2,0] f16[1,1]; "
+    "f32{nan,1} f32{1,nan}; i8[] i8[3]";
 
 constexpr OpDef kRows[] = {
     arithmetic("Add", "add", kAdd, add_value, kOldGrid, "a + b, element by element with broadcasting. Integers wrap."),
     arithmetic("Sub", "sub", kSub, sub_value, kOldGrid, "a - b, element by element with broadcasting. Integers wrap."),
     arithmetic("Mul", "mul", kMul, mul_value, kOldGrid, "a · b, element by element with broadcasting. Integers wrap."),
     arithmetic("Div", "div", kDiv, div_value, kDivGrid,
-               "a / b, element by element with broadcasting. Integers are rounded toward zero; an integer divisor 0 is an error, the smallest "
+               "a / b, element by element with broadcasting. Integers are rounded toward zero; an integer divisor 0 is "
+               "an error, the smallest "
                "integer by -1 wraps."),
     []() consteval {
       OpDef d = arithmetic("Mod", "mod", kMod, mod_value, kModGrid,
-                           "Remainder of a / b. fmod=0: a - floor(a / b) · b, with the sign of b (Python's %); fmod=1: a - trunc(a / b) · b, "
+                           "Remainder of a / b. fmod=0: a - floor(a / b) · b, with the sign of b (Python's %); fmod=1: "
+                           "a - trunc(a / b) · b, "
                            "with the sign of a (C's fmod). An integer divisor 0 is an error.");
       d.infer = infer_mod;
       return row(d);
     }(),
     []() consteval {
       OpDef d = binary("Pow", "pow", kPow, Promote::same_type, kPowGrid,
-                       "x to the power y, of x's type; the exponent may have another type. Integers raised to negative powers are rounded "
+                       "x to the power y, of x's type; the exponent may have another type. Integers raised to negative "
+                       "powers are rounded "
                        "toward zero.");
       d.aliases = kOverFirst;
       d.cost = cost_transcendental;
@@ -457,28 +495,38 @@ constexpr OpDef kRows[] = {
              "The largest of all operands at each element, with broadcasting; NaN where one of them is NaN."),
     variadic("Min", "minimum", kMin, min_value, Primitive{"a selection per element"}, kExtremeGrid,
              "The smallest of all operands at each element, with broadcasting; NaN where one of them is NaN."),
-    variadic("Sum", "add_n", kSum, nullptr, sum_meaning, kVariadicGrid, "Sum of all operands, element by element with broadcasting."),
-    variadic("Mean", "mean_n", kMean, nullptr, mean_meaning, kVariadicGrid, "Mean of all operands, element by element with broadcasting."),
-    logic("And", "logical_and", kAnd, and_value, Primitive{"one instruction per element"}, "True where both operands are true."),
-    logic("Or", "logical_or", kOr, or_value, Primitive{"one instruction per element"}, "True where one of the operands or both are true."),
+    variadic("Sum", "add_n", kSum, nullptr, sum_meaning, kVariadicGrid,
+             "Sum of all operands, element by element with broadcasting."),
+    variadic("Mean", "mean_n", kMean, nullptr, mean_meaning, kVariadicGrid,
+             "Mean of all operands, element by element with broadcasting."),
+    logic("And", "logical_and", kAnd, and_value, Primitive{"one instruction per element"},
+          "True where both operands are true."),
+    logic("Or", "logical_or", kOr, or_value, Primitive{"one instruction per element"},
+          "True where one of the operands or both are true."),
     logic("Xor", "logical_xor", kXor, nullptr, xor_meaning, "True where exactly one of the operands is true."),
     compare("Equal", "equal", kEqual, equal_value, Primitive{"one instruction per element"},
-            "f32[3,4] f32[3,4]; i32[3,1] i32[4]; bool[3] bool[3]; str{'a','b'} str{'a','c'}; str{} str{'x'}; f32{nan,-0,inf} f32{nan,0,inf}; "
+            "f32[3,4] f32[3,4]; i32[3,1] i32[4]; bool[3] bool[3]; str{'a','b'} str{'a','c'}; str{} str{'x'}; "
+            "f32{nan,-0,inf} f32{nan,0,inf}; "
             "u64{0,18446744073709551615} u64{1,18446744073709551615}; f16[0,3] f16[3]",
             "True where a = b; NaN equals nothing, -0 equals 0. Strings are compared byte by byte."),
-    compare("Less", "less", kLess, less_value, Primitive{"one instruction per element"}, kCompareGrid, "True where a < b; false with NaN."),
+    compare("Less", "less", kLess, less_value, Primitive{"one instruction per element"}, kCompareGrid,
+            "True where a < b; false with NaN."),
     compare("LessOrEqual", "less_equal", kLessOrEqual, less_equal_value, less_or_equal_meaning, kCompareGrid,
             "True where a ≤ b; false with NaN."),
-    compare("Greater", "greater", kGreater, greater_value, greater_meaning, kCompareGrid, "True where a > b; false with NaN."),
-    compare("GreaterOrEqual", "greater_equal", kGreaterOrEqual, greater_equal_value, greater_or_equal_meaning, kCompareGrid,
-            "True where a ≥ b; false with NaN."),
+    compare("Greater", "greater", kGreater, greater_value, greater_meaning, kCompareGrid,
+            "True where a > b; false with NaN."),
+    compare("GreaterOrEqual", "greater_equal", kGreaterOrEqual, greater_equal_value, greater_or_equal_meaning,
+            kCompareGrid, "True where a ≥ b; false with NaN."),
     []() consteval {
       OpDef d = bits("BitShift", "bit_shift", kBitShift,
-                     "x shifted by y bits. LEFT fills with zeros; RIGHT fills with zeros, of signed types with the sign. Amounts that are "
+                     "x shifted by y bits. LEFT fills with zeros; RIGHT fills with zeros, of signed types with the "
+                     "sign. Amounts that are "
                      "negative or not below the width of the type leave only the fill.");
       d.infer = infer_shift;
-      d.grid = "u8[3,4] u8[4]@0..9 direction='LEFT'; u32[3,4] u32[3,1]@0..40 direction='RIGHT'; i8{-128,-1,127,5} i8{1,7,8,-1} direction='RIGHT'; "
-               "i64{1,-1} i64{63,64} direction='LEFT'; u64[0] u64[1] direction='LEFT'";
+      d.grid =
+          "u8[3,4] u8[4]@0..9 direction='LEFT'; u32[3,4] u32[3,1]@0..40 direction='RIGHT'; i8{-128,-1,127,5} "
+          "i8{1,7,8,-1} direction='RIGHT'; "
+          "i64{1,-1} i64{63,64} direction='LEFT'; u64[0] u64[1] direction='LEFT'";
       return row(d);
     }(),
     bits("BitwiseAnd", "bitwise_and", kBitwiseAnd, "Bits that are set in both operands."),
@@ -486,7 +534,8 @@ constexpr OpDef kRows[] = {
     bits("BitwiseXor", "bitwise_xor", kBitwiseXor, "Bits that are set in exactly one of the operands."),
     []() consteval {
       OpDef d = binary("PRelu", "prelu", kPRelu, Promote::same_type,
-                       "f32[2,3,4] f32[3,1]; f32[2,3] f32[1]; f64[3] f64[3]; i32[2,2] i32[2]; f16[0,2] f16[2]; f32[2,3,4] f32[3] v=6; u32[3] u32[3]; "
+                       "f32[2,3,4] f32[3,1]; f32[2,3] f32[1]; f64[3] f64[3]; i32[2,2] i32[2]; f16[0,2] f16[2]; "
+                       "f32[2,3,4] f32[3] v=6; u32[3] u32[3]; "
                        "f32{nan,-0,-2} f32{3,3,3}",
                        "x where x ≥ 0, slope · x below; slope broadcasts to the shape of x.");
       d.infer = infer_prelu;
@@ -497,7 +546,8 @@ constexpr OpDef kRows[] = {
     }(),
     []() consteval {
       OpDef d = binary("Where", "where", kWhere, Promote::common_type,
-                       "bool[2,3] f32[2,3] f32[2,3]; bool[3] i64[2,3] i64[1]; bool[] str{'a','b'} str{'c','d'}; bool[2,1] f16[1,3] f16[]; "
+                       "bool[2,3] f32[2,3] f32[2,3]; bool[3] i64[2,3] i64[1]; bool[] str{'a','b'} str{'c','d'}; "
+                       "bool[2,1] f16[1,3] f16[]; "
                        "bool[0] c64[1] c64[1]; bool[4] bool[4] bool[4]; bool[2] bf16[2] bf16[2]",
                        "x where the condition is true, y elsewhere; all three broadcast.");
       d.infer = infer_where;

@@ -75,7 +75,8 @@ struct Reader {
 
   Value constant(DType type, const Shape& shape, std::string_view list) const {
     const auto items = split(list, ',');
-    if (static_cast<int64_t>(items.size()) != shape.numel()) fail("as many elements as the shape has are expected", list);
+    if (static_cast<int64_t>(items.size()) != shape.numel())
+      fail("as many elements as the shape has are expected", list);
     if (type == DType::string) {
       std::vector<std::string> texts;
       for (const auto item : items) texts.push_back(quoted(item));
@@ -173,8 +174,9 @@ struct Reader {
     const auto words = split(text, ' ');
     const auto setting = [](std::string_view word) {
       const size_t equal = word.find('=');
-      return equal != std::string_view::npos && word.substr(0, equal).find_first_of("[{(") == std::string_view::npos ? equal
-                                                                                                                   : std::string_view::npos;
+      return equal != std::string_view::npos && word.substr(0, equal).find_first_of("[{(") == std::string_view::npos
+                 ? equal
+                 : std::string_view::npos;
     };
     for (const auto word : words) {
       if (word.starts_with("v=")) out.version = def.version_index(static_cast<int>(integer(word.substr(2))));
@@ -199,7 +201,8 @@ struct Reader {
       }
     }
     const int given = static_cast<int>(out.operands.size());
-    if (given < schema.min_inputs() || given > schema.max_inputs()) fail("the number of operands does not fit the signature", text);
+    if (given < schema.min_inputs() || given > schema.max_inputs())
+      fail("the number of operands does not fit the signature", text);
     return out;
   }
 };
@@ -256,8 +259,9 @@ Value make_input(const GridOperand& operand, uint64_t seed) {
       set_i64(operand.dtype, v.mutable_data(), i, static_cast<int64_t>(low) + static_cast<int64_t>(r % span));
     } else {
       const double low = operand.ranged ? operand.low : -2, high = operand.ranged ? operand.high : 2;
-      const std::complex<double> value(low + (high - low) * unit,
-                                       is_complex(operand.dtype) ? low + (high - low) * (static_cast<double>(mix(state) >> 11) * 0x1.0p-53) : 0);
+      const std::complex<double> value(
+          low + (high - low) * unit,
+          is_complex(operand.dtype) ? low + (high - low) * (static_cast<double>(mix(state) >> 11) * 0x1.0p-53) : 0);
       if (is_complex(operand.dtype)) {
         store_c128(operand.dtype, v.mutable_data(), i, 1, &value);
       } else {

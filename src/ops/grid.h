@@ -22,17 +22,17 @@ struct GridOperand {
   Kind kind = Kind::omitted;
   DType dtype = DType::undefined;
   Shape shape;
-  Value value;                        ///< constant
-  bool ranged = false;                ///< made: low and high are given
+  Value value;  ///< constant
+  bool ranged = false;  ///< made: low and high are given
   double low = 0, high = 0;
-  std::vector<GridOperand> items;     ///< sequence
+  std::vector<GridOperand> items;  ///< sequence
 };
 struct GridCase {
-  std::string_view text;              ///< for messages
+  std::string_view text;  ///< for messages
   std::vector<GridOperand> operands;
   Attributes attributes;
   int outputs = 0;
-  int version = 0;                    ///< index into def.versions
+  int version = 0;  ///< index into def.versions
 };
 
 /// Throws Error(internal) with the case's text where it does not follow the grammar or the signature.

@@ -20,8 +20,9 @@ struct Domain {
   int opset;
 };
 /// Newest opsets of the onnx package 1.23.2, and ours.
-constexpr Domain kDomains[] = {{"", 28},      {"ai.onnx.ml", 5},       {"ai.onnx.preview", 1}, {"ai.onnx.preview.training", 1},
-                               {"ai.onnx.training", 1}, {"chorus", 1}};
+constexpr Domain kDomains[] = {
+    {"", 28},     {"ai.onnx.ml", 5}, {"ai.onnx.preview", 1}, {"ai.onnx.preview.training", 1}, {"ai.onnx.training", 1},
+    {"chorus", 1}};
 
 std::string_view plain(std::string_view domain) { return domain == "ai.onnx" ? std::string_view() : domain; }
 
@@ -37,7 +38,8 @@ struct KeyHash {
 
 /// Schemas of one row, each parsed by the first who asks; two who ask at once may both parse, one result is kept.
 struct Schemas {
-  explicit Schemas(std::span<const Version> of) : versions(of.data()), slots(new std::atomic<const Schema*>[of.size()]()) {}
+  explicit Schemas(std::span<const Version> of)
+      : versions(of.data()), slots(new std::atomic<const Schema*>[of.size()]()) {}
   const Version* versions;
   std::unique_ptr<std::atomic<const Schema*>[]> slots;
 };
@@ -109,7 +111,8 @@ std::string problem_of(const OpDef& def) {
 
 const Schema& OpDef::schema(int index) const {
   if (index < 0 || index >= static_cast<int>(versions.size())) {
-    throw Error(Code::internal, fmt::format("{}: there is no version number {} (it has {})", name, index, versions.size()));
+    throw Error(Code::internal,
+                fmt::format("{}: there is no version number {} (it has {})", name, index, versions.size()));
   }
   auto& slot = schemas_of(*this).slots[static_cast<size_t>(index)];
   if (const Schema* ready = slot.load(std::memory_order_acquire)) return *ready;
@@ -134,7 +137,8 @@ const OpDef* find_op(std::string_view domain, std::string_view name) {
 }
 
 void register_op(const OpDef& def) {
-  const std::string label = fmt::format("register_op: {}.{}", plain(def.domain).empty() ? "ai.onnx" : def.domain, def.name);
+  const std::string label =
+      fmt::format("register_op: {}.{}", plain(def.domain).empty() ? "ai.onnx" : def.domain, def.name);
   if (const std::string problem = problem_of(def); !problem.empty()) {
     throw Error(Code::bad_input, label + ": " + problem, {}, "complete the row, see docs/how_to_add_an_operator.md");
   }
@@ -149,7 +153,8 @@ void register_op(const OpDef& def) {
   std::lock_guard guard(t.lock);
   const Snapshot* now = t.current.load(std::memory_order_acquire);
   if (now->by_name.contains(Key{plain(def.domain), def.name})) {
-    throw Error(Code::already_exists, label + ": there is such an operator already", {}, "choose another name or domain");
+    throw Error(Code::already_exists, label + ": there is such an operator already", {},
+                "choose another name or domain");
   }
   auto next = std::make_unique<Snapshot>(*now);
   next->add(&def);

@@ -55,7 +55,8 @@ Expansion hardmax_11(OpBuilder& b) {
 std::optional<std::vector<bool>> reduced_axes(ShapeContext& ctx, int rank) {
   if (ctx.attrs().given("axes")) {
     std::vector<bool> flags(static_cast<size_t>(rank), false);
-    for (const int axis : normalize_axes(ctx, ctx.attrs().integers("axes"), rank)) flags[static_cast<size_t>(axis)] = true;
+    for (const int axis : normalize_axes(ctx, ctx.attrs().integers("axes"), rank))
+      flags[static_cast<size_t>(axis)] = true;
     return flags;
   }
   if (!ctx.has_input(1) || known_count(ctx, 1) == 0) {
@@ -104,16 +105,20 @@ void reduce_value(ShapeContext& ctx, F f, Dim start) {
   ctx.set_value(0, Dims{d});
 }
 void sum_value(ShapeContext& ctx) {
-  reduce_value(ctx, [](const Dim& a, const Dim& b) { return a + b; }, 0);
+  reduce_value(
+      ctx, [](const Dim& a, const Dim& b) { return a + b; }, 0);
 }
 void prod_value(ShapeContext& ctx) {
-  reduce_value(ctx, [](const Dim& a, const Dim& b) { return a * b; }, 1);
+  reduce_value(
+      ctx, [](const Dim& a, const Dim& b) { return a * b; }, 1);
 }
 void max_value(ShapeContext& ctx) {
-  reduce_value(ctx, [](const Dim& a, const Dim& b) { return max(a, b); }, Dim());
+  reduce_value(
+      ctx, [](const Dim& a, const Dim& b) { return max(a, b); }, Dim());
 }
 void min_value(ShapeContext& ctx) {
-  reduce_value(ctx, [](const Dim& a, const Dim& b) { return min(a, b); }, Dim());
+  reduce_value(
+      ctx, [](const Dim& a, const Dim& b) { return min(a, b); }, Dim());
 }
 
 void infer_arg(ShapeContext& ctx) {
@@ -122,7 +127,8 @@ void infer_arg(ShapeContext& ctx) {
   // NumPy's rule for scalars: they are vectors of one element.
   const auto axis = static_cast<size_t>(x.rank() == 0 ? 0 : normalize_axis(ctx, ctx.attrs().integer("axis"), x.rank()));
   Dims dims = x.dims;
-  if (!dims.empty() && dims[axis].is(0)) ctx.fail(Code::shape, fmt::format("axis {} of {} has no elements to choose from", axis, x.str()));
+  if (!dims.empty() && dims[axis].is(0))
+    ctx.fail(Code::shape, fmt::format("axis {} of {} has no elements to choose from", axis, x.str()));
   if (!dims.empty() && ctx.attrs().integer("keepdims", 1) != 0) {
     dims[axis] = 1;
   } else if (!dims.empty()) {
@@ -192,7 +198,9 @@ Expansion log_sum_exp_meaning(OpBuilder& b) {
     a.set("keepdims", 1);
     return a;
   }();
-  const auto finite = [&](Ref m) { return b.op("Where", {b.op("Or", {b.op("IsInf", {m}), b.op("IsNaN", {m})}), zero, m}); };
+  const auto finite = [&](Ref m) {
+    return b.op("Where", {b.op("Or", {b.op("IsInf", {m}), b.op("IsNaN", {m})}), zero, m});
+  };
   const Ref wide = finite(b.op("ReduceMax", {x, axes_of(b)}, kept));
   const Ref sum = reduce(b, "ReduceSum", b.op("Exp", {b.op("Sub", {x, wide})}));
   return b.op("Add", {b.op("Log", {sum}), finite(reduce(b, "ReduceMax", x))});
@@ -218,30 +226,36 @@ constexpr Version kReduceL1[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceL2[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceLogSum[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64", through_floats},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64",
+     through_floats},
     {28, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = floats"},
 };
 constexpr Version kReduceLogSumExp[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64", through_floats},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64",
+     through_floats},
     {28, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = floats"},
 };
 constexpr Version kReduceMax[] = {
@@ -249,79 +263,94 @@ constexpr Version kReduceMax[] = {
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {12, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i8 i32 i64 u8 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i8 i32 i64 u8 u32 u64"},
-    {20, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats bool i8 i32 i64 u8 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i8 i32 i64 u8 u32 u64"},
+    {20,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats bool i8 i32 i64 u8 u32 u64"},
 };
 constexpr Version kReduceMean[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceMin[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {12, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i8 i32 i64 u8 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i8 i32 i64 u8 u32 u64"},
-    {20, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats bool i8 i32 i64 u8 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i8 i32 i64 u8 u32 u64"},
+    {20,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats bool i8 i32 i64 u8 u32 u64"},
 };
 constexpr Version kReduceProd[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceSum[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64", axes_to_operand},
-    {13, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {13,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceSumSquare[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
-    {18, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {18,
+     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kArgMax[] = {
     {1, "(T data) -> (i64 reduced) {axis: int = 0, keepdims: int = 1}; T = num"},
     {11, "(T data) -> (i64 reduced) {axis: int = 0, keepdims: int = 1}; T = num"},
     {12, "(T data) -> (i64 reduced) {axis: int = 0, keepdims: int = 1, select_last_index: int = 0}; T = num"},
-    {13, "(T data !d) -> (i64 reduced !d) {axis: int = 0, keepdims: int = 1, select_last_index: int = 0}; T = "
-         "num bf16"},
+    {13,
+     "(T data !d) -> (i64 reduced !d) {axis: int = 0, keepdims: int = 1, select_last_index: int = 0}; T = "
+     "num bf16"},
 };
 constexpr Version kArgMin[] = {
     {1, "(T data) -> (i64 reduced) {axis: int = 0, keepdims: int = 1}; T = num"},
     {11, "(T data) -> (i64 reduced) {axis: int = 0, keepdims: int = 1}; T = num"},
     {12, "(T data) -> (i64 reduced) {axis: int = 0, keepdims: int = 1, select_last_index: int = 0}; T = num"},
-    {13, "(T data !d) -> (i64 reduced !d) {axis: int = 0, keepdims: int = 1, select_last_index: int = 0}; T = "
-         "num bf16"},
+    {13,
+     "(T data !d) -> (i64 reduced !d) {axis: int = 0, keepdims: int = 1, select_last_index: int = 0}; T = "
+     "num bf16"},
 };
 constexpr Version kCumSum[] = {
-    {11, "(T x, @T2 axis !d) -> (T y) {exclusive: int = 0, reverse: int = 0}; T = f32 f64 i32 i64 u32 u64; T2 "
-         "= i32 i64"},
-    {14, "(T x, @T2 axis !d) -> (T y) {exclusive: int = 0, reverse: int = 0}; T = floats i32 i64 u32 u64; T2 = "
-         "i32 i64"},
+    {11,
+     "(T x, @T2 axis !d) -> (T y) {exclusive: int = 0, reverse: int = 0}; T = f32 f64 i32 i64 u32 u64; T2 "
+     "= i32 i64"},
+    {14,
+     "(T x, @T2 axis !d) -> (T y) {exclusive: int = 0, reverse: int = 0}; T = floats i32 i64 u32 u64; T2 = "
+     "i32 i64"},
 };
 constexpr Version kCumProd[] = {
-    {26, "(T x, @T2 axis !d) -> (T y) {exclusive: int = 0, reverse: int = 0}; T = floats i32 i64 u32 u64; T2 = "
-         "i32 i64"},
+    {26,
+     "(T x, @T2 axis !d) -> (T y) {exclusive: int = 0, reverse: int = 0}; T = floats i32 i64 u32 u64; T2 = "
+     "i32 i64"},
 };
 constexpr Version kTopK[] = {
     {1, "(T X) -> (T Values, I Indices) {axis: int = -1, k: int!}; T = ieee; I = i64", top_k_1},
     {10, "(T X, @i64 K) -> (T Values, I Indices) {axis: int = -1}; T = ieee; I = i64"},
-    {11, "(T X, @i64 K !d) -> (T Values, I Indices !d) {axis: int = -1, largest: int = 1, sorted: int = 1}; T = "
-         "num; I = i64"},
-    {24, "(T X, @i64 K !d) -> (T Values, I Indices !d) {axis: int = -1, largest: int = 1, sorted: int = 1}; T = "
-         "num bf16; I = i64"},
+    {11,
+     "(T X, @i64 K !d) -> (T Values, I Indices !d) {axis: int = -1, largest: int = 1, sorted: int = 1}; T = "
+     "num; I = i64"},
+    {24,
+     "(T X, @i64 K !d) -> (T Values, I Indices !d) {axis: int = -1, largest: int = 1, sorted: int = 1}; T = "
+     "num bf16; I = i64"},
 };
 constexpr Version kHardmax[] = {
     {1, "(T input) -> (T output) {axis: int = 1}; T = ieee"},
@@ -329,8 +358,8 @@ constexpr Version kHardmax[] = {
     {13, "(T input) -> (T output) {axis: int = -1}; T = floats"},
 };
 
-
-consteval OpDef base(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view grid, std::string_view doc) {
+consteval OpDef base(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                     std::string_view grid, std::string_view doc) {
   OpDef d;
   d.name = name;
   d.api = {cpp, Form::function, Promote::same_type};
@@ -342,8 +371,9 @@ consteval OpDef base(std::string_view name, std::string_view cpp, std::span<cons
   d.doc = doc;
   return d;
 }
-consteval OpDef reduction(std::string_view name, std::string_view cpp, std::span<const Version> versions, Meaning meaning,
-                          void (*value)(ShapeContext&), double ulp, std::string_view grid, std::string_view doc) {
+consteval OpDef reduction(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                          Meaning meaning, void (*value)(ShapeContext&), double ulp, std::string_view grid,
+                          std::string_view doc) {
   OpDef d = base(name, cpp, versions, grid, doc);
   d.infer = infer_reduce;
   d.value = value;
@@ -359,17 +389,23 @@ consteval OpDef to_float(OpDef d) {
   d.api.promote = Promote::to_float;
   return row(d);
 }
-consteval OpDef position(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view doc) {
+consteval OpDef position(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                         std::string_view doc) {
   OpDef d = base(name, cpp, versions,
-                 "f32[2,3,4] axis=1; f32[2,3] axis=-1 keepdims=0; i32{1,3,3,0}; i32{1,3,3,1} select_last_index=1; f32{1,nan,3}; u64[4]; f16[3,2]; bf16[4]; f64[1,300]", doc);
+                 "f32[2,3,4] axis=1; f32[2,3] axis=-1 keepdims=0; i32{1,3,3,0}; i32{1,3,3,1} select_last_index=1; "
+                 "f32{1,nan,3}; u64[4]; f16[3,2]; bf16[4]; f64[1,300]",
+                 doc);
   d.infer = infer_arg;
   d.gradient = Gradient{NoGradient{"the results are indices"}};
   d.meaning = Meaning{Primitive{"a search"}};
   return row(d);
 }
-consteval OpDef cumulative(std::string_view name, std::string_view cpp, std::span<const Version> versions, std::string_view doc) {
+consteval OpDef cumulative(std::string_view name, std::string_view cpp, std::span<const Version> versions,
+                           std::string_view doc) {
   OpDef d = base(name, cpp, versions,
-                 "f32[2,3,4] i32(1); f64[5] i64(0) exclusive=1; f32[2,3] i32(-1) reverse=1; i64[4] i64{0} exclusive=1 reverse=1; f32[0,3] i32(1); i32[3] i32(0)", doc);
+                 "f32[2,3,4] i32(1); f64[5] i64(0) exclusive=1; f32[2,3] i32(-1) reverse=1; i64[4] i64{0} exclusive=1 "
+                 "reverse=1; f32[0,3] i32(1); i32[3] i32(0)",
+                 doc);
   d.infer = infer_cumulative;
   d.meaning = Meaning{Primitive{"a recurrence"}};
   d.ulp = 4;
@@ -377,22 +413,30 @@ consteval OpDef cumulative(std::string_view name, std::string_view cpp, std::spa
 }
 
 constexpr std::string_view kGrid =
-    "f32[2,3,4]; f32[2,3,4] i64{1}; f32[2,3,4] i64{0,-1} keepdims=0; f64[3,2] i64{0}; i32[4,5] i64{1}; f16[2,3] i64{-2}; f32[]; f32[2,3] i64{} noop_with_empty_axes=1; "
-    "f32[2,0,3] i64{1}; f32[0]; i64[3] noop_with_empty_axes=1; f32[2,3,4] axes=[0,2] keepdims=0 v=11; f32[3,300] i64{1}; f32[300,3] i64{0}";
+    "f32[2,3,4]; f32[2,3,4] i64{1}; f32[2,3,4] i64{0,-1} keepdims=0; f64[3,2] i64{0}; i32[4,5] i64{1}; f16[2,3] "
+    "i64{-2}; f32[]; f32[2,3] i64{} noop_with_empty_axes=1; "
+    "f32[2,0,3] i64{1}; f32[0]; i64[3] noop_with_empty_axes=1; f32[2,3,4] axes=[0,2] keepdims=0 v=11; f32[3,300] "
+    "i64{1}; f32[300,3] i64{0}";
 constexpr std::string_view kLogGrid =
-    "f32[2,3,4]@0.5..3; f32[2,3,4]@0.5..3 i64{1}; f32[2,3,4]@0.5..3 i64{0,-1} keepdims=0; f64[3,2]@0.5..3 i64{0}; f16[2,3]@0.5..3 i64{-2}; f32[]@1..2; "
-    "f32[2,3]@1..2 i64{} noop_with_empty_axes=1; f32[2,0,3] i64{1}; f32{inf,1} i64{0}; i32[4]@1..5 v=18; f32[2,3]@1..2 axes=[1] v=1";
+    "f32[2,3,4]@0.5..3; f32[2,3,4]@0.5..3 i64{1}; f32[2,3,4]@0.5..3 i64{0,-1} keepdims=0; f64[3,2]@0.5..3 i64{0}; "
+    "f16[2,3]@0.5..3 i64{-2}; f32[]@1..2; "
+    "f32[2,3]@1..2 i64{} noop_with_empty_axes=1; f32[2,0,3] i64{1}; f32{inf,1} i64{0}; i32[4]@1..5 v=18; f32[2,3]@1..2 "
+    "axes=[1] v=1";
 constexpr std::string_view kExtremeGrid =
-    "f32[2,3,4]; f32[2,3,4] i64{1}; f32[2,3,4] i64{0,-1} keepdims=0; f64[3,2] i64{0}; i8[4,5] i64{1}; u64[3]; bool[2,3] i64{1}; bool[2,0] i64{1}; f32{nan,1}; f32[]; "
+    "f32[2,3,4]; f32[2,3,4] i64{1}; f32[2,3,4] i64{0,-1} keepdims=0; f64[3,2] i64{0}; i8[4,5] i64{1}; u64[3]; "
+    "bool[2,3] i64{1}; bool[2,0] i64{1}; f32{nan,1}; f32[]; "
     "f32[2,0,3] i64{1}; i32[0]; f32[2,3] axes=[1] v=12";
 constexpr Primitive kLoop{"a loop over elements"};
 
 constexpr OpDef kRows[] = {
-    reduction("ReduceL1", "reduce_l1", kReduceL1, Decompose{l1_meaning}, nullptr, 2, kGrid, "Sum of |x| over the axes; 0 of nothing."),
-    reduction("ReduceL2", "reduce_l2", kReduceL2, Decompose{l2_meaning}, nullptr, 2, kGrid, "√ of the sum of x² over the axes; 0 of nothing."),
-    to_float(reduction("ReduceLogSum", "reduce_log_sum", kReduceLogSum, Decompose{log_sum_meaning}, nullptr, 4, kLogGrid,
-                       "Logarithm of the sum of x over the axes; -∞ of nothing.")),
-    to_float(reduction("ReduceLogSumExp", "reduce_log_sum_exp", kReduceLogSumExp, Decompose{log_sum_exp_meaning}, nullptr, 4, kLogGrid,
+    reduction("ReduceL1", "reduce_l1", kReduceL1, Decompose{l1_meaning}, nullptr, 2, kGrid,
+              "Sum of |x| over the axes; 0 of nothing."),
+    reduction("ReduceL2", "reduce_l2", kReduceL2, Decompose{l2_meaning}, nullptr, 2, kGrid,
+              "√ of the sum of x² over the axes; 0 of nothing."),
+    to_float(reduction("ReduceLogSum", "reduce_log_sum", kReduceLogSum, Decompose{log_sum_meaning}, nullptr, 4,
+                       kLogGrid, "Logarithm of the sum of x over the axes; -∞ of nothing.")),
+    to_float(reduction("ReduceLogSumExp", "reduce_log_sum_exp", kReduceLogSumExp, Decompose{log_sum_exp_meaning},
+                       nullptr, 4, kLogGrid,
                        "Logarithm of the sum of exp(x) over the axes, without overflow; -∞ of nothing.")),
     reduction("ReduceMax", "max", kReduceMax, kLoop, max_value, 0, kExtremeGrid,
               "The largest element over the axes, NaN if there is one; the lowest value of the type of nothing."),
@@ -400,28 +444,38 @@ constexpr OpDef kRows[] = {
                        "Mean of x over the axes; of integers rounded toward zero.")),
     reduction("ReduceMin", "min", kReduceMin, kLoop, min_value, 0, kExtremeGrid,
               "The smallest element over the axes, NaN if there is one; the highest value of the type of nothing."),
-    to_sum(reduction("ReduceProd", "prod", kReduceProd, kLoop, prod_value, 4, kGrid, "Product of x over the axes; 1 of nothing. Integers wrap.")),
-    to_sum(reduction("ReduceSum", "sum", kReduceSum, kLoop, sum_value, 2, kGrid, "Sum of x over the axes; 0 of nothing. Integers wrap.")),
-    reduction("ReduceSumSquare", "reduce_sum_square", kReduceSumSquare, Decompose{sum_square_meaning}, nullptr, 2, kGrid,
-              "Sum of x² over the axes; 0 of nothing."),
-    position("ArgMax", "argmax", kArgMax, "Index of the first (select_last_index=1: last) largest element along the axis; NaN counts as largest."),
-    position("ArgMin", "argmin", kArgMin, "Index of the first (select_last_index=1: last) smallest element along the axis; NaN counts as smallest."),
+    to_sum(reduction("ReduceProd", "prod", kReduceProd, kLoop, prod_value, 4, kGrid,
+                     "Product of x over the axes; 1 of nothing. Integers wrap.")),
+    to_sum(reduction("ReduceSum", "sum", kReduceSum, kLoop, sum_value, 2, kGrid,
+                     "Sum of x over the axes; 0 of nothing. Integers wrap.")),
+    reduction("ReduceSumSquare", "reduce_sum_square", kReduceSumSquare, Decompose{sum_square_meaning}, nullptr, 2,
+              kGrid, "Sum of x² over the axes; 0 of nothing."),
+    position("ArgMax", "argmax", kArgMax,
+             "Index of the first (select_last_index=1: last) largest element along the axis; NaN counts as largest."),
+    position("ArgMin", "argmin", kArgMin,
+             "Index of the first (select_last_index=1: last) smallest element along the axis; NaN counts as smallest."),
     cumulative("CumSum", "cumsum", kCumSum,
-               "y[i] = x[0] + … + x[i] along the axis; exclusive=1 leaves x[i] out (and begins with 0), reverse=1 counts from the end."),
+               "y[i] = x[0] + … + x[i] along the axis; exclusive=1 leaves x[i] out (and begins with 0), reverse=1 "
+               "counts from the end."),
     cumulative("CumProd", "cumprod", kCumProd,
-               "y[i] = x[0] · … · x[i] along the axis; exclusive=1 leaves x[i] out (and begins with 1), reverse=1 counts from the end."),
+               "y[i] = x[0] · … · x[i] along the axis; exclusive=1 leaves x[i] out (and begins with 1), reverse=1 "
+               "counts from the end."),
     []() consteval {
       OpDef d = base("TopK", "topk", kTopK,
-                     "f32[2,5] i64{3}; f32[4,3,2] i64{2} axis=0; i32[7] i64{7} largest=0; f32{1,nan,3,3} i64{3}; u64[5] i64{1} sorted=0; f16[4] i64{0}; "
+                     "f32[2,5] i64{3}; f32[4,3,2] i64{2} axis=0; i32[7] i64{7} largest=0; f32{1,nan,3,3} i64{3}; "
+                     "u64[5] i64{1} sorted=0; f16[4] i64{0}; "
                      "f32[3,4] k=2 v=1; bf16[5] i64{2}; f64[2,0] i64{0}",
-                     "The K largest (largest=0: smallest) elements along the axis in order, and their indices; of equal ones the first comes first. "
+                     "The K largest (largest=0: smallest) elements along the axis in order, and their indices; of "
+                     "equal ones the first comes first. "
                      "NaN counts as largest.");
       d.infer = infer_top_k;
       d.meaning = Meaning{Primitive{"a partial sort"}};
       return row(d);
     }(),
     []() consteval {
-      OpDef d = base("Hardmax", "hardmax", kHardmax, "f32[2,3,4]; f32[2,3,4] axis=1; f64[5] axis=0; f16[3,2]; f32{3,3,1} axis=0; f32[2,3,4] axis=1 v=11; f32[2,0,3]",
+      OpDef d = base("Hardmax", "hardmax", kHardmax,
+                     "f32[2,3,4]; f32[2,3,4] axis=1; f64[5] axis=0; f16[3,2]; f32{3,3,1} axis=0; f32[2,3,4] axis=1 "
+                     "v=11; f32[2,0,3]",
                      "1 at the first largest element along the axis, 0 elsewhere.");
       d.infer = infer_hardmax;
       d.gradient = Gradient{NoGradient{"piecewise constant"}};

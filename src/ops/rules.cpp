@@ -22,8 +22,10 @@ Dim broadcast_dim(const NodeContext& ctx, const Dims& a, const Dims& b, const Di
   if (y.is(1)) return x;
   if (x.same(y)) return x;
   if (x.is_number() && y.is_number()) {
-    ctx.fail(Code::shape, fmt::format("shapes {} and {} do not broadcast: {} and {}", dims_str(a), dims_str(b), x.number(), y.number()),
-             "let each pair of dimensions, counted from the last, be equal or one of them be 1");
+    ctx.fail(
+        Code::shape,
+        fmt::format("shapes {} and {} do not broadcast: {} and {}", dims_str(a), dims_str(b), x.number(), y.number()),
+        "let each pair of dimensions, counted from the last, be equal or one of them be 1");
   }
   // A number other than 1 decides: the other one must be it or 1, and the run checks that.
   if (x.is_number()) return x;
@@ -44,7 +46,8 @@ int normalize_axis(const NodeContext& ctx, int64_t axis, int rank, std::string_v
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
-std::vector<int> normalize_axes(const NodeContext& ctx, std::span<const int64_t> axes, int rank, std::string_view what) {
+std::vector<int> normalize_axes(const NodeContext& ctx, std::span<const int64_t> axes, int rank,
+                                std::string_view what) {
   std::vector<int> out;
   for (const int64_t a : axes) {
     const int axis = normalize_axis(ctx, a, rank, what);
@@ -65,14 +68,16 @@ const Type& tensor_input(const NodeContext& ctx, int i) {
 void require_rank(const NodeContext& ctx, int i, int rank) {
   const Type& t = ctx.input(i);
   if (t.has_rank && t.rank() != rank) {
-    ctx.fail(Code::shape, fmt::format("operand {} of shape {} has rank {}, not {}", i, dims_str(t.dims), t.rank(), rank));
+    ctx.fail(Code::shape,
+             fmt::format("operand {} of shape {} has rank {}, not {}", i, dims_str(t.dims), t.rank(), rank));
   }
 }
 
 void require_rank_at_least(const NodeContext& ctx, int i, int rank) {
   const Type& t = ctx.input(i);
   if (t.has_rank && t.rank() < rank) {
-    ctx.fail(Code::shape, fmt::format("operand {} of shape {} has rank {}, at least {} is needed", i, dims_str(t.dims), t.rank(), rank));
+    ctx.fail(Code::shape, fmt::format("operand {} of shape {} has rank {}, at least {} is needed", i, dims_str(t.dims),
+                                      t.rank(), rank));
   }
 }
 
@@ -105,7 +110,8 @@ void require_broadcasts_to(const NodeContext& ctx, const Dims& from, const Dims&
     const Dim& y = to[to.size() - 1 - i];
     fits = !(x.is_number() && !x.is(1) && Dim::equal(x, y) == Dim::Truth::no);
   }
-  if (!fits) ctx.fail(Code::shape, fmt::format("{} of shape {} does not broadcast to {}", what, dims_str(from), dims_str(to)));
+  if (!fits)
+    ctx.fail(Code::shape, fmt::format("{} of shape {} does not broadcast to {}", what, dims_str(from), dims_str(to)));
 }
 
 void infer_same(ShapeContext& ctx) { ctx.set_output(0, ctx.input(0)); }
@@ -116,9 +122,13 @@ void infer_same_bool(ShapeContext& ctx) {
   ctx.set_output(0, std::move(t));
 }
 
-void infer_broadcast(ShapeContext& ctx) { ctx.set_output(0, broadcast_inputs(ctx, tensor_input(ctx, 0).dtype, 0, ctx.inputs())); }
+void infer_broadcast(ShapeContext& ctx) {
+  ctx.set_output(0, broadcast_inputs(ctx, tensor_input(ctx, 0).dtype, 0, ctx.inputs()));
+}
 
-void infer_broadcast_bool(ShapeContext& ctx) { ctx.set_output(0, broadcast_inputs(ctx, DType::boolean, 0, ctx.inputs())); }
+void infer_broadcast_bool(ShapeContext& ctx) {
+  ctx.set_output(0, broadcast_inputs(ctx, DType::boolean, 0, ctx.inputs()));
+}
 
 void value_same(ShapeContext& ctx) {
   if (const Dims* v = ctx.value(0)) ctx.set_value(0, *v);
@@ -126,7 +136,8 @@ void value_same(ShapeContext& ctx) {
 
 std::optional<std::vector<int64_t>> known_ints(const NodeContext& ctx, int i) {
   const Value* v = ctx.constant(i);
-  if (v == nullptr || !v->is_tensor() || !(is_integer(v->dtype()) || v->dtype() == DType::boolean) || v->numel() > kMostValues) {
+  if (v == nullptr || !v->is_tensor() || !(is_integer(v->dtype()) || v->dtype() == DType::boolean) ||
+      v->numel() > kMostValues) {
     return std::nullopt;
   }
   return v->to_int64s();
@@ -187,7 +198,8 @@ Window read_window(const NodeContext& ctx, int spatial, std::vector<int64_t> ker
     std::vector<int64_t> out(given.begin(), given.end());
     if (out.empty()) out.assign(length, otherwise);
     if (out.size() != length) {
-      ctx.fail(Code::shape, fmt::format("{} {} has {} numbers, {} spatial axes need {}", name, shape_str(out), out.size(), spatial, length));
+      ctx.fail(Code::shape, fmt::format("{} {} has {} numbers, {} spatial axes need {}", name, shape_str(out),
+                                        out.size(), spatial, length));
     }
     for (const int64_t v : out) {
       if (v < least) ctx.fail(Code::bad_input, fmt::format("{} {} has a number below {}", name, shape_str(out), least));
@@ -203,7 +215,8 @@ Window read_window(const NodeContext& ctx, int spatial, std::vector<int64_t> ker
   w.pads_end.assign(pads.begin() + spatial, pads.end());
   w.auto_pad = attrs.string("auto_pad", "NOTSET");
   if (w.auto_pad != "NOTSET" && w.auto_pad != "VALID" && w.auto_pad != "SAME_UPPER" && w.auto_pad != "SAME_LOWER") {
-    ctx.fail(Code::bad_input, fmt::format("auto_pad '{}' is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER", w.auto_pad));
+    ctx.fail(Code::bad_input,
+             fmt::format("auto_pad '{}' is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER", w.auto_pad));
   }
   if (w.auto_pad == "VALID") {
     w.pads_begin.assign(n, 0);
@@ -296,7 +309,8 @@ Expansion reissue(OpBuilder& b, std::span<const std::string_view> dropped) {
 Expansion reissue(OpBuilder& b, std::initializer_list<Ref> inputs, std::initializer_list<std::string_view> dropped) {
   next_version(b);
   return Expansion(b.emit(b.op().name, std::span<const Ref>(inputs.begin(), inputs.size()),
-                          without(b.attrs().all(), std::span<const std::string_view>(dropped.begin(), dropped.size())), b.outputs()));
+                          without(b.attrs().all(), std::span<const std::string_view>(dropped.begin(), dropped.size())),
+                          b.outputs()));
 }
 
 Expansion drop_consumed_inputs(OpBuilder& b) {

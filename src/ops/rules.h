@@ -16,7 +16,8 @@ namespace chorus::rules {
 /// axis in [-rank, rank) → [0, rank); `what` names the attribute or operand in the error.
 int normalize_axis(const NodeContext& ctx, int64_t axis, int rank, std::string_view what = "axis");
 /// The same for a list; fails on repeated axes. Order is kept.
-std::vector<int> normalize_axes(const NodeContext& ctx, std::span<const int64_t> axes, int rank, std::string_view what = "axes");
+std::vector<int> normalize_axes(const NodeContext& ctx, std::span<const int64_t> axes, int rank,
+                                std::string_view what = "axes");
 
 /// Fails unless input i is a tensor (kind none of an omitted operand fails too).
 const Type& tensor_input(const NodeContext& ctx, int i);
@@ -33,9 +34,9 @@ Type broadcast_inputs(const NodeContext& ctx, DType dtype, int first, int count)
 void require_broadcasts_to(const NodeContext& ctx, const Dims& from, const Dims& to, std::string_view what);
 
 /// Ready shape rules.
-void infer_same(ShapeContext& ctx);            ///< output 0 has the type of operand 0
-void infer_same_bool(ShapeContext& ctx);       ///< its shape, element type bool
-void infer_broadcast(ShapeContext& ctx);       ///< all operands broadcast, element type of operand 0
+void infer_same(ShapeContext& ctx);  ///< output 0 has the type of operand 0
+void infer_same_bool(ShapeContext& ctx);  ///< its shape, element type bool
+void infer_broadcast(ShapeContext& ctx);  ///< all operands broadcast, element type of operand 0
 void infer_broadcast_bool(ShapeContext& ctx);  ///< all operands broadcast, element type bool
 /// Value rule: output 0 has the known elements of operand 0.
 void value_same(ShapeContext& ctx);
@@ -68,11 +69,11 @@ Dim window_output(const Window& w, int i, const Dim& in);
 
 /// Costs. Bytes of operands and results; one operation per element of the result.
 double bytes_of(const CostContext& ctx, bool output, int i);
-Cost cost_traffic(const CostContext& ctx);                       ///< bytes only
-Cost cost_free(const CostContext& ctx);                          ///< views and shape arithmetic: nothing
-Cost cost_elementwise(const CostContext& ctx);                   ///< one flop per element
-Cost cost_transcendental(const CostContext& ctx);                ///< one evaluation per element
-Cost cost_reduction(const CostContext& ctx);                     ///< one flop per element of operand 0
+Cost cost_traffic(const CostContext& ctx);  ///< bytes only
+Cost cost_free(const CostContext& ctx);  ///< views and shape arithmetic: nothing
+Cost cost_elementwise(const CostContext& ctx);  ///< one flop per element
+Cost cost_transcendental(const CostContext& ctx);  ///< one evaluation per element
+Cost cost_reduction(const CostContext& ctx);  ///< one flop per element of operand 0
 Cost cost_flops(const CostContext& ctx, double flops_per_output_element, double transcendental_per_output_element = 0);
 
 /// A scalar constant of the element type of `like` (cast at run time where the type is not known yet).
@@ -85,7 +86,8 @@ void next_version(OpBuilder& b);
 void previous_version(OpBuilder& b);
 /// A version step (to_next) that only renames nothing: the node is emitted again with the same operands and attributes (less `dropped`).
 Expansion reissue(OpBuilder& b, std::span<const std::string_view> dropped = {});
-Expansion reissue(OpBuilder& b, std::initializer_list<Ref> inputs, std::initializer_list<std::string_view> dropped = {});
+Expansion reissue(OpBuilder& b, std::initializer_list<Ref> inputs,
+                  std::initializer_list<std::string_view> dropped = {});
 /// Version step of the rows whose first version only has the meaningless attribute `consumed_inputs` more.
 Expansion drop_consumed_inputs(OpBuilder& b);
 

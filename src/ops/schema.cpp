@@ -12,9 +12,9 @@ namespace chorus {
 namespace {
 
 constexpr std::string_view kShort[kDTypeCount] = {
-    "",    "f32",  "u8",       "i8",         "u16",    "i16",        "i32", "i64", "str",    "bool",
-    "f16", "f64",  "u32",      "u64",        "c64",    "c128",       "bf16", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2",
-    "f8e5m2fnuz",  "u4",       "i4",         "f4e2m1", "f8e8m0",     "u2",  "i2",  "f6e2m3", "f6e3m2"};
+    "",           "f32", "u8",  "i8",     "u16",    "i16",  "i32",  "i64",      "str",        "bool",
+    "f16",        "f64", "u32", "u64",    "c64",    "c128", "bf16", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2",
+    "f8e5m2fnuz", "u4",  "i4",  "f4e2m1", "f8e8m0", "u2",   "i2",   "f6e2m3",   "f6e3m2"};
 
 template <class... T>
 constexpr uint32_t mask(T... types) {
@@ -35,16 +35,23 @@ constexpr uint32_t kAll25 = kAll24 | mask(DType::int2, DType::uint2);
 constexpr uint32_t kAll28 = kAll25 | mask(DType::float6e2m3, DType::float6e3m2);
 
 constexpr std::pair<std::string_view, uint32_t> kGroups[] = {
-    {"ieee", kIeee},   {"floats", kIeee | mask(DType::bfloat16)}, {"ints", kInts}, {"uints", kUints}, {"complex", kComplex},
-    {"f8", kF8},       {"num", kNum},     {"all", kAll},     {"all13", kAll13}, {"all19", kAll19}, {"all21", kAll21},
-    {"all23", kAll23}, {"all24", kAll24}, {"all25", kAll25}, {"all28", kAll28}, {"any", kAll28}};
+    {"ieee", kIeee},       {"floats", kIeee | mask(DType::bfloat16)},
+    {"ints", kInts},       {"uints", kUints},
+    {"complex", kComplex}, {"f8", kF8},
+    {"num", kNum},         {"all", kAll},
+    {"all13", kAll13},     {"all19", kAll19},
+    {"all21", kAll21},     {"all23", kAll23},
+    {"all24", kAll24},     {"all25", kAll25},
+    {"all28", kAll28},     {"any", kAll28}};
 
 constexpr std::pair<std::string_view, AttrKind> kKinds[] = {
-    {"int", AttrKind::integer},   {"float", AttrKind::real},       {"string", AttrKind::string}, {"tensor", AttrKind::tensor},
-    {"graph", AttrKind::graph},   {"type", AttrKind::type},        {"sparse", AttrKind::sparse_tensor},
-    {"ints", AttrKind::integers}, {"floats", AttrKind::reals},     {"strings", AttrKind::strings},
-    {"tensors", AttrKind::tensors}, {"graphs", AttrKind::graphs},  {"types", AttrKind::types},
-    {"sparses", AttrKind::sparse_tensors}};
+    {"int", AttrKind::integer},          {"float", AttrKind::real},
+    {"string", AttrKind::string},        {"tensor", AttrKind::tensor},
+    {"graph", AttrKind::graph},          {"type", AttrKind::type},
+    {"sparse", AttrKind::sparse_tensor}, {"ints", AttrKind::integers},
+    {"floats", AttrKind::reals},         {"strings", AttrKind::strings},
+    {"tensors", AttrKind::tensors},      {"graphs", AttrKind::graphs},
+    {"types", AttrKind::types},          {"sparses", AttrKind::sparse_tensors}};
 
 /// ONNX's own spelling inside map types.
 std::string_view onnx_name(DType type) {
@@ -79,8 +86,8 @@ class Parser {
 
  private:
   [[noreturn]] void fail(std::string_view expected) const {
-    throw Error(Code::internal, fmt::format("signature: expected {} at position {} of \"{}\", found \"{}\"", expected, at_, text_,
-                                            text_.substr(std::min(at_, text_.size()), 12)));
+    throw Error(Code::internal, fmt::format("signature: expected {} at position {} of \"{}\", found \"{}\"", expected,
+                                            at_, text_, text_.substr(std::min(at_, text_.size()), 12)));
   }
   void space() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;

@@ -53,7 +53,8 @@ std::vector<std::string> spelled(const TypeSet& set) {
 /// A parameter with a type of its own has that type's spelling in place of a letter.
 bool is_letter(const TypeSet& set) {
   const auto all = spelled(set);
-  return all.size() != 1 || (parse_short_dtype(set.letter) == DType::undefined && set.letter.find('.') == std::string::npos);
+  return all.size() != 1 ||
+         (parse_short_dtype(set.letter) == DType::undefined && set.letter.find('.') == std::string::npos);
 }
 
 std::string params_json(const Schema& schema, const std::vector<Param>& params) {
@@ -63,8 +64,8 @@ std::string params_json(const Schema& schema, const std::vector<Param>& params) 
     const char* option = p.count == Count::one ? "single" : p.count == Count::optional ? "optional" : "variadic";
     items.push_back(fmt::format(
         R"({{"name": {}, "option": "{}", "type_str": {}, "min_arity": {}, "homogeneous": {}, "host_value": {}, "differentiable": {}}})",
-        quote(p.name), option, quote(is_letter(set) ? set.letter : spelled(set)[0]), p.count == Count::variadic ? p.at_least : 1,
-        !p.mixed_types, p.host_value, p.differentiable));
+        quote(p.name), option, quote(is_letter(set) ? set.letter : spelled(set)[0]),
+        p.count == Count::variadic ? p.at_least : 1, !p.mixed_types, p.host_value, p.differentiable));
   }
   return "[" + joined(items) + "]";
 }
@@ -97,9 +98,10 @@ std::string version_json(const Schema& schema) {
     for (const auto& t : spelled(set)) allowed.push_back(quote(t));
     types.push_back(quote(set.letter) + ": [" + joined(allowed) + "]");
   }
-  return fmt::format(R"({{"since": {}, "deprecated": {}, "inputs": {}, "outputs": {}, "attributes": [{}], "types": {{{}}}}})",
-                     schema.since, schema.deprecated, params_json(schema, schema.inputs), params_json(schema, schema.outputs),
-                     joined(attributes), joined(types));
+  return fmt::format(
+      R"({{"since": {}, "deprecated": {}, "inputs": {}, "outputs": {}, "attributes": [{}], "types": {{{}}}}})",
+      schema.since, schema.deprecated, params_json(schema, schema.inputs), params_json(schema, schema.outputs),
+      joined(attributes), joined(types));
 }
 
 std::string gradient_json(const OpDef& def) {
@@ -116,13 +118,15 @@ std::string table_json() {
   std::string out = "[";
   for (const OpDef* def : all_ops()) {
     std::vector<std::string> versions;
-    for (size_t i = 0; i < def->versions.size(); ++i) versions.push_back(version_json(def->schema(static_cast<int>(i))));
+    for (size_t i = 0; i < def->versions.size(); ++i)
+      versions.push_back(version_json(def->schema(static_cast<int>(i))));
     const auto* primitive = std::get_if<Primitive>(&def->meaning);
     out += out.size() > 1 ? ",\n " : "\n ";
-    out += fmt::format(R"({{"name": {}, "domain": {}, "api": {}, {}, "decomposition": {}, "primitive_reason": {}, "doc": {},)"
-                       "\n  \"versions\": [{}]}}",
-                       quote(def->name), quote(def->domain), quote(def->api.cpp), gradient_json(*def), primitive == nullptr,
-                       primitive ? quote(primitive->reason) : "null", quote(def->doc), joined(versions));
+    out += fmt::format(
+        R"({{"name": {}, "domain": {}, "api": {}, {}, "decomposition": {}, "primitive_reason": {}, "doc": {},)"
+        "\n  \"versions\": [{}]}}",
+        quote(def->name), quote(def->domain), quote(def->api.cpp), gradient_json(*def), primitive == nullptr,
+        primitive ? quote(primitive->reason) : "null", quote(def->doc), joined(versions));
   }
   return out + "\n]\n";
 }

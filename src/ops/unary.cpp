@@ -187,8 +187,9 @@ constexpr Version kIsNaN[] = {
 };
 constexpr Version kIsInf[] = {
     {10, "(T1 X !d) -> (T2 Y !d) {detect_negative: int = 1, detect_positive: int = 1}; T1 = f32 f64; T2 = bool"},
-    {20, "(T1 X !d) -> (T2 Y !d) {detect_negative: int = 1, detect_positive: int = 1}; T1 = floats f8; T2 = "
-         "bool"},
+    {20,
+     "(T1 X !d) -> (T2 Y !d) {detect_negative: int = 1, detect_positive: int = 1}; T1 = floats f8; T2 = "
+     "bool"},
 };
 constexpr Version kNot[] = {
     {1, "(T X !d) -> (T Y !d); T = bool"},
@@ -211,7 +212,8 @@ constexpr Version kIdentity[] = {
 struct Texts {
   std::string_view name, cpp, grid, doc;
 };
-consteval OpDef unary(const Texts& t, std::span<const Version> versions, Meaning meaning, void (*value)(ShapeContext&) = nullptr) {
+consteval OpDef unary(const Texts& t, std::span<const Version> versions, Meaning meaning,
+                      void (*value)(ShapeContext&) = nullptr) {
   OpDef d;
   d.name = t.name;
   d.api = {t.cpp, Form::function, Promote::same_type};
@@ -247,70 +249,89 @@ consteval OpDef test(const Texts& t, std::span<const Version> versions, Decompos
 }
 
 constexpr std::string_view kFloats = "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; f32[]; f32[0,3]; f32{inf,-inf,nan,0,-0}";
-constexpr std::string_view kPositive = "f32[2,3,4]@0..9; f64[3]@0..1; f16[5]@0..9; bf16[5]@0..9; f32[]@0..9; f32[0,3]; f32{inf,-1,nan,0,-0}";
-constexpr std::string_view kUnitRange = "f32[2,3,4]@-1..1; f64[3]@-1..1; f16[5]@-1..1; bf16[5]@-1..1; f32[]@-1..1; f32[0,3]; f32{1,-1,nan,0,2}";
-constexpr std::string_view kAboveOne = "f32[2,3,4]@1..9; f64[3]@1..9; f16[5]@1..9; bf16[5]@1..9; f32[]@1..9; f32[0,3]; f32{inf,1,nan,0}";
-constexpr std::string_view kNumbers = "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; i8{-128,127,0}; i64[4]; f32[]; i32[0,3]; f32{inf,-inf,nan,0,-0}";
+constexpr std::string_view kPositive =
+    "f32[2,3,4]@0..9; f64[3]@0..1; f16[5]@0..9; bf16[5]@0..9; f32[]@0..9; f32[0,3]; f32{inf,-1,nan,0,-0}";
+constexpr std::string_view kUnitRange =
+    "f32[2,3,4]@-1..1; f64[3]@-1..1; f16[5]@-1..1; bf16[5]@-1..1; f32[]@-1..1; f32[0,3]; f32{1,-1,nan,0,2}";
+constexpr std::string_view kAboveOne =
+    "f32[2,3,4]@1..9; f64[3]@1..9; f16[5]@1..9; bf16[5]@1..9; f32[]@1..9; f32[0,3]; f32{inf,1,nan,0}";
+constexpr std::string_view kNumbers =
+    "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; i8{-128,127,0}; i64[4]; f32[]; i32[0,3]; f32{inf,-inf,nan,0,-0}";
 constexpr Primitive kInstruction{"one instruction per element"};
 constexpr Primitive kFunction{"a function of the processor or of vector maths"};
 constexpr Primitive kPrecise{"its formula by exponentials or logarithms loses precision near 0"};
 
 constexpr OpDef kRows[] = {
-    unary({"Abs", "abs", "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; i8{-128,127,0}; u32[4]; i32[0,3]; f32{-inf,nan,-0}; f32[2] consumed_inputs=[0] v=1",
+    unary({"Abs", "abs",
+           "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; i8{-128,127,0}; u32[4]; i32[0,3]; f32{-inf,nan,-0}; f32[2] "
+           "consumed_inputs=[0] v=1",
            "|x|. The smallest integer of a type stays as it is."},
           kAbs, kInstruction, abs_value),
-    unary({"Neg", "neg", kNumbers, "-x. The smallest integer of a type stays as it is."}, kNeg, kInstruction, neg_value),
+    unary({"Neg", "neg", kNumbers, "-x. The smallest integer of a type stays as it is."}, kNeg, kInstruction,
+          neg_value),
     step({"Ceil", "ceil", kFloats, "The smallest whole number that is not below x."}, kCeil, "piecewise constant"),
     step({"Floor", "floor", kFloats, "The largest whole number that is not above x."}, kFloor, "piecewise constant"),
     step({"Round", "round", "f32{0.5,1.5,2.5,-0.5,-1.5,2.4999998}; f32[2,3,4]; f64[3]; f16[5]; bf16[5]; f32[]; f32[0]",
           "The nearest whole number, of two equally near ones the even one."},
          kRound, "piecewise constant"),
     unary({"Sqrt", "sqrt", kPositive, "√x; NaN below 0."}, kSqrt, kInstruction),
-    unary({"Reciprocal", "reciprocal", "f32[2,3,4]@1..9; f64[3]@1..9; f16[5]@1..9; f32[]@1..9; f32[0,3]; f32{inf,-inf,nan,0,-0}", "1 / x."},
+    unary({"Reciprocal", "reciprocal",
+           "f32[2,3,4]@1..9; f64[3]@1..9; f16[5]@1..9; f32[]@1..9; f32[0,3]; f32{inf,-inf,nan,0,-0}", "1 / x."},
           kReciprocal, Decompose{reciprocal_meaning}),
     curve({"Exp", "exp", kFloats, "e to the power x."}, kExp, kFunction, 2),
     curve({"Log", "log", kPositive, "Natural logarithm of x; -∞ at 0, NaN below."}, kLog, kFunction, 2),
     curve({"Sin", "sin", kFloats, "Sine of x in radians."}, kSin, kFunction, 2),
     curve({"Cos", "cos", kFloats, "Cosine of x in radians."}, kCos, kFunction, 2),
-    curve({"Tan", "tan", "f32[2,3,4]@-1..1; f64[3]@-1..1; f32[]@-1..1; f32[0,3]; f32{nan,0,-0}", "Tangent of x in radians."}, kTan,
-          Decompose{tan_meaning}, 4),
-    curve({"Asin", "asin", kUnitRange, "Arc sine of x in radians, in [-π/2, π/2]; NaN outside [-1, 1]."}, kAsin, kFunction, 4),
-    curve({"Acos", "acos", kUnitRange, "Arc cosine of x in radians, in [0, π]; NaN outside [-1, 1]."}, kAcos, kFunction, 4),
+    curve({"Tan", "tan", "f32[2,3,4]@-1..1; f64[3]@-1..1; f32[]@-1..1; f32[0,3]; f32{nan,0,-0}",
+           "Tangent of x in radians."},
+          kTan, Decompose{tan_meaning}, 4),
+    curve({"Asin", "asin", kUnitRange, "Arc sine of x in radians, in [-π/2, π/2]; NaN outside [-1, 1]."}, kAsin,
+          kFunction, 4),
+    curve({"Acos", "acos", kUnitRange, "Arc cosine of x in radians, in [0, π]; NaN outside [-1, 1]."}, kAcos, kFunction,
+          4),
     curve({"Atan", "atan", kFloats, "Arc tangent of x in radians, in [-π/2, π/2]."}, kAtan, kFunction, 4),
     curve({"Sinh", "sinh", kFloats, "Hyperbolic sine of x."}, kSinh, kPrecise, 4),
     curve({"Cosh", "cosh", kFloats, "Hyperbolic cosine of x."}, kCosh, kPrecise, 4),
     curve({"Asinh", "asinh", kFloats, "Inverse of the hyperbolic sine."}, kAsinh, kPrecise, 4),
-    curve({"Acosh", "acosh", kAboveOne, "Inverse of the hyperbolic cosine, not negative; NaN below 1."}, kAcosh, kPrecise, 4),
-    curve({"Atanh", "atanh", kUnitRange, "Inverse of the hyperbolic tangent; ±∞ at ±1, NaN outside [-1, 1]."}, kAtanh, kPrecise, 4),
+    curve({"Acosh", "acosh", kAboveOne, "Inverse of the hyperbolic cosine, not negative; NaN below 1."}, kAcosh,
+          kPrecise, 4),
+    curve({"Atanh", "atanh", kUnitRange, "Inverse of the hyperbolic tangent; ±∞ at ±1, NaN outside [-1, 1]."}, kAtanh,
+          kPrecise, 4),
     curve({"Erf", "erf", "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; f32[]; f32[0,3]; f32{inf,-inf,nan,0,-0}; i32[4] v=9",
            "Gauss error function, 2/√π times the integral of exp(-t²) from 0 to x."},
           kErf, kFunction, 4),
-    step({"Sign", "sign", "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; i8{-128,127,0}; u64[4]; f32[]; i32[0,3]; f32{inf,-inf,nan,0,-0}",
+    step({"Sign", "sign",
+          "f32[2,3,4]; f64[3]; f16[5]; bf16[5]; i8{-128,127,0}; u64[4]; f32[]; i32[0,3]; f32{inf,-inf,nan,0,-0}",
           "1, 0 or -1 as x is above, at or below 0; NaN stays."},
          kSign, "piecewise constant"),
-    test({"IsNaN", "isnan", "f32{inf,-inf,nan,0}; f64[3]; f16{nan,1}; bf16{nan,1}; f8e4m3fn{nan,1}; f8e5m2{nan,1}; f32[]; f32[0]",
+    test({"IsNaN", "isnan",
+          "f32{inf,-inf,nan,0}; f64[3]; f16{nan,1}; bf16{nan,1}; f8e4m3fn{nan,1}; f8e5m2{nan,1}; f32[]; f32[0]",
           "True where x is not a number."},
          kIsNaN, is_nan_meaning),
     test({"IsInf", "isinf",
-          "f32{inf,-inf,nan,0}; f32{inf,-inf,nan,0} detect_negative=0; f64{inf,-inf,nan,0} detect_positive=0; f16{inf,1}; "
+          "f32{inf,-inf,nan,0}; f32{inf,-inf,nan,0} detect_negative=0; f64{inf,-inf,nan,0} detect_positive=0; "
+          "f16{inf,1}; "
           "f8e5m2{inf,1}; f32{inf} detect_negative=0 detect_positive=0; f32[]; f32[0]",
           "True where x is ∞ (with detect_positive=1) or -∞ (with detect_negative=1)."},
          kIsInf, is_inf_meaning),
     []() consteval {
-      OpDef d = unary({"Not", "logical_not", "bool[3,4]; bool[]; bool[0,2]; bool{0,1}", "True where x is false."}, kNot, kInstruction, not_value);
+      OpDef d = unary({"Not", "logical_not", "bool[3,4]; bool[]; bool[0,2]; bool{0,1}", "True where x is false."}, kNot,
+                      kInstruction, not_value);
       d.gradient = Gradient{NoGradient{"the operand is boolean"}};
       return row(d);
     }(),
     []() consteval {
-      OpDef d = unary({"BitwiseNot", "bitwise_not", "i32[3,4]; u8{0,255,3}; i64[]; u64[0,2]; u16[3]; i8[3]", "All bits turned over."}, kBitwiseNot,
-                      Decompose{bitwise_not_meaning});
+      OpDef d = unary({"BitwiseNot", "bitwise_not", "i32[3,4]; u8{0,255,3}; i64[]; u64[0,2]; u16[3]; i8[3]",
+                       "All bits turned over."},
+                      kBitwiseNot, Decompose{bitwise_not_meaning});
       d.gradient = Gradient{NoGradient{"bits of integers"}};
       return row(d);
     }(),
     []() consteval {
-      OpDef d = unary({"Identity", "identity", "f32[2,3]; str{'a','b'}; i4{1,-2,3}; c64[2]; bool[]; f16[0,3]; seq(f32[2] f32[0,3])",
-                       "The operand itself, of any kind."},
-                      kIdentity, Primitive{"nothing is computed"}, value_same);
+      OpDef d = unary(
+          {"Identity", "identity", "f32[2,3]; str{'a','b'}; i4{1,-2,3}; c64[2]; bool[]; f16[0,3]; seq(f32[2] f32[0,3])",
+           "The operand itself, of any kind."},
+          kIdentity, Primitive{"nothing is computed"}, value_same);
       d.aliases = kView;
       d.cost = cost_free;
       return row(d);

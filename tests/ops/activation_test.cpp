@@ -15,21 +15,25 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr DType kF32 = DType::float32, kF64 = DType::float64;
 
 TEST(Activation, GridsRunAndAgreeWithDecompositions) {
-  for (const char* op : {"Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Softsign",
-                         "ThresholdedRelu", "Gelu", "Mish", "Swish", "SwiGLU", "Shrink", "Clip", "Dropout"}) {
+  for (const char* op :
+       {"Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus",
+        "Softsign", "ThresholdedRelu", "Gelu", "Mish", "Swish", "SwiGLU", "Shrink", "Clip", "Dropout"}) {
     EXPECT_GE(run_grid(op), 3) << op;
   }
 }
 
 Value one(std::string_view op, DType type, std::initializer_list<double> x, Attributes attributes = {}) {
-  return run_one({.op = op, .inputs = {make(type, {static_cast<int64_t>(x.size())}, x)}, .attributes = std::move(attributes)});
+  return run_one(
+      {.op = op, .inputs = {make(type, {static_cast<int64_t>(x.size())}, x)}, .attributes = std::move(attributes)});
 }
 
 // Wanted values: the formulas of the ONNX document, worked out with 16 digits.
 TEST(Activation, FunctionsHaveTheirValues) {
   expect_close(one("Relu", kF32, {-1, 0, 2, kNan}), make(kF32, {4}, {0, 0, 2, kNan}));
-  expect_close(one("Sigmoid", kF64, {0, 1, -1, -1000, 1000}), make(kF64, {5}, {0.5, 0.7310585786300049, 0.2689414213699951, 0, 1}), 1e-15);
-  expect_close(one("Softplus", kF64, {0, 1, -800, 800}), make(kF64, {4}, {0.6931471805599453, 1.3132616875182228, 0, 800}), 1e-15);
+  expect_close(one("Sigmoid", kF64, {0, 1, -1, -1000, 1000}),
+               make(kF64, {5}, {0.5, 0.7310585786300049, 0.2689414213699951, 0, 1}), 1e-15);
+  expect_close(one("Softplus", kF64, {0, 1, -800, 800}),
+               make(kF64, {4}, {0.6931471805599453, 1.3132616875182228, 0, 800}), 1e-15);
   expect_close(one("Gelu", kF64, {1, -1}), make(kF64, {2}, {0.8413447460685429, -0.15865525393145707}), 1e-15);
   expect_close(one("Gelu", kF64, {1}, {{"approximate", "tanh"}}), make(kF64, {1}, {0.8411919906082768}), 1e-14);
   expect_close(one("Elu", kF64, {-1, 1}), make(kF64, {2}, {-0.6321205588285577, 1}), 1e-15);
@@ -37,7 +41,8 @@ TEST(Activation, FunctionsHaveTheirValues) {
   expect_close(one("HardSwish", kF64, {-4, 0, 1, 4}), make(kF64, {4}, {0, 0, 4.0 / 6, 4}), 1e-15);
   expect_close(one("Mish", kF64, {1}), make(kF64, {1}, {0.8650983882673103}), 1e-14);
   expect_close(one("Swish", kF64, {1}), make(kF64, {1}, {0.7310585786300049}), 1e-14);
-  expect_close(one("Shrink", kF64, {-2, -0.5, 0.5, 2}, {{"lambd", 1.5}, {"bias", 0.5}}), make(kF64, {4}, {-1.5, 0, 0, 1.5}), 1e-15);
+  expect_close(one("Shrink", kF64, {-2, -0.5, 0.5, 2}, {{"lambd", 1.5}, {"bias", 0.5}}),
+               make(kF64, {4}, {-1.5, 0, 0, 1.5}), 1e-15);
   expect_close(one("ThresholdedRelu", kF64, {1, 1.5, kNan}), make(kF64, {3}, {0, 1.5, 0}));
 }
 
@@ -46,8 +51,10 @@ TEST(Activation, ClipTakesLimitsAsOperandsOrAttributes) {
   expect_close(run_one({.op = "Clip", .inputs = {x, low, high}}), make(kF32, {4}, {-1, 0.5, 1, kNan}));
   expect_close(run_one({.op = "Clip", .inputs = {x, Value(), high}}), make(kF32, {4}, {-3, 0.5, 1, kNan}));
   expect_close(run_one({.op = "Clip", .inputs = {x, high, low}}), make(kF32, {4}, {-1, -1, -1, kNan}));
-  expect_close(run_one({.op = "Clip", .inputs = {x}, .attributes = {{"max", 1.0}}, .version = 6}), make(kF32, {4}, {-3, 0.5, 1, kNan}));
-  expect_close(run_one({.op = "Clip", .inputs = {x}, .attributes = {{"min", -1.0}}, .version = 1}), make(kF32, {4}, {-1, 0.5, 3, kNan}));
+  expect_close(run_one({.op = "Clip", .inputs = {x}, .attributes = {{"max", 1.0}}, .version = 6}),
+               make(kF32, {4}, {-3, 0.5, 1, kNan}));
+  expect_close(run_one({.op = "Clip", .inputs = {x}, .attributes = {{"min", -1.0}}, .version = 1}),
+               make(kF32, {4}, {-1, 0.5, 3, kNan}));
   EXPECT_THROW(run_one({.op = "Clip", .inputs = {x, x}}), Error);
 }
 
@@ -55,7 +62,8 @@ TEST(Activation, DropoutKeepsItsShareAndScales) {
   const int64_t n = 20000;
   Value x = Value::tensor(kF32, {n});
   for (float& v : x.as_mutable<float>()) v = 1;
-  const OpCall call{.op = "Dropout", .inputs = {x, make(kF32, {}, {0.25}), Value::scalar(true)}, .outputs = 2, .seed = 7};
+  const OpCall call{
+      .op = "Dropout", .inputs = {x, make(kF32, {}, {0.25}), Value::scalar(true)}, .outputs = 2, .seed = 7};
   const auto r = run_op(call);
   int64_t kept = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -79,7 +87,8 @@ TEST(Activation, DropoutKeepsItsShareAndScales) {
 // Known answers of Philox4x32-10 (Random123's kat_vectors).
 TEST(Random, PhiloxGivesItsKnownAnswers) {
   EXPECT_EQ(philox4x32(0, 0, 0), (std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(philox4x32(~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}), (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox4x32(~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}),
+            (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox4x32(0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88),
             (std::array<uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }

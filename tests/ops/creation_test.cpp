@@ -14,8 +14,8 @@ constexpr DType kF32 = DType::float32, kI64 = DType::int64;
 Value ints(std::initializer_list<int64_t> v) { return Value::of<int64_t>({static_cast<int64_t>(v.size())}, v); }
 
 TEST(Creation, GridsRunAndAgreeWithDecompositions) {
-  for (const char* op : {"Constant", "ConstantOfShape", "Range", "EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
-                         "Multinomial", "Bernoulli"}) {
+  for (const char* op : {"Constant", "ConstantOfShape", "Range", "EyeLike", "RandomNormal", "RandomNormalLike",
+                         "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}) {
     EXPECT_GE(run_grid(op), 4) << op;
   }
 }
@@ -49,17 +49,23 @@ TEST(Creation, RangesEndBeforeTheirLimit) {
   EXPECT_THROW(range(0, 1, 0), Error);
   const Dim n = Dim::symbol("n");
   const Type scalar = Type::tensor(kI64, Dims{});
-  EXPECT_EQ(infer_str({.op = "Range", .inputs = {scalar, scalar, scalar}, .constants = {Value::scalar<int64_t>(0), Value(), Value::scalar<int64_t>(1)}, .values = {{1, Dims{n}}}}),
+  EXPECT_EQ(infer_str({.op = "Range",
+                       .inputs = {scalar, scalar, scalar},
+                       .constants = {Value::scalar<int64_t>(0), Value(), Value::scalar<int64_t>(1)},
+                       .values = {{1, Dims{n}}}}),
             "int64[n]");
 }
 
 TEST(Creation, ShapesFromValues) {
   const Dim n = Dim::symbol("n");
-  EXPECT_EQ(infer_str({.op = "ConstantOfShape", .inputs = {Type::tensor(kI64, {2})}, .values = {{0, Dims{n, 3}}}}), "float32[n, 3]");
+  EXPECT_EQ(infer_str({.op = "ConstantOfShape", .inputs = {Type::tensor(kI64, {2})}, .values = {{0, Dims{n, 3}}}}),
+            "float32[n, 3]");
   EXPECT_EQ(infer_op({.op = "ConstantOfShape", .inputs = {Type::tensor(kI64, {2})}}).types[0].rank(), 2);
   EXPECT_THROW(run_one({.op = "ConstantOfShape", .inputs = {ints({-1})}}), Error);
-  expect_close(run_one({.op = "EyeLike", .inputs = {Value::tensor(kF32, {2, 3})}, .attributes = {{"k", 1}}}), make(kF32, {2, 3}, {0, 1, 0, 0, 0, 1}));
-  expect_close(run_one({.op = "EyeLike", .inputs = {Value::tensor(kF32, {2, 3})}, .attributes = {{"k", -1}}}), make(kF32, {2, 3}, {0, 0, 0, 1, 0, 0}));
+  expect_close(run_one({.op = "EyeLike", .inputs = {Value::tensor(kF32, {2, 3})}, .attributes = {{"k", 1}}}),
+               make(kF32, {2, 3}, {0, 1, 0, 0, 0, 1}));
+  expect_close(run_one({.op = "EyeLike", .inputs = {Value::tensor(kF32, {2, 3})}, .attributes = {{"k", -1}}}),
+               make(kF32, {2, 3}, {0, 0, 0, 1, 0, 0}));
 }
 
 struct Moments {
@@ -77,11 +83,13 @@ TEST(Creation, RandomNumbersHaveTheirDistribution) {
   constexpr int64_t kCount = 40000;
   const std::vector<int64_t> shape{kCount};
   const double sigma = 5 / std::sqrt(kCount);  // five standard errors
-  const OpCall normal{.op = "RandomNormal", .attributes = {{"shape", shape}, {"mean", 1.0}, {"scale", 2.0}, {"dtype", 11}}, .seed = 5};
+  const OpCall normal{
+      .op = "RandomNormal", .attributes = {{"shape", shape}, {"mean", 1.0}, {"scale", 2.0}, {"dtype", 11}}, .seed = 5};
   const Value n = run_one(normal);
   EXPECT_NEAR(moments(n).mean, 1, 2 * sigma);
   EXPECT_NEAR(moments(n).variance, 4, 4 * std::sqrt(2.0) * sigma);
-  const Value u = run_one({.op = "RandomUniform", .attributes = {{"shape", shape}, {"low", -1.0}, {"high", 3.0}}, .seed = 5});
+  const Value u =
+      run_one({.op = "RandomUniform", .attributes = {{"shape", shape}, {"low", -1.0}, {"high", 3.0}}, .seed = 5});
   EXPECT_NEAR(moments(u).mean, 1, 4 / std::sqrt(12.0) * sigma);
   EXPECT_NEAR(moments(u).variance, 16.0 / 12, 16 * sigma);
   for (const double v : u.to_doubles()) {
@@ -94,7 +102,8 @@ TEST(Creation, RandomNumbersHaveTheirDistribution) {
   EXPECT_TRUE(run_one(threads).identical(n));
   EXPECT_FALSE(run_one(again).identical(n));
   const Value logits = make(kF32, {1, 3}, {std::log(0.2F), std::log(0.5F), std::log(0.3F)});
-  const Value m = run_one({.op = "Multinomial", .inputs = {logits}, .attributes = {{"sample_size", kCount}}, .seed = 2});
+  const Value m =
+      run_one({.op = "Multinomial", .inputs = {logits}, .attributes = {{"sample_size", kCount}}, .seed = 2});
   double counts[3] = {};
   for (const int64_t c : m.to_int64s()) counts[c] += 1.0 / kCount;
   EXPECT_NEAR(counts[0], 0.2, sigma);

@@ -14,15 +14,20 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::nu
 constexpr DType kF32 = DType::float32, kI64 = DType::int64, kBool = DType::boolean;
 
 TEST(Elementwise, GridsRunAndAgreeWithDecompositions) {
-  for (const char* op : {"Add", "Sub", "Mul", "Div", "Mod", "Pow", "Max", "Min", "Mean", "Sum", "And", "Or", "Xor", "Equal", "Less",
-                         "LessOrEqual", "Greater", "GreaterOrEqual", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "PRelu", "Where"}) {
+  for (const char* op : {"Add",      "Sub",        "Mul",       "Div",         "Mod",     "Pow",
+                         "Max",      "Min",        "Mean",      "Sum",         "And",     "Or",
+                         "Xor",      "Equal",      "Less",      "LessOrEqual", "Greater", "GreaterOrEqual",
+                         "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor",  "PRelu",   "Where"}) {
     EXPECT_GE(run_grid(op), 3) << op;
   }
 }
 
-Value two(std::string_view op, DType type, std::initializer_list<double> a, std::initializer_list<double> b, Attributes attributes = {}) {
-  return run_one({.op = op, .inputs = {make(type, {static_cast<int64_t>(a.size())}, a), make(type, {static_cast<int64_t>(b.size())}, b)},
-                  .attributes = std::move(attributes)});
+Value two(std::string_view op, DType type, std::initializer_list<double> a, std::initializer_list<double> b,
+          Attributes attributes = {}) {
+  return run_one(
+      {.op = op,
+       .inputs = {make(type, {static_cast<int64_t>(a.size())}, a), make(type, {static_cast<int64_t>(b.size())}, b)},
+       .attributes = std::move(attributes)});
 }
 
 TEST(Elementwise, IntegersWrapAndTruncate) {
@@ -47,9 +52,11 @@ TEST(Elementwise, RemaindersFollowTheDocument) {
 }
 
 TEST(Elementwise, PowersOfIntegers) {
-  expect_close(run_one({.op = "Pow", .inputs = {make(kI64, {4}, {2, -1, -3, 1}), make(DType::int32, {4}, {10, -3, 3, -5})}}),
-               make(kI64, {4}, {1024, -1, -27, 1}));
-  expect_close(run_one({.op = "Pow", .inputs = {make(DType::int32, {2}, {4, 2}), make(kF32, {2}, {0.5, 3.5})}}), make(DType::int32, {2}, {2, 11}));
+  expect_close(
+      run_one({.op = "Pow", .inputs = {make(kI64, {4}, {2, -1, -3, 1}), make(DType::int32, {4}, {10, -3, 3, -5})}}),
+      make(kI64, {4}, {1024, -1, -27, 1}));
+  expect_close(run_one({.op = "Pow", .inputs = {make(DType::int32, {2}, {4, 2}), make(kF32, {2}, {0.5, 3.5})}}),
+               make(DType::int32, {2}, {2, 11}));
   EXPECT_THROW(run_one({.op = "Pow", .inputs = {make(kI64, {1}, {0}), make(kI64, {1}, {-1})}}), Error);
 }
 
@@ -69,14 +76,17 @@ TEST(Elementwise, ComparesExactly) {
 
 TEST(Elementwise, ShiftsSignedNumbers) {
   const Value x = make(DType::int8, {5}, {-128, -1, 127, 5, -7}), y = make(DType::int8, {5}, {1, 7, 8, -1, 100});
-  expect_close(run_one({.op = "BitShift", .inputs = {x, y}, .attributes = {{"direction", "RIGHT"}}}), make(DType::int8, {5}, {-64, -1, 0, 0, -1}));
-  expect_close(run_one({.op = "BitShift", .inputs = {x, y}, .attributes = {{"direction", "LEFT"}}}), make(DType::int8, {5}, {0, -128, 0, 0, 0}));
+  expect_close(run_one({.op = "BitShift", .inputs = {x, y}, .attributes = {{"direction", "RIGHT"}}}),
+               make(DType::int8, {5}, {-64, -1, 0, 0, -1}));
+  expect_close(run_one({.op = "BitShift", .inputs = {x, y}, .attributes = {{"direction", "LEFT"}}}),
+               make(DType::int8, {5}, {0, -128, 0, 0, 0}));
 }
 
 TEST(Elementwise, OldVersionsBroadcastFromTheirAxis) {
   const Value x = make_input({.kind = GridOperand::Kind::made, .dtype = kF32, .shape = {2, 3, 4, 5}}, 1);
   const Value y = make(kF32, {3, 1}, {1, 2, 3});
-  const Value old = run_one({.op = "Add", .inputs = {x, y.reshaped({3})}, .attributes = {{"axis", 1}, {"broadcast", 1}}, .version = 6});
+  const Value old = run_one(
+      {.op = "Add", .inputs = {x, y.reshaped({3})}, .attributes = {{"axis", 1}, {"broadcast", 1}}, .version = 6});
   expect_close(old, run_one({.op = "Add", .inputs = {x, y.reshaped({3, 1, 1})}}));
   const Value slope = run_one({.op = "PRelu", .inputs = {x, y.reshaped({3})}, .version = 6});
   expect_close(slope, run_one({.op = "PRelu", .inputs = {x, y.reshaped({3, 1, 1})}}));
@@ -84,13 +94,17 @@ TEST(Elementwise, OldVersionsBroadcastFromTheirAxis) {
 
 TEST(Elementwise, ShapesAreSymbolic) {
   const Dim n = Dim::symbol("n"), m = Dim::symbol("m");
-  EXPECT_EQ(infer_str({.op = "Add", .inputs = {Type::tensor(kF32, {n, 1, 3}), Type::tensor(kF32, {4, 1})}}), "float32[n, 4, 3]");
-  EXPECT_EQ(infer_str({.op = "Less", .inputs = {Type::tensor(kF32, {n, 2}), Type::tensor(kF32, {n, 1})}}), "bool[n, 2]");
+  EXPECT_EQ(infer_str({.op = "Add", .inputs = {Type::tensor(kF32, {n, 1, 3}), Type::tensor(kF32, {4, 1})}}),
+            "float32[n, 4, 3]");
+  EXPECT_EQ(infer_str({.op = "Less", .inputs = {Type::tensor(kF32, {n, 2}), Type::tensor(kF32, {n, 1})}}),
+            "bool[n, 2]");
   EXPECT_EQ(infer_str({.op = "Add", .inputs = {Type::tensor(kF32), Type::tensor(kF32, {4, 1})}}), "float32");
   EXPECT_EQ(infer_str({.op = "Add", .inputs = {Type::tensor(kF32, {n}), Type::tensor(kF32, {7})}}), "float32[7]");
   const Type both = infer_op({.op = "Add", .inputs = {Type::tensor(kF32, {n}), Type::tensor(kF32, {m})}}).types[0];
   for (const auto& [a, b, result] : {std::tuple{1, 5, 5}, {5, 1, 5}, {4, 4, 4}, {1, 0, 0}, {0, 1, 0}, {1, 1, 1}}) {
-    EXPECT_EQ(both.dims[0].evaluate([&, a = a, b = b](std::string_view s) { return std::optional<int64_t>(s == "n" ? a : b); }), result);
+    EXPECT_EQ(both.dims[0].evaluate(
+                  [&, a = a, b = b](std::string_view s) { return std::optional<int64_t>(s == "n" ? a : b); }),
+              result);
   }
   try {
     infer_op({.op = "Add", .inputs = {Type::tensor(kF32, {2, 3}), Type::tensor(kF32, {4})}});
@@ -104,7 +118,10 @@ TEST(Elementwise, ValuesAreFollowed) {
   const Dim n = Dim::symbol("n");
   const Type ints = Type::tensor(kI64, {2});
   const auto value = [&](std::string_view op, Dims a, std::initializer_list<int64_t> b) {
-    const auto r = infer_op({.op = op, .inputs = {ints, ints}, .constants = {Value(), Value::of<int64_t>({2}, b)}, .values = {{0, std::move(a)}}});
+    const auto r = infer_op({.op = op,
+                             .inputs = {ints, ints},
+                             .constants = {Value(), Value::of<int64_t>({2}, b)},
+                             .values = {{0, std::move(a)}}});
     return r.values[0] ? (*r.values[0])[0].str() + " " + (*r.values[0])[1].str() : std::string("none");
   };
   EXPECT_EQ(value("Add", {n, 3}, {1, 2}), (n + 1).str() + " 5");

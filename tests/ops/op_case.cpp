@@ -29,8 +29,8 @@ int index_of(const OpDef& def, int version) {
 template <class Base>
 class Context : public Base {
  public:
-  Context(const OpDef& def, int version, const Attributes& attributes, std::vector<Type> types, std::vector<Value> values,
-          std::vector<bool> wanted)
+  Context(const OpDef& def, int version, const Attributes& attributes, std::vector<Type> types,
+          std::vector<Value> values, std::vector<bool> wanted)
       : def_(def), attributes_(attributes), attrs_(attributes_, def.schema(version)), types_(std::move(types)),
         values_(std::move(values)), wanted_(std::move(wanted)) {
     while (!types_.empty() && types_.back().kind == ValueKind::none) types_.pop_back();
@@ -120,7 +120,8 @@ std::vector<Type> types_of(const std::vector<Value>& values) {
 class Services final : public native::KernelServices {
  public:
   Services(int threads, size_t outputs, std::vector<native::TensorView>& views)
-      : pool_(ThreadPool::Options{.threads = threads, .affinity = {}, .spin_us = 0}), made(outputs), dims(outputs), views_(views) {}
+      : pool_(ThreadPool::Options{.threads = threads, .affinity = {}, .spin_us = 0}), made(outputs), dims(outputs),
+        views_(views) {}
   ThreadPool& pool() noexcept override { return pool_; }
   void* scratch(int64_t bytes) noexcept override {
     blocks_.emplace_back(std::aligned_alloc(64, static_cast<size_t>((bytes + 64) / 64 * 64)), &std::free);
@@ -170,7 +171,8 @@ RuleResult rule_of(const OpDef& def, const OpCall& call, int version) {
   return rule.run();
 }
 
-void check_types(const OpDef& def, const RuleResult& rule, const std::vector<Value>& made, const std::vector<bool>& wanted) {
+void check_types(const OpDef& def, const RuleResult& rule, const std::vector<Value>& made,
+                 const std::vector<bool>& wanted) {
   for (size_t i = 0; i < made.size(); ++i) {
     if (!wanted[i]) continue;
     if (!made[i]) throw Error(Code::internal, fmt::format("{}: output {} was not made", def.name, i));
@@ -197,7 +199,8 @@ std::vector<Value> run_kernel(const OpDef& def, native::KernelFn kernel, const O
     values[i] = inputs[i] ? &inputs[i] : nullptr;
     if (!inputs[i].is_tensor() || inputs[i].dtype() == DType::string) continue;
     shapes[i] = inputs[i].shape();
-    in[i] = {const_cast<void*>(inputs[i].data()), shapes[i].data(), shapes[i].rank(), inputs[i].dtype(), inputs[i].numel()};
+    in[i] = {const_cast<void*>(inputs[i].data()), shapes[i].data(), shapes[i].rank(), inputs[i].dtype(),
+             inputs[i].numel()};
   }
   Services services(call.threads, wanted.size(), out);
   const auto flags = std::make_unique<bool[]>(wanted.size());
@@ -205,7 +208,9 @@ std::vector<Value> run_kernel(const OpDef& def, native::KernelFn kernel, const O
     flags[i] = wanted[i];
     const Type& t = rule.types[i];
     if (!wanted[i] || def.sizes == Sizes::known_after_run || !t.is_tensor() || t.dtype == DType::string) continue;
-    if (!t.is_static()) throw Error(Code::internal, fmt::format("{}: the rule leaves output {} as {} for known operands", def.name, i, t.str()));
+    if (!t.is_static())
+      throw Error(Code::internal,
+                  fmt::format("{}: the rule leaves output {} as {} for known operands", def.name, i, t.str()));
     std::vector<int64_t> dims;
     for (const Dim& d : t.dims) dims.push_back(d.number());
     services.made[i] = Value::tensor(t.dtype, Shape(dims));
@@ -310,7 +315,8 @@ std::vector<Value> run_op(const OpCall& call) {
   if (kernel != nullptr && call.way != OpCall::Way::decomposition) return run_kernel(def, kernel, call);
   const auto* decompose = std::get_if<Decompose>(&def.meaning);
   if (decompose == nullptr || call.way == OpCall::Way::kernel) {
-    throw Error(Code::internal, fmt::format("op_case: {} has no {}", call.op, decompose == nullptr ? "decomposition" : "kernel"));
+    throw Error(Code::internal,
+                fmt::format("op_case: {} has no {}", call.op, decompose == nullptr ? "decomposition" : "kernel"));
   }
   const RuleResult rule = rule_of(def, call, newest);
   Eager builder(def, newest, call);
@@ -333,8 +339,11 @@ int run_grid(std::string_view op, double tolerance, std::string_view domain) {
   int count = 0;
   for (const GridCase& one : parse_grid(def)) {
     ++count;
-    OpCall call{.op = op, .inputs = make_inputs(one, 17 + static_cast<uint64_t>(count)), .attributes = one.attributes,
-                .outputs = one.outputs, .domain = domain};
+    OpCall call{.op = op,
+                .inputs = make_inputs(one, 17 + static_cast<uint64_t>(count)),
+                .attributes = one.attributes,
+                .outputs = one.outputs,
+                .domain = domain};
     call.version = def.versions[static_cast<size_t>(one.version)].since;
     const std::string what = fmt::format("{}: {}", op, one.text);
     try {

@@ -12,15 +12,15 @@ namespace chorus::testing {
 
 struct OpCall {
   std::string_view op;
-  std::vector<Value> inputs;               ///< kind none: omitted
+  std::vector<Value> inputs;  ///< kind none: omitted
   Attributes attributes = {};
   int outputs = 1;
   std::string_view domain = "";
-  int version = 0;                         ///< the `since` of a version; 0: newest. Older ones run through the row's to_next steps
+  int version = 0;  ///< the `since` of a version; 0: newest. Older ones run through the row's to_next steps
   int threads = 1;
   enum class Way { kernel_or_decomposition, kernel, decomposition } way = Way::kernel_or_decomposition;
-  uint64_t seed = 0;                       ///< of random kernels
-  std::vector<bool> wanted = {};           ///< outputs that somebody reads; empty: all
+  uint64_t seed = 0;  ///< of random kernels
+  std::vector<bool> wanted = {};  ///< outputs that somebody reads; empty: all
 };
 
 /// Outputs, of the types and shapes that the shape rule says (checked, and reported as Error(internal) where kernel and rule differ).
@@ -41,8 +41,8 @@ struct RuleCall {
 };
 struct RuleResult {
   std::vector<Type> types;
-  std::vector<std::optional<Dims>> values;      ///< by the value rule
-  int checks = 0;                               ///< require_equal that were neither proved nor disproved
+  std::vector<std::optional<Dims>> values;  ///< by the value rule
+  int checks = 0;  ///< require_equal that were neither proved nor disproved
 };
 RuleResult infer_op(const RuleCall& call);
 /// "float32[2, n]" of output 0.

@@ -10,10 +10,11 @@ namespace chorus {
 namespace {
 
 TEST(Schema, ReadsParametersAttributesAndTypes) {
-  const Schema s = parse_schema(18,
-                                "(T data, @int64? axes !d) -> (T reduced, T2* rest) {keepdims: int = 1, mode: string = 'linear', "
-                                "scale: float = -1.5e-3, pads: ints = [1, -2], names: strings = ['a', 'b'], to: int!, body: graph}; "
-                                "T = ieee bf16; T2 = seq.f32 opt.seq.str opt.i4 map.i64.f32");
+  const Schema s =
+      parse_schema(18,
+                   "(T data, @int64? axes !d) -> (T reduced, T2* rest) {keepdims: int = 1, mode: string = 'linear', "
+                   "scale: float = -1.5e-3, pads: ints = [1, -2], names: strings = ['a', 'b'], to: int!, body: graph}; "
+                   "T = ieee bf16; T2 = seq.f32 opt.seq.str opt.i4 map.i64.f32");
   EXPECT_EQ(s.since, 18);
   ASSERT_EQ(s.inputs.size(), 2u);
   EXPECT_EQ(s.inputs[1].name, "axes");
@@ -23,7 +24,8 @@ TEST(Schema, ReadsParametersAttributesAndTypes) {
   EXPECT_TRUE(s.inputs[0].differentiable);
   EXPECT_EQ(s.types[static_cast<size_t>(s.inputs[1].type_set)].tensor, dtype_bit(DType::int64));
   const TypeSet& t = s.types[static_cast<size_t>(s.inputs[0].type_set)];
-  EXPECT_EQ(t.tensor, dtype_bit(DType::float16) | dtype_bit(DType::float32) | dtype_bit(DType::float64) | dtype_bit(DType::bfloat16));
+  EXPECT_EQ(t.tensor, dtype_bit(DType::float16) | dtype_bit(DType::float32) | dtype_bit(DType::float64) |
+                          dtype_bit(DType::bfloat16));
   const TypeSet& t2 = s.types[static_cast<size_t>(s.outputs[1].type_set)];
   EXPECT_EQ(t2.sequence, dtype_bit(DType::float32));
   EXPECT_EQ(t2.optional_sequence, dtype_bit(DType::string));
@@ -55,8 +57,9 @@ TEST(Schema, CountsVariadics) {
 }
 
 TEST(Schema, NamesThePlaceOfAnError) {
-  for (const char* text : {"", "(", "(T)", "(T x) -> (T y)", "(T x) -> (T y); T = f99", "(f32 x) -> (f32 y) {a: thing}",
-                           "(f32 x) -> (f32 y) {a: int = 'x'}", "(f32 x) -> (f32 y) {a: string = 'x", "(f32 x) -> (f32 y) }"}) {
+  for (const char* text :
+       {"", "(", "(T)", "(T x) -> (T y)", "(T x) -> (T y); T = f99", "(f32 x) -> (f32 y) {a: thing}",
+        "(f32 x) -> (f32 y) {a: int = 'x'}", "(f32 x) -> (f32 y) {a: string = 'x", "(f32 x) -> (f32 y) }"}) {
     EXPECT_THROW(parse_schema(1, text), Error) << text;
   }
 }
@@ -72,12 +75,15 @@ TEST(Schema, ShortNamesAreThoseOfTheTypes) {
 
 TEST(Grid, ReadsOperandsAndAttributes) {
   static constexpr Version kVersions[] = {
-      {1, "(T x, T? y, i64? z, S? s) -> (T r, T? q) {axis: int = 0, ratio: float, mode: string, list: ints, to: int}; "
-          "T = all; S = seq.all"}};
-  static const OpDef def{.name = "Grid", .versions = kVersions,
-                         .grid = "f32[2,3] - i64{1,-1} axis=-2 mode='a b;c' ratio=0.5 list=[1,2] to=f16 out=2;"
-                                 "i32[4]@5..7; f64[]; str{'x','y z'} str{1,2:'a','b'}; f32(2.5); f32{inf,-inf,nan};"
-                                 "f32[1] - - seq(f32[2] f32[0,3])"};
+      {1,
+       "(T x, T? y, i64? z, S? s) -> (T r, T? q) {axis: int = 0, ratio: float, mode: string, list: ints, to: int}; "
+       "T = all; S = seq.all"}};
+  static const OpDef def{.name = "Grid",
+                         .versions = kVersions,
+                         .grid =
+                             "f32[2,3] - i64{1,-1} axis=-2 mode='a b;c' ratio=0.5 list=[1,2] to=f16 out=2;"
+                             "i32[4]@5..7; f64[]; str{'x','y z'} str{1,2:'a','b'}; f32(2.5); f32{inf,-inf,nan};"
+                             "f32[1] - - seq(f32[2] f32[0,3])"};
   const auto cases = parse_grid(def);
   ASSERT_EQ(cases.size(), 7u);
   EXPECT_EQ(cases[0].outputs, 2);

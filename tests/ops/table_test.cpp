@@ -23,7 +23,8 @@ TEST(Table, EveryRowParses) {
       EXPECT_NO_THROW({
         const Schema& schema = def->schema(static_cast<int>(i));
         EXPECT_EQ(schema.since, def->versions[i].since) << def->name;
-      }) << def->name << "-" << def->versions[i].since;
+      }) << def->name
+         << "-" << def->versions[i].since;
       if (i > 0) {
         EXPECT_LT(def->versions[i - 1].since, def->versions[i].since) << def->name;
       }
@@ -78,7 +79,8 @@ Cost no_cost(const CostContext&) { return {}; }
 void no_rule(ShapeContext&) {}
 
 TEST(Table, RegistersRowsOfPrograms) {
-  static constexpr Version kVersions[] = {{1, "(T x) -> (T y) {alpha: float = 0.5}; T = floats"}, {3, "(T x) -> (T y); T = all13"}};
+  static constexpr Version kVersions[] = {{1, "(T x) -> (T y) {alpha: float = 0.5}; T = floats"},
+                                          {3, "(T x) -> (T y); T = all13"}};
   static OpDef def;
   def.name = "Twice";
   def.domain = "com.example";
@@ -112,7 +114,9 @@ TEST(Table, RegistersRowsOfPrograms) {
     register_op(bad);
     ADD_FAILURE() << "a bad signature was accepted";
   } catch (const Error& e) {
-    EXPECT_EQ(e.message(), "register_op: com.example.Bad: signature: expected '(' at position 9 of \"(T x) -> T y)\", found \"T y)\"");
+    EXPECT_EQ(
+        e.message(),
+        "register_op: com.example.Bad: signature: expected '(' at position 9 of \"(T x) -> T y)\", found \"T y)\"");
   }
 }
 

@@ -15,21 +15,24 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::nu
 constexpr DType kF32 = DType::float32, kF64 = DType::float64, kBool = DType::boolean;
 
 TEST(Unary, GridsRunAndAgreeWithDecompositions) {
-  for (const char* op : {"Abs",  "Neg",  "Ceil",  "Floor", "Round", "Sqrt",  "Reciprocal", "Exp", "Log",   "Sin",   "Cos", "Tan",        "Asin", "Acos",
-                         "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Erf",        "Sign", "IsNaN", "IsInf", "Not", "BitwiseNot", "Identity"}) {
+  for (const char* op : {"Abs",   "Neg",   "Ceil", "Floor", "Round", "Sqrt",  "Reciprocal", "Exp",        "Log",
+                         "Sin",   "Cos",   "Tan",  "Asin",  "Acos",  "Atan",  "Sinh",       "Cosh",       "Asinh",
+                         "Acosh", "Atanh", "Erf",  "Sign",  "IsNaN", "IsInf", "Not",        "BitwiseNot", "Identity"}) {
     EXPECT_GE(run_grid(op), 3) << op;
   }
 }
 
 Value one(std::string_view op, DType type, std::initializer_list<double> x, Attributes attributes = {}) {
-  return run_one({.op = op, .inputs = {make(type, {static_cast<int64_t>(x.size())}, x)}, .attributes = std::move(attributes)});
+  return run_one(
+      {.op = op, .inputs = {make(type, {static_cast<int64_t>(x.size())}, x)}, .attributes = std::move(attributes)});
 }
 
 // Wanted values: tables of the functions (Abramowitz & Stegun), to 15 digits.
 TEST(Unary, FunctionsHaveTheirTabulatedValues) {
   expect_close(one("Exp", kF64, {0, 1, -1}), make(kF64, {3}, {1, 2.718281828459045, 0.367879441171442}), 1e-15);
   expect_close(one("Log", kF64, {1, 10, 0, -1}), make(kF64, {4}, {0, 2.302585092994046, -kInf, kNan}), 1e-15);
-  expect_close(one("Erf", kF64, {0, 0.5, 1, -2}), make(kF64, {4}, {0, 0.520499877813047, 0.842700792949715, -0.995322265018953}), 1e-14);
+  expect_close(one("Erf", kF64, {0, 0.5, 1, -2}),
+               make(kF64, {4}, {0, 0.520499877813047, 0.842700792949715, -0.995322265018953}), 1e-14);
   expect_close(one("Sin", kF64, {std::numbers::pi / 6, -0.0}), make(kF64, {2}, {0.5, 0}), 1e-15);
   expect_close(one("Acos", kF64, {0.5, 1, 2}), make(kF64, {3}, {std::numbers::pi / 3, 0, kNan}), 1e-15);
   expect_close(one("Asinh", kF64, {1, 1e-10}), make(kF64, {2}, {0.881373587019543, 1e-10}), 1e-15);
@@ -55,7 +58,8 @@ TEST(Unary, EdgesOfIntegersAndFloats) {
 }
 
 TEST(Unary, OldErfOfIntegersIsCut) {
-  expect_close(run_one({.op = "Erf", .inputs = {make(DType::int32, {3}, {0, 1, -9})}, .version = 9}), make(DType::int32, {3}, {0, 0, -1}));
+  expect_close(run_one({.op = "Erf", .inputs = {make(DType::int32, {3}, {0, 1, -9})}, .version = 9}),
+               make(DType::int32, {3}, {0, 0, -1}));
 }
 
 TEST(Unary, KeepsTypesOfAnyKind) {

@@ -15,13 +15,14 @@ Status curve(KernelContext& ctx, F f) noexcept {
   return map<double>(ctx, f);
 }
 double sigmoid_of(double x) noexcept { return 1 / (1 + std::exp(-x)); }
-double softplus_of(double x) noexcept { return std::isnan(x) ? x : std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0); }
+double softplus_of(double x) noexcept {
+  return std::isnan(x) ? x : std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0);
+}
 double within(double x, double low, double high) noexcept { return x < low ? low : x > high ? high : x; }
 
 Status relu(KernelContext& ctx) noexcept {
-  return by_real_class(ctx.out[0].dtype, [&]<class T>(Tag<T>) {
-    return map<T>(ctx, [](T x) -> T { return x < 0 ? 0 : x; });
-  });
+  return by_real_class(ctx.out[0].dtype,
+                       [&]<class T>(Tag<T>) { return map<T>(ctx, [](T x) -> T { return x < 0 ? 0 : x; }); });
 }
 Status leaky_relu(KernelContext& ctx) noexcept {
   return curve(ctx, [alpha = double{ctx.attrs->real("alpha")}](double x) { return x < 0 ? alpha * x : x; });
@@ -34,7 +35,8 @@ Status selu(KernelContext& ctx) noexcept {
   return curve(ctx, [=](double x) { return gamma * (x < 0 ? alpha * std::expm1(x) : x); });
 }
 Status celu(KernelContext& ctx) noexcept {
-  return curve(ctx, [alpha = double{ctx.attrs->real("alpha")}](double x) { return x < 0 ? alpha * std::expm1(x / alpha) : x; });
+  return curve(
+      ctx, [alpha = double{ctx.attrs->real("alpha")}](double x) { return x < 0 ? alpha * std::expm1(x / alpha) : x; });
 }
 Status sigmoid(KernelContext& ctx) noexcept { return curve(ctx, sigmoid_of); }
 Status hard_sigmoid(KernelContext& ctx) noexcept {
@@ -68,7 +70,8 @@ Status swish(KernelContext& ctx) noexcept {
   return curve(ctx, [alpha = double{ctx.attrs->real("alpha")}](double x) { return x * sigmoid_of(alpha * x); });
 }
 Status swiglu(KernelContext& ctx) noexcept {
-  return map2<double>(ctx, [alpha = double{ctx.attrs->real("alpha")}](double a, double b) { return a * sigmoid_of(alpha * a) * b; });
+  return map2<double>(
+      ctx, [alpha = double{ctx.attrs->real("alpha")}](double a, double b) { return a * sigmoid_of(alpha * a) * b; });
 }
 /// Integers too: computed as numbers with fractions, which the store cuts.
 Status shrink(KernelContext& ctx) noexcept {
@@ -79,7 +82,8 @@ Status shrink(KernelContext& ctx) noexcept {
 Status clip(KernelContext& ctx) noexcept {
   for (int i = 1; i <= 2; ++i) {
     if (ctx.has(i) && ctx.in[i].count != 1) {
-      return Status::error(Code::shape, "limit %d has %lld elements, a scalar is needed", i, static_cast<long long>(ctx.in[i].count));
+      return Status::error(Code::shape, "limit %d has %lld elements, a scalar is needed", i,
+                           static_cast<long long>(ctx.in[i].count));
     }
   }
   return by_real_class(ctx.out[0].dtype, [&]<class T>(Tag<T>) {

@@ -49,7 +49,9 @@ bool read_real(std::string_view s, double* out) noexcept {
     if (error == std::errc::result_out_of_range) {
       // Too large or too small: the sign of the exponent tells which.
       const size_t e = s.find_first_of("eE");
-      *out = e != std::string_view::npos && e + 1 < s.size() && s[e + 1] == '-' ? 0 : std::numeric_limits<double>::infinity();
+      *out = e != std::string_view::npos && e + 1 < s.size() && s[e + 1] == '-'
+                 ? 0
+                 : std::numeric_limits<double>::infinity();
     } else if (error != std::errc()) {
       return false;
     }
@@ -75,7 +77,8 @@ Status from_strings(KernelContext& ctx, bool saturate) noexcept {
     } else if (y.dtype == DType::boolean && (same_word(text, "true") || same_word(text, "false"))) {
       set_i64(y.dtype, y.data, i, same_word(text, "true") ? 1 : 0);
     } else {
-      return Status::error(Code::bad_input, "element %lld, \"%.60s\", is not a number", static_cast<long long>(i), std::string(text).c_str());
+      return Status::error(Code::bad_input, "element %lld, \"%.60s\", is not a number", static_cast<long long>(i),
+                           std::string(text).c_str());
     }
   }
   return {};
@@ -168,9 +171,11 @@ Status scale_index(const KernelContext& ctx, const TensorView& s, ScaleIndex* ou
     out->block = std::max<int64_t>(1, ctx.attrs->integer("block_size"));
     out->blocks = (out->split.extent + out->block - 1) / out->block;
   }
-  const int64_t needed = out->form == ScaleIndex::Form::axis ? out->split.extent : out->split.outer * out->blocks * out->split.inner;
+  const int64_t needed =
+      out->form == ScaleIndex::Form::axis ? out->split.extent : out->split.outer * out->blocks * out->split.inner;
   if (s.count == needed) return {};
-  return Status::error(Code::shape, "%lld scales, %lld are needed", static_cast<long long>(s.count), static_cast<long long>(needed));
+  return Status::error(Code::shape, "%lld scales, %lld are needed", static_cast<long long>(s.count),
+                       static_cast<long long>(needed));
 }
 
 /// Rounds to the precision of a float type.
@@ -191,7 +196,8 @@ void gather_scales(const TensorView& s, const ScaleIndex& index, int64_t begin, 
 
 /// Precision of the division: asked for, or that of the scale.
 DType division_type(const KernelContext& ctx) noexcept {
-  if (const int64_t asked = ctx.attrs->integer("precision"); asked > 0 && asked < kDTypeCount) return static_cast<DType>(asked);
+  if (const int64_t asked = ctx.attrs->integer("precision"); asked > 0 && asked < kDTypeCount)
+    return static_cast<DType>(asked);
   const DType s = ctx.in[1].dtype, x = ctx.in[0].dtype;
   if (s == DType::float32 || s == DType::float16 || s == DType::bfloat16) return s;
   return is_float(x) ? x : DType::float32;
@@ -207,7 +213,8 @@ Status quantize(KernelContext& ctx) noexcept {
     if (Status status = scale_index(ctx, ctx.in[2], &zero_index); !status.ok()) return status;
   }
   const DType precision = division_type(ctx);
-  if (!is_float(precision)) return Status::error(Code::type, "precision %d is not a float type", static_cast<int>(precision));
+  if (!is_float(precision))
+    return Status::error(Code::type, "precision %d is not a float type", static_cast<int>(precision));
   const bool saturate = ctx.attrs->integer("saturate", 1) != 0;
   const int bits = dtype_bits(y.dtype);
   const double low = is_signed_integer(y.dtype) ? -std::ldexp(1, bits - 1) : 0;

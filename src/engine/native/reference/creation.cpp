@@ -44,7 +44,8 @@ Status count_up(KernelContext& ctx) noexcept {
   T v[3];
   for (int i = 0; i < 3; ++i) {
     const TensorView& x = ctx.in[i];
-    if (x.count != 1) return Status::error(Code::shape, "operand %d has %lld elements, not one", i, static_cast<long long>(x.count));
+    if (x.count != 1)
+      return Status::error(Code::shape, "operand %d has %lld elements, not one", i, static_cast<long long>(x.count));
     load(x.dtype, x.data, 0, 1, v + i);
   }
   const auto [start, limit, delta] = v;
@@ -52,14 +53,17 @@ Status count_up(KernelContext& ctx) noexcept {
   int64_t n = 0;
   if constexpr (std::is_same_v<T, double>) {
     const double exact = std::max(0.0, std::ceil((limit - start) / delta));
-    if (!(exact < 0x1p53)) return Status::error(Code::bad_input, "from %g to %g by %g there is no end", start, limit, delta);
+    if (!(exact < 0x1p53))
+      return Status::error(Code::bad_input, "from %g to %g by %g there is no end", start, limit, delta);
     n = static_cast<int64_t>(exact);
   } else if ((delta > 0) == (limit > start) && limit != start) {
     // Distances of int64 need uint64; at least one element.
-    const uint64_t distance = delta > 0 ? static_cast<uint64_t>(limit) - static_cast<uint64_t>(start) : static_cast<uint64_t>(start) - static_cast<uint64_t>(limit);
+    const uint64_t distance = delta > 0 ? static_cast<uint64_t>(limit) - static_cast<uint64_t>(start)
+                                        : static_cast<uint64_t>(start) - static_cast<uint64_t>(limit);
     const uint64_t step = delta > 0 ? static_cast<uint64_t>(delta) : uint64_t{0} - static_cast<uint64_t>(delta);
     const uint64_t count = (distance - 1) / step + 1;
-    if (count > static_cast<uint64_t>(INT64_MAX)) return Status::error(Code::budget, "the range has more than 2^63 elements");
+    if (count > static_cast<uint64_t>(INT64_MAX))
+      return Status::error(Code::budget, "the range has more than 2^63 elements");
     n = static_cast<int64_t>(count);
   }
   TensorView y;
@@ -80,14 +84,17 @@ Status count_up(KernelContext& ctx) noexcept {
   });
 }
 
-Status range(KernelContext& ctx) noexcept { return is_float(ctx.in[0].dtype) ? count_up<double>(ctx) : count_up<int64_t>(ctx); }
+Status range(KernelContext& ctx) noexcept {
+  return is_float(ctx.in[0].dtype) ? count_up<double>(ctx) : count_up<int64_t>(ctx);
+}
 
 Status eye_like(KernelContext& ctx) noexcept {
   TensorView& y = ctx.out[0];
   if (y.count > 0) std::memset(y.data, 0, static_cast<size_t>(dtype_bytes(y.dtype, y.count)));
   const int64_t k = ctx.attrs->integer("k"), rows = y.dims[0], columns = y.dims[1];
   if (k <= -rows || k >= columns) return {};
-  for (int64_t i = std::max<int64_t>(0, -k); i < rows && i + k < columns; ++i) set_i64(y.dtype, y.data, i * columns + i + k, 1);
+  for (int64_t i = std::max<int64_t>(0, -k); i < rows && i + k < columns; ++i)
+    set_i64(y.dtype, y.data, i * columns + i + k, 1);
   return {};
 }
 
@@ -114,11 +121,14 @@ Status draw(KernelContext& ctx, F f) noexcept {
 
 Status random_normal(KernelContext& ctx) noexcept {
   const double mean = ctx.attrs->real("mean"), scale = ctx.attrs->real("scale");
-  return draw(ctx, [=](uint64_t seed, uint64_t stream, uint64_t i) { return mean + scale * philox_normal(seed, stream, i); });
+  return draw(
+      ctx, [=](uint64_t seed, uint64_t stream, uint64_t i) { return mean + scale * philox_normal(seed, stream, i); });
 }
 Status random_uniform(KernelContext& ctx) noexcept {
   const double low = ctx.attrs->real("low"), high = ctx.attrs->real("high");
-  return draw(ctx, [=](uint64_t seed, uint64_t stream, uint64_t i) { return low + (high - low) * philox_uniform(seed, stream, i); });
+  return draw(ctx, [=](uint64_t seed, uint64_t stream, uint64_t i) {
+    return low + (high - low) * philox_uniform(seed, stream, i);
+  });
 }
 
 Status bernoulli(KernelContext& ctx) noexcept {
@@ -135,14 +145,16 @@ Status multinomial(KernelContext& ctx) noexcept {
   if (batch * samples == 0) return {};
   if (classes == 0) return Status::error(Code::bad_input, "there are no classes to draw from");
   auto* sums = static_cast<double*>(ctx.services->scratch(classes * static_cast<int64_t>(sizeof(double))));
-  if (sums == nullptr) return Status::error(Code::budget, "no memory for %lld classes", static_cast<long long>(classes));
+  if (sums == nullptr)
+    return Status::error(Code::budget, "no memory for %lld classes", static_cast<long long>(classes));
   const uint64_t seed = seed_of(ctx);
   for (int64_t row = 0; row < batch; ++row) {
     load(x.dtype, x.data, row * classes, classes, sums);
     const double top = *std::max_element(sums, sums + classes);
     double total = 0;
     for (int64_t c = 0; c < classes; ++c) sums[c] = total += std::exp(sums[c] - top);
-    if (!(total > 0) || std::isinf(total)) return Status::error(Code::bad_input, "row %lld holds no probabilities", static_cast<long long>(row));
+    if (!(total > 0) || std::isinf(total))
+      return Status::error(Code::bad_input, "row %lld holds no probabilities", static_cast<long long>(row));
     for (int64_t s = 0; s < samples; ++s) {
       const double u = philox_uniform(seed, ctx.random_stream, static_cast<uint64_t>(row * samples + s)) * total;
       const int64_t c = std::upper_bound(sums, sums + classes, u) - sums;

@@ -202,14 +202,28 @@ Status equal(KernelContext& ctx) noexcept {
   if (is_strings(ctx, 0)) return equal_strings(ctx);
   return compare(ctx, [](auto a, auto b) { return a == b; });
 }
-Status less(KernelContext& ctx) noexcept { return compare(ctx, [](auto a, auto b) { return a < b; }); }
-Status less_or_equal(KernelContext& ctx) noexcept { return compare(ctx, [](auto a, auto b) { return a <= b; }); }
-Status greater(KernelContext& ctx) noexcept { return compare(ctx, [](auto a, auto b) { return a > b; }); }
-Status greater_or_equal(KernelContext& ctx) noexcept { return compare(ctx, [](auto a, auto b) { return a >= b; }); }
+Status less(KernelContext& ctx) noexcept {
+  return compare(ctx, [](auto a, auto b) { return a < b; });
+}
+Status less_or_equal(KernelContext& ctx) noexcept {
+  return compare(ctx, [](auto a, auto b) { return a <= b; });
+}
+Status greater(KernelContext& ctx) noexcept {
+  return compare(ctx, [](auto a, auto b) { return a > b; });
+}
+Status greater_or_equal(KernelContext& ctx) noexcept {
+  return compare(ctx, [](auto a, auto b) { return a >= b; });
+}
 
-Status bit_and(KernelContext& ctx) noexcept { return map2<uint64_t>(ctx, [](uint64_t a, uint64_t b) { return a & b; }); }
-Status bit_or(KernelContext& ctx) noexcept { return map2<uint64_t>(ctx, [](uint64_t a, uint64_t b) { return a | b; }); }
-Status bit_xor(KernelContext& ctx) noexcept { return map2<uint64_t>(ctx, [](uint64_t a, uint64_t b) { return a ^ b; }); }
+Status bit_and(KernelContext& ctx) noexcept {
+  return map2<uint64_t>(ctx, [](uint64_t a, uint64_t b) { return a & b; });
+}
+Status bit_or(KernelContext& ctx) noexcept {
+  return map2<uint64_t>(ctx, [](uint64_t a, uint64_t b) { return a | b; });
+}
+Status bit_xor(KernelContext& ctx) noexcept {
+  return map2<uint64_t>(ctx, [](uint64_t a, uint64_t b) { return a ^ b; });
+}
 
 Status bit_shift(KernelContext& ctx) noexcept {
   const bool left = ctx.attrs->string("direction") == "LEFT", sign = is_signed_integer(ctx.in[0].dtype);

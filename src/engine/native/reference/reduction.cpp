@@ -23,12 +23,15 @@ Status reduced_flags(const KernelContext& ctx, bool* flags) noexcept {
   const TensorView& x = ctx.in[0];
   int64_t axes[kMaxRank];
   const int64_t n = ctx.has(1) ? read_ints(ctx.in[1], axes, kMaxRank) : 0;
-  if (n < 0) return Status::error(Code::bad_input, "%lld axes for rank %d", static_cast<long long>(ctx.in[1].count), x.rank);
+  if (n < 0)
+    return Status::error(Code::bad_input, "%lld axes for rank %d", static_cast<long long>(ctx.in[1].count), x.rank);
   const bool all = n == 0 && ctx.attrs->integer("noop_with_empty_axes") == 0;
   std::fill(flags, flags + kMaxRank, all);
   for (int64_t i = 0; i < n; ++i) {
     const int64_t axis = axes[i] < 0 ? axes[i] + x.rank : axes[i];
-    if (axis < 0 || axis >= x.rank) return Status::error(Code::bad_input, "axis %lld is out of range for rank %d", static_cast<long long>(axes[i]), x.rank);
+    if (axis < 0 || axis >= x.rank)
+      return Status::error(Code::bad_input, "axis %lld is out of range for rank %d", static_cast<long long>(axes[i]),
+                           x.rank);
     flags[axis] = true;
   }
   return {};
@@ -106,7 +109,9 @@ Status reduce(KernelContext& ctx) noexcept {
   if (Status s = make_plan(ctx, &p); !s.ok()) return s;
   const TensorView& x = ctx.in[0];
   TensorView& y = ctx.out[0];
-  if (y.count != p.outputs) return Status::error(Code::shape, "%lld results for room of %lld", static_cast<long long>(p.outputs), static_cast<long long>(y.count));
+  if (y.count != p.outputs)
+    return Status::error(Code::shape, "%lld results for room of %lld", static_cast<long long>(p.outputs),
+                         static_cast<long long>(y.count));
   const bool columns = p.kept > 0 && p.kept_strides[p.kept - 1] == 1;
   return parallel(ctx, p.outputs, std::max(kRun, grain_for(p.count) / kRun * kRun), [&](int64_t begin, int64_t end) {
     typename R::State states[kRun];
@@ -216,7 +221,8 @@ T limit_of(DType type, bool highest) noexcept {
     return highest ? inf : -inf;
   } else {
     const int bits = type == DType::boolean ? 1 : dtype_bits(type);
-    if constexpr (std::is_same_v<T, uint64_t>) return !highest ? 0 : bits == 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
+    if constexpr (std::is_same_v<T, uint64_t>)
+      return !highest ? 0 : bits == 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
     const auto top = static_cast<T>((uint64_t{1} << (bits - 1)) - 1);
     return highest ? top : static_cast<T>(-static_cast<int64_t>(top) - 1);
   }
@@ -239,7 +245,9 @@ struct Best {
     if (!s.any || (Highest ? v > s.value : v < s.value)) s.value = v;
     s.any = true;
   }
-  static T finish(const State& s, int64_t, DType type) noexcept { return s.any ? s.value : limit_of<T>(type, !Highest); }
+  static T finish(const State& s, int64_t, DType type) noexcept {
+    return s.any ? s.value : limit_of<T>(type, !Highest);
+  }
 };
 template <class T>
 using Max = Best<T, true>;

@@ -32,7 +32,8 @@ bool ranks_before(T a, T b, bool largest) noexcept {
 /// body(row, column, n): `n` neighbouring lines (≤ kRun), whose elements are split.inner apart.
 template <class F>
 Status for_lines(KernelContext& ctx, const AxisSplit& split, F body) noexcept {
-  const int64_t width = std::min(kRun, std::max<int64_t>(1, split.inner)), per_row = split.inner == 0 ? 0 : (split.inner - 1) / width + 1;
+  const int64_t width = std::min(kRun, std::max<int64_t>(1, split.inner)),
+                per_row = split.inner == 0 ? 0 : (split.inner - 1) / width + 1;
   return parallel(ctx, split.outer * per_row, grain_for(split.extent * width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / per_row, column = i % per_row * width;
@@ -44,14 +45,17 @@ Status for_lines(KernelContext& ctx, const AxisSplit& split, F body) noexcept {
 Status axis_of(const KernelContext& ctx, int64_t axis, AxisSplit* split) noexcept {
   const TensorView& x = ctx.in[0];
   if (x.rank == 0) return {};  // one line of one element
-  if (axis < -x.rank || axis >= x.rank) return Status::error(Code::bad_input, "axis %lld is out of range for rank %d", static_cast<long long>(axis), x.rank);
+  if (axis < -x.rank || axis >= x.rank)
+    return Status::error(Code::bad_input, "axis %lld is out of range for rank %d", static_cast<long long>(axis),
+                         x.rank);
   *split = split_axis(x.shape(), axis);
   return {};
 }
 
 /// Index of the first (or last) extreme of each of n neighbouring lines.
 template <class T>
-void find_extremes(const TensorView& x, const AxisSplit& s, int64_t row, int64_t column, int64_t n, bool largest, bool last, int64_t* found) noexcept {
+void find_extremes(const TensorView& x, const AxisSplit& s, int64_t row, int64_t column, int64_t n, bool largest,
+                   bool last, int64_t* found) noexcept {
   T best[kRun], v[kRun];
   const int64_t base = row * s.extent * s.inner + column;
   if (s.inner == 1) {  // a single contiguous line: whole runs of it
@@ -81,7 +85,8 @@ void find_extremes(const TensorView& x, const AxisSplit& s, int64_t row, int64_t
 Status arg_extreme(KernelContext& ctx, bool largest) noexcept {
   AxisSplit s;
   if (Status status = axis_of(ctx, ctx.attrs->integer("axis"), &s); !status.ok()) return status;
-  if (s.extent == 0 && s.outer * s.inner > 0) return Status::error(Code::bad_input, "an axis without elements has no extreme");
+  if (s.extent == 0 && s.outer * s.inner > 0)
+    return Status::error(Code::bad_input, "an axis without elements has no extreme");
   const bool last = ctx.attrs->integer("select_last_index") != 0;
   const TensorView& x = ctx.in[0];
   TensorView& y = ctx.out[0];
@@ -107,7 +112,8 @@ T times(T a, T b) noexcept {
 
 template <class T, class F>
 Status accumulate(KernelContext& ctx, T start, F f) noexcept {
-  if (ctx.in[1].count != 1) return Status::error(Code::bad_input, "axis has %lld elements, not one", static_cast<long long>(ctx.in[1].count));
+  if (ctx.in[1].count != 1)
+    return Status::error(Code::bad_input, "axis has %lld elements, not one", static_cast<long long>(ctx.in[1].count));
   AxisSplit s;
   if (Status status = axis_of(ctx, get_i64(ctx.in[1].dtype, ctx.in[1].data, 0), &s); !status.ok()) return status;
   const bool exclusive = ctx.attrs->integer("exclusive") != 0, reverse = ctx.attrs->integer("reverse") != 0;
@@ -134,14 +140,16 @@ Status select(KernelContext& ctx, const AxisSplit& s, int64_t k, bool largest) n
   const TensorView& x = ctx.in[0];
   auto* values = static_cast<T*>(ctx.services->scratch(s.extent * static_cast<int64_t>(sizeof(T))));
   auto* order = static_cast<int64_t*>(ctx.services->scratch(s.extent * static_cast<int64_t>(sizeof(int64_t))));
-  if (s.extent > 0 && (values == nullptr || order == nullptr)) return Status::error(Code::budget, "no memory for lines of %lld elements", static_cast<long long>(s.extent));
+  if (s.extent > 0 && (values == nullptr || order == nullptr))
+    return Status::error(Code::budget, "no memory for lines of %lld elements", static_cast<long long>(s.extent));
   for (int64_t line = 0; line < s.outer * s.inner; ++line) {
     if (ctx.services->stop()) return Status::error(Code::cancelled, "stopped");
     const int64_t row = line / s.inner, column = line % s.inner;
     if (s.inner == 1) {
       load(x.dtype, x.data, row * s.extent, s.extent, values);
     } else {
-      for (int64_t e = 0; e < s.extent; ++e) load(x.dtype, x.data, (row * s.extent + e) * s.inner + column, 1, values + e);
+      for (int64_t e = 0; e < s.extent; ++e)
+        load(x.dtype, x.data, (row * s.extent + e) * s.inner + column, 1, values + e);
     }
     for (int64_t e = 0; e < s.extent; ++e) order[e] = e;
     std::partial_sort(order, order + k, order + s.extent, [&](int64_t a, int64_t b) {
@@ -171,9 +179,12 @@ Status cum_prod(KernelContext& ctx) noexcept {
 Status top_k(KernelContext& ctx) noexcept {
   AxisSplit s;
   if (Status status = axis_of(ctx, ctx.attrs->integer("axis"), &s); !status.ok()) return status;
-  if (ctx.in[1].count != 1) return Status::error(Code::bad_input, "K has %lld elements, not one", static_cast<long long>(ctx.in[1].count));
+  if (ctx.in[1].count != 1)
+    return Status::error(Code::bad_input, "K has %lld elements, not one", static_cast<long long>(ctx.in[1].count));
   const int64_t k = get_i64(ctx.in[1].dtype, ctx.in[1].data, 0);
-  if (k < 0 || k > s.extent) return Status::error(Code::bad_input, "K %lld is out of range for an axis of %lld", static_cast<long long>(k), static_cast<long long>(s.extent));
+  if (k < 0 || k > s.extent)
+    return Status::error(Code::bad_input, "K %lld is out of range for an axis of %lld", static_cast<long long>(k),
+                         static_cast<long long>(s.extent));
   const bool largest = ctx.attrs->integer("largest", 1) != 0;
   return by_real_class(ctx.in[0].dtype, [&]<class T>(Tag<T>) { return select<T>(ctx, s, k, largest); });
 }

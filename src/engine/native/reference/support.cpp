@@ -23,10 +23,11 @@ Status parallel(KernelContext& ctx, int64_t n, int64_t grain, FunctionRef<void(i
 Status make_broadcast(const TensorView& from, std::span<const int64_t> to, Broadcast* out) noexcept {
   const int rank = static_cast<int>(to.size()), lead = rank - from.rank;
   const auto mismatch = [&](int64_t have, int64_t want) {
-    return Status::error(Code::shape, "an operand's extent %lld does not broadcast to %lld", static_cast<long long>(have),
-                         static_cast<long long>(want));
+    return Status::error(Code::shape, "an operand's extent %lld does not broadcast to %lld",
+                         static_cast<long long>(have), static_cast<long long>(want));
   };
-  if (lead < 0) return Status::error(Code::shape, "an operand of rank %d does not broadcast to rank %d", from.rank, rank);
+  if (lead < 0)
+    return Status::error(Code::shape, "an operand of rank %d does not broadcast to rank %d", from.rank, rank);
   int64_t stride[kMaxRank];
   int64_t step = 1;
   for (int i = rank - 1; i >= 0; --i) {
@@ -83,7 +84,8 @@ void row_strides(std::span<const int64_t> dims, int64_t* strides) noexcept {
 Status pass_through(KernelContext& ctx, int i, int o) noexcept {
   const TensorView& x = ctx.in[i];
   if (x.dtype == DType::undefined) {
-    if (ctx.values == nullptr || ctx.values[i] == nullptr) return Status::error(Code::internal, "operand %d has no value", i);
+    if (ctx.values == nullptr || ctx.values[i] == nullptr)
+      return Status::error(Code::internal, "operand %d has no value", i);
     return ctx.services->set_value(o, *ctx.values[i]);
   }
   TensorView& y = ctx.out[o];
@@ -98,7 +100,8 @@ int64_t read_ints(const TensorView& from, int64_t* out, int64_t most) noexcept {
 }
 
 bool is_strings(const KernelContext& ctx, int i) noexcept {
-  return ctx.values != nullptr && ctx.values[i] != nullptr && ctx.values[i]->is_tensor() && ctx.values[i]->dtype() == DType::string;
+  return ctx.values != nullptr && ctx.values[i] != nullptr && ctx.values[i]->is_tensor() &&
+         ctx.values[i]->dtype() == DType::string;
 }
 
 }  // namespace chorus::native::support

@@ -59,14 +59,21 @@ Status by_real_class(DType t, F&& f) noexcept {
 }
 
 /// Two's complement arithmetic without undefined behaviour.
-inline int64_t wrap_add(int64_t a, int64_t b) noexcept { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
-inline int64_t wrap_sub(int64_t a, int64_t b) noexcept { return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b)); }
-inline int64_t wrap_mul(int64_t a, int64_t b) noexcept { return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b)); }
+inline int64_t wrap_add(int64_t a, int64_t b) noexcept {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+inline int64_t wrap_sub(int64_t a, int64_t b) noexcept {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+inline int64_t wrap_mul(int64_t a, int64_t b) noexcept {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
 
 // Parallel loops -----------------------------------------------------------------------------------------------------------------
 
 /// body(begin, end) over [0, n) in pieces of `grain`. The pieces depend on sizes only.
-Status parallel(KernelContext& ctx, int64_t n, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body) noexcept;
+Status parallel(KernelContext& ctx, int64_t n, int64_t grain,
+                FunctionRef<void(int64_t begin, int64_t end)> body) noexcept;
 /// Pieces of about kGrain elements for n items of `each` elements.
 inline int64_t grain_for(int64_t each) noexcept { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, each)); }
 /// The lowest position at which tasks found an error: the same with any number of threads.
@@ -91,7 +98,7 @@ class FirstError {
 struct Broadcast {
   int rank = 0;
   bool identity = false;
-  int64_t dims[kMaxRank];     ///< of the result
+  int64_t dims[kMaxRank];  ///< of the result
   int64_t strides[kMaxRank];  ///< in the operand, 0 where it is repeated
 };
 /// Error(shape) when the operand does not broadcast to the result's shape.

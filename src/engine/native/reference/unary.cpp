@@ -49,8 +49,10 @@ Status is_nan(KernelContext& ctx) noexcept {
   return map<double, uint64_t>(ctx, [](double x) -> uint64_t { return std::isnan(x); });
 }
 Status is_inf(KernelContext& ctx) noexcept {
-  const bool positive = ctx.attrs->integer("detect_positive") != 0, negative = ctx.attrs->integer("detect_negative") != 0;
-  return map<double, uint64_t>(ctx, [=](double x) -> uint64_t { return std::isinf(x) && (x > 0 ? positive : negative); });
+  const bool positive = ctx.attrs->integer("detect_positive") != 0,
+             negative = ctx.attrs->integer("detect_negative") != 0;
+  return map<double, uint64_t>(ctx,
+                               [=](double x) -> uint64_t { return std::isinf(x) && (x > 0 ? positive : negative); });
 }
 Status logical_not(KernelContext& ctx) noexcept {
   return map<uint64_t>(ctx, [](uint64_t x) -> uint64_t { return x == 0; });
