@@ -78,6 +78,14 @@ TEST(FoldBatchNorm, SharedWeightsStayForTheOther) {
   EXPECT_EQ(run_pass(c.graph, passes::fold_batch_norm, {noise({1, 3, 4, 4})}, kTolerance), 1);
 }
 
+TEST(FoldBatchNorm, DefaultsThatACallerMayOverrideStay) {
+  GraphCase c;
+  const ValueId x = c.in("x", {1, 3, 4, 4}), w = c.in("w", {3, 3, 1, 1});
+  c.graph.value(w).constant = noise({3, 3, 1, 1}, 2);
+  c.out(c.op("Mul", {c.op("Conv", {x, w}), c.floats({}, {2})}), "y");
+  EXPECT_EQ(run_pass(c.graph, passes::fold_batch_norm, {noise({1, 3, 4, 4}), noise({3, 3, 1, 1}, 9)}), 0);
+}
+
 TEST(FoldBatchNorm, BatchNormalization) {
   if (find_op("", "BatchNormalization") == nullptr) GTEST_SKIP() << "the table has no row of BatchNormalization";
   GraphCase c;
