@@ -42,29 +42,43 @@ const Value* constant_operand(const Graph& graph, const Node& n, size_t operand)
   return v.is_constant() && !v.is_input ? &v.constant : nullptr;
 }
 
+namespace {
+
+int change_body(Graph& graph, NodeId id, size_t attribute, BodyTypes how, FunctionRef<int(Graph&)> change) {
+  const auto& item = graph.node(id).attributes.items()[attribute];
+  auto copy = std::make_shared<Graph>(**item.value.get<GraphPtr>());
+  std::vector<Type> types = how == BodyTypes::by_node ? body_input_types(graph, id, item.name) : std::vector<Type>();
+  const std::vector<ValueId> inputs(copy->inputs().begin(), copy->inputs().end());
+  types.resize(inputs.size());
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    Type& own = copy->value(inputs[k]).type;
+    Type given = std::exchange(types[k], own);   // from here on what the body itself says
+    if (given.kind != ValueKind::none)
+      own = own.kind == ValueKind::none ? std::move(given) : Type::meet(own, given, copy->value(inputs[k]).name);
+  }
+  const int made = change(*copy);
+  if (made == 0) return 0;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    if (copy->value(inputs[k]).alive) copy->value(inputs[k]).type = types[k];
+  }
+  graph.node(id).attributes.items()[attribute].value.data = GraphPtr(std::move(copy));
+  return made;
+}
+
+}  // namespace
+
 int change_bodies(Graph& graph, NodeId id, BodyTypes how, FunctionRef<int(Graph&)> change) {
   int changes = 0;
   for (size_t i = 0; i < graph.node(id).attributes.items().size(); ++i) {
-    const auto& item = graph.node(id).attributes.items()[i];
-    const GraphPtr* body = item.value.get<GraphPtr>();
+    const GraphPtr* body = graph.node(id).attributes.items()[i].value.get<GraphPtr>();
     if (body == nullptr || *body == nullptr) continue;
-    auto copy = std::make_shared<Graph>(**body);
-    std::vector<Type> types = how == BodyTypes::by_node ? body_input_types(graph, id, item.name) : std::vector<Type>();
-    const std::vector<ValueId> inputs(copy->inputs().begin(), copy->inputs().end());
-    types.resize(inputs.size());
-    for (size_t k = 0; k < inputs.size(); ++k) {
-      Type& own = copy->value(inputs[k]).type;
-      Type given = std::exchange(types[k], own);   // from here on what the body itself says
-      if (given.kind != ValueKind::none)
-        own = own.kind == ValueKind::none ? std::move(given) : Type::meet(own, given, copy->value(inputs[k]).name);
+    try {
+      changes += change_body(graph, id, i, how, change);
+    } catch (const Error& error) {
+      // The branch of an If that these shapes never take may contradict them: it is then changed without knowing them.
+      if (error.code() != Code::shape || graph.node(id).type != "If" || how == BodyTypes::as_they_are) throw;
+      changes += change_body(graph, id, i, BodyTypes::as_they_are, change);
     }
-    const int made = change(*copy);
-    if (made == 0) continue;
-    for (size_t k = 0; k < inputs.size(); ++k) {
-      if (copy->value(inputs[k]).alive) copy->value(inputs[k]).type = types[k];
-    }
-    graph.node(id).attributes.items()[i].value.data = GraphPtr(std::move(copy));
-    changes += made;
   }
   return changes;
 }
