@@ -112,6 +112,13 @@ class Builder {
         choice.candidate = c;
         if (options_.fuse && c->epilogues != 0) {
           FusionChoice fusion = choose_epilogues(g_, id, c->epilogues);
+          // The sum of two products belongs to the first that took it.
+          for (size_t i = 0; i < fusion.epilogues.size(); ++i) {
+            const EpilogueItem& item = fusion.epilogues[i];
+            if (!absorbed_[static_cast<size_t>(item.node)] && (item.also == kNone || !absorbed_[static_cast<size_t>(item.also)])) continue;
+            fusion.epilogues.resize(i);
+            fusion.result = i > 0 ? g_.node(fusion.epilogues.back().node).outputs[0] : kNone;
+          }
           for (const EpilogueItem& item : fusion.epilogues) {
             absorbed_[static_cast<size_t>(item.node)] = true;
             if (item.also != kNone) absorbed_[static_cast<size_t>(item.also)] = true;

@@ -75,7 +75,7 @@ std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, Val
     item.constant = std::move(*values);
     return item;
   }
-  if (n.type != "Add" || !o.type.has_rank || o.type.rank() != type.rank() || o.type.dtype != type.dtype) return std::nullopt;
+  if (n.type != "Add" || !first || !o.type.has_rank || o.type.rank() != type.rank() || o.type.dtype != type.dtype) return std::nullopt;
   for (size_t d = 0; d < type.dims.size(); ++d) {
     if (Dim::equal(type.dims[d], o.type.dims[d]) != Dim::Truth::yes) return std::nullopt;
   }

@@ -1,0 +1,200 @@
+// Conv and ConvTranspose of one and two spatial axes as products of packed weights with gathered pixels.
+#include <engine/native/steps/support.h>
+
+#include <algorithm>
+
+namespace chorus::native::steps {
+namespace {
+
+enum class Direction : uint8_t { forward, transposed };
+enum class AutoPad : uint8_t { none, upper, lower, valid };
+
+struct PreparedConv final : Prepared {
+  fast::ConvShape shape;         // pads: of auto_pad none
+  AutoPad auto_pad = AutoPad::none;
+  Buffer weights;                // packed; null: they come with the run
+  bool run_bias = false;         // operand 2 is not constant
+  PreparedEpilogue epilogue;
+  int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes()) + epilogue.bytes(); }
+};
+
+AutoPad auto_pad_of(std::string_view mode) noexcept {
+  return mode == "SAME_UPPER" ? AutoPad::upper : mode == "SAME_LOWER" ? AutoPad::lower : mode == "VALID" ? AutoPad::valid : AutoPad::none;
+}
+
+bool positive(std::span<const int64_t> v, int64_t least, size_t count) noexcept {
+  return (v.empty() || v.size() == count) && std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
+}
+
+/// Shape of the operator from its attributes and the type of its weights; false where the kernels do not mean the same.
+bool read_shape(const StepDescription& step, Direction direction, fast::ConvShape* out) {
+  const Type &x = step.in(0), &w = step.in(1);
+  const int rank = x.rank();
+  if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(w, rank) || !has_numbers(w) || !is_float32(step.out(0), rank)) return false;
+  const AttrReader attrs = step.n().attrs();
+  const auto axes = static_cast<size_t>(rank - 2);
+  const auto strides = attrs.integers("strides"), dilations = attrs.integers("dilations"), pads = attrs.integers("pads");
+  if (!positive(strides, 1, axes) || !positive(dilations, 1, axes) || !positive(pads, 0, 2 * axes)) return false;
+  const int64_t groups = attrs.integer("group", 1), w0 = w.dims[0].number(), w1 = w.dims[1].number();
+  if (groups < 1 || w0 % groups != 0) return false;
+  fast::ConvShape& s = *out;
+  s.groups = groups;
+  s.in_channels = direction == Direction::forward ? w1 * groups : w0;
+  s.out_channels = direction == Direction::forward ? w0 : w1 * groups;
+  if (x.dims[1].is_number() && x.dims[1].number() != s.in_channels) return false;
+  // One spatial axis is the width of pictures of height one.
+  const size_t last = axes - 1;
+  const auto at = [&](std::span<const int64_t> v, size_t i, int64_t otherwise) { return v.empty() ? otherwise : v[i]; };
+  s.kernel_w = w.dims[2 + last].number();
+  s.stride_w = at(strides, last, 1);
+  s.dilation_w = at(dilations, last, 1);
+  s.pad_left = at(pads, last, 0);
+  s.pad_right = at(pads, last + axes, 0);
+  if (axes == 2) {
+    s.kernel_h = w.dims[2].number();
+    s.stride_h = at(strides, 0, 1);
+    s.dilation_h = at(dilations, 0, 1);
+    s.pad_top = at(pads, 0, 0);
+    s.pad_bottom = at(pads, axes, 0);
+  }
+  return true;
+}
+
+bool bias_fits(const StepDescription& step, int64_t channels) {
+  if (!step.has(2)) return true;
+  const Type& b = step.in(2);
+  return is_float32(b, 1) && b.dims[0].is(channels);
+}
+
+bool accepts_conv(const StepDescription& step) {
+  fast::ConvShape s;
+  return read_shape(step, Direction::forward, &s) && bias_fits(step, s.out_channels);
+}
+
+bool accepts_transposed(const StepDescription& step) {
+  const AttrReader attrs = step.n().attrs();
+  const auto axes = static_cast<size_t>(std::max(step.in(0).rank() - 2, 0));
+  const auto extra = attrs.integers("output_padding");
+  fast::ConvShape s;
+  return attrs.string("auto_pad", "NOTSET") == "NOTSET" && attrs.integers("output_shape").empty() && positive(extra, 0, axes) &&
+         read_shape(step, Direction::transposed, &s) && bias_fits(step, s.out_channels);
+}
+
+template <Direction direction>
+std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
+  auto p = std::make_shared<PreparedConv>();
+  read_shape(step, direction, &p->shape);
+  const AttrReader attrs = step.n().attrs();
+  p->auto_pad = auto_pad_of(attrs.string("auto_pad", "NOTSET"));
+  if (p->auto_pad != AutoPad::none) p->shape.pad_top = p->shape.pad_left = p->shape.pad_bottom = p->shape.pad_right = 0;
+  if (direction == Direction::transposed) {
+    const auto extra = attrs.integers("output_padding");
+    if (!extra.empty()) p->shape.output_pad_w = extra.back();
+    if (extra.size() == 2) p->shape.output_pad_h = extra[0];
+  }
+  const Value* bias = step.constant(2);
+  p->run_bias = step.has(2) && bias == nullptr;
+  p->epilogue = prepare_epilogue(step, p->run_bias ? OwnBias::at_run : bias != nullptr ? OwnBias::constant : OwnBias::none,
+                                 bias != nullptr ? bias->as<float>() : std::span<const float>());
+  if (bias != nullptr) p->constants_used |= 1U << 2;
+  if (const Value* w = step.constant(1)) {
+    const bool forward = direction == Direction::forward;
+    p->weights = Buffer::allocate((forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p->shape));
+    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(p->shape, static_cast<const float*>(w->data()),
+                                                                                reinterpret_cast<float*>(p->weights.mutable_data()));
+    p->constants_used |= 1U << 1;
+  }
+  return p;
+}
+
+/// Pads of SAME_UPPER and SAME_LOWER follow from the extents.
+void same_pads(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation, AutoPad mode, int64_t* before, int64_t* after) noexcept {
+  const int64_t total = std::max<int64_t>((out - 1) * stride + (kernel - 1) * dilation + 1 - in, 0);
+  *before = mode == AutoPad::upper ? total / 2 : total - total / 2;
+  *after = total - *before;
+}
+
+struct Sized {
+  fast::ConvShape shape;
+  fast::ConvSizes sizes;
+};
+
+Sized sized(const KernelContext& ctx) noexcept {
+  const auto& p = *static_cast<const PreparedConv*>(ctx.prepared);
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  const bool plane = x.rank == 4;
+  Sized z{p.shape, {x.dims[0], plane ? x.dims[2] : 1, x.dim(-1)}};
+  fast::ConvShape& s = z.shape;
+  if (p.auto_pad == AutoPad::upper || p.auto_pad == AutoPad::lower) {
+    same_pads(x.dim(-1), y.dim(-1), s.kernel_w, s.stride_w, s.dilation_w, p.auto_pad, &s.pad_left, &s.pad_right);
+    if (plane) same_pads(x.dims[2], y.dims[2], s.kernel_h, s.stride_h, s.dilation_h, p.auto_pad, &s.pad_top, &s.pad_bottom);
+  }
+  return z;
+}
+
+size_t up64(size_t bytes) noexcept { return (bytes + 63) / 64 * 64; }
+
+template <Direction direction>
+size_t packed_at_run(const PreparedConv& p) noexcept {
+  if (p.weights) return 0;
+  return up64((direction == Direction::forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p.shape));
+}
+
+template <Direction direction>
+int64_t scratch(const KernelContext& ctx) {
+  const Sized z = sized(ctx);
+  const auto bytes = direction == Direction::forward ? table().conv_scratch_bytes : table().conv_transpose_scratch_bytes;
+  return static_cast<int64_t>(packed_at_run<direction>(*static_cast<const PreparedConv*>(ctx.prepared)) +
+                              bytes(z.shape, z.sizes, ctx.services->pool().threads()));
+}
+
+template <Direction direction>
+Status run(KernelContext& ctx) noexcept {
+  const auto& p = *static_cast<const PreparedConv*>(ctx.prepared);
+  constexpr bool forward = direction == Direction::forward;
+  const Sized z = sized(ctx);
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  const int64_t height = forward ? fast::conv_out_height(z.shape, z.sizes) : fast::conv_transpose_out_height(z.shape, z.sizes);
+  const int64_t width = forward ? fast::conv_out_width(z.shape, z.sizes) : fast::conv_transpose_out_width(z.shape, z.sizes);
+  if (y.count == 0) return {};
+  if (x.dims[1] != z.shape.in_channels || y.dim(-1) != width || (y.rank == 4 ? y.dims[2] : 1) != height) {
+    return Status::error(Code::shape, "%lld channels of %lld x %lld do not make %lld x %lld", static_cast<long long>(x.dims[1]),
+                         static_cast<long long>(z.sizes.height), static_cast<long long>(z.sizes.width), static_cast<long long>(height),
+                         static_cast<long long>(width));
+  }
+  const int64_t need = scratch<direction>(ctx);
+  auto* memory = need > 0 ? static_cast<std::byte*>(ctx.services->scratch(need)) : nullptr;
+  if (need > 0 && memory == nullptr) return no_scratch();
+  fast::ConvArgs args;
+  args.shape = z.shape;
+  args.sizes = z.sizes;
+  args.input = x.as<const float>();
+  args.output = y.as<float>();
+  args.epilogue = make_epilogue(p.epilogue, ctx);
+  if (p.run_bias) args.epilogue.bias = ctx.in[2].as<const float>();
+  const size_t packed = packed_at_run<direction>(p);
+  if (p.weights) {
+    args.weights = reinterpret_cast<const float*>(p.weights.data());
+  } else {
+    auto* to = reinterpret_cast<float*>(memory);
+    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(p.shape, ctx.in[1].as<const float>(), to);
+    args.weights = to;
+  }
+  args.scratch = memory + packed;
+  (forward ? table().conv_run : table().conv_transpose_run)(args, ctx.services->pool());
+  return {};
+}
+
+}  // namespace
+
+std::span<const Candidate> convolution_steps() {
+  static const Candidate list[] = {
+      {"Conv", at_level("conv.gemm"), accepts_conv, all_epilogues(), prepare<Direction::forward>, scratch<Direction::forward>,
+       run<Direction::forward>},
+      {"ConvTranspose", at_level("conv_transpose.gemm"), accepts_transposed, all_epilogues(), prepare<Direction::transposed>,
+       scratch<Direction::transposed>, run<Direction::transposed>},
+  };
+  return list;
+}
+
+}  // namespace chorus::native::steps

@@ -1,0 +1,310 @@
+// Transpose and Concat of elements of four and eight bytes, and Resize of planes (nearest, linear).
+#include <engine/native/steps/support.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace chorus::native::steps {
+namespace {
+
+bool is_words(const Type& t) noexcept {
+  return t.is_tensor() && !t.sparse && t.has_rank && (dtype_bits(t.dtype) == 32 || dtype_bits(t.dtype) == 64) && t.dtype != DType::string;
+}
+
+// Transpose ----------------------------------------------------------------------------------------------------------------------
+
+/// A permutation of merged axes, without those of extent one.
+struct Turn {
+  int rank = 0;
+  int64_t dims[kMaxRank];        // of the operand
+  int perm[kMaxRank];            // axis of the operand that is axis i of the result
+};
+
+Turn make_turn(const KernelContext& ctx) noexcept {
+  const TensorView& x = ctx.in[0];
+  const auto given = ctx.attrs->integers("perm");
+  int order[kMaxRank], kept = 0, rename[kMaxRank];
+  for (int i = 0; i < x.rank; ++i) {
+    const int from = given.empty() ? x.rank - 1 - i : static_cast<int>(given[static_cast<size_t>(i)] < 0 ? given[static_cast<size_t>(i)] + x.rank : given[static_cast<size_t>(i)]);
+    if (x.dims[from] != 1) order[kept++] = from;
+  }
+  // Neighbours that stay neighbours are one axis: `head[i]` begins a run of the result.
+  bool joined[kMaxRank] = {};
+  for (int i = 1; i < kept; ++i) {
+    bool next = order[i] > order[i - 1];
+    for (int a = order[i - 1] + 1; next && a < order[i]; ++a) next = x.dims[a] == 1;
+    joined[order[i]] = next;
+  }
+  Turn t;
+  for (int a = 0; a < x.rank; ++a) {
+    if (x.dims[a] == 1) continue;
+    if (joined[a]) t.dims[t.rank - 1] *= x.dims[a];
+    else t.dims[t.rank++] = x.dims[a];
+    rename[a] = t.rank - 1;
+  }
+  int n = 0;
+  for (int i = 0; i < kept; ++i) {
+    if (!joined[order[i]]) t.perm[n++] = rename[order[i]];
+  }
+  return t;
+}
+
+/// Any permutation: rows of the result, each a run with one stride.
+template <class Word>
+void turn_any(const Turn& t, const Word* x, Word* y, ThreadPool& pool) noexcept {
+  int64_t strides[kMaxRank], step = 1;
+  for (int i = t.rank - 1; i >= 0; --i) strides[i] = step, step *= t.dims[i];
+  const int last = t.perm[t.rank - 1];
+  const int64_t run = t.dims[last], stride = strides[last], runs = step / run, grain = std::max<int64_t>(1, 8192 / run);
+  pool.parallel_for((runs - 1) / grain + 1, [&](int64_t task, int) {
+    const int64_t begin = task * grain, end = std::min(runs, begin + grain);
+    int64_t index[kMaxRank], at = 0, rest = begin;
+    for (int i = t.rank - 2; i >= 0; --i) {
+      index[i] = rest % t.dims[t.perm[i]];
+      rest /= t.dims[t.perm[i]];
+      at += index[i] * strides[t.perm[i]];
+    }
+    for (int64_t r = begin; r < end; ++r) {
+      Word* to = y + r * run;
+      if (stride == 1) std::memcpy(to, x + at, static_cast<size_t>(run) * sizeof(Word));
+      else for (int64_t k = 0; k < run; ++k) to[k] = x[at + k * stride];
+      for (int i = t.rank - 2; i >= 0; --i) {
+        at += strides[t.perm[i]];
+        if (++index[i] < t.dims[t.perm[i]]) break;
+        at -= index[i] * strides[t.perm[i]];
+        index[i] = 0;
+      }
+    }
+  });
+}
+
+Status run_transpose(KernelContext& ctx) noexcept {
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  if (y.count == 0) return {};
+  const int64_t words = dtype_bits(x.dtype) / 32;
+  ThreadPool& pool = ctx.services->pool();
+  Turn t = make_turn(ctx);
+  if (t.rank <= 1) {
+    std::memcpy(y.data, x.data, static_cast<size_t>(x.count * words) * 4);
+    return {};
+  }
+  // [batch, rows, columns, inner] with the two in the middle exchanged: what remains of most permutations after merging.
+  const int first = t.perm[0] == 0 ? 1 : 0;
+  const bool tail = t.perm[t.rank - 1] == t.rank - 1;
+  if (t.rank - first - (tail ? 1 : 0) == 2) {
+    fast::TransposeArgs args;
+    args.x = x.as<const float>();
+    args.out = y.as<float>();
+    if (first == 1) args.batch = t.dims[0];
+    args.rows = t.dims[first];
+    args.columns = t.dims[first + 1];
+    args.inner = words * (tail ? t.dims[t.rank - 1] : 1);
+    table().transpose_run(args, pool);
+    return {};
+  }
+  if (words == 1) turn_any(t, x.as<const uint32_t>(), y.as<uint32_t>(), pool);
+  else turn_any(t, x.as<const uint64_t>(), y.as<uint64_t>(), pool);
+  return {};
+}
+
+bool accepts_transpose(const StepDescription& step) {
+  const Type& x = step.in(0);
+  if (!is_words(x) || !is_words(step.out(0))) return false;
+  const auto perm = step.n().attrs().integers("perm");
+  if (perm.empty()) return true;
+  if (static_cast<int>(perm.size()) != x.rank()) return false;
+  return std::all_of(perm.begin(), perm.end(), [&](int64_t p) { return from_front(p, x.rank()) >= 0; });
+}
+
+// Concat -------------------------------------------------------------------------------------------------------------------------
+
+bool accepts_concat(const StepDescription& step) {
+  if (!is_words(step.out(0)) || from_front(step.n().attrs().integer("axis"), step.out(0).rank()) < 0) return false;
+  for (int i = 0; i < static_cast<int>(step.n().inputs.size()); ++i) {
+    if (!is_words(step.in(i)) || step.in(i).rank() != step.out(0).rank() || step.in(i).dtype != step.out(0).dtype) return false;
+  }
+  return !step.n().inputs.empty();
+}
+
+Status run_concat(KernelContext& ctx) noexcept {
+  const TensorView& y = ctx.out[0];
+  if (y.count == 0) return {};
+  const int64_t axis = from_front(ctx.attrs->integer("axis"), y.rank), size = dtype_bits(y.dtype) / 8;
+  const Split s = split(y.shape(), axis, axis + 1);
+  int64_t at = 0;
+  for (int i = 0; i < ctx.n_in; ++i) at += ctx.in[i].dims[axis];
+  if (at != s.n) return Status::error(Code::shape, "operands of %lld together for a result of %lld", static_cast<long long>(at), static_cast<long long>(s.n));
+  at = 0;
+  for (int i = 0; i < ctx.n_in; ++i) {
+    const TensorView& x = ctx.in[i];
+    const int64_t run = x.dims[axis] * s.inner * size, step = s.n * s.inner * size;
+    if (x.count != s.outer * x.dims[axis] * s.inner) return Status::error(Code::shape, "operand %d differs in another axis", i);
+    auto* to = y.as<std::byte>() + at * s.inner * size;
+    const auto* from = x.as<const std::byte>();
+    at += x.dims[axis];
+    if (run == 0) continue;
+    // Pieces of rows as long as a task is worth.
+    const int64_t piece = std::min<int64_t>(run, 1 << 16), pieces = (run - 1) / piece + 1, rows = std::max<int64_t>(1, (1 << 16) / run);
+    ctx.services->pool().parallel_for(((s.outer - 1) / rows + 1) * pieces, [&](int64_t task, int) {
+      const int64_t begin = task % pieces * piece, bytes = std::min(piece, run - begin), row = task / pieces * rows;
+      for (int64_t r = row; r < std::min(s.outer, row + rows); ++r) std::memcpy(to + r * step + begin, from + r * run + begin, static_cast<size_t>(bytes));
+    });
+  }
+  return {};
+}
+
+// Resize -------------------------------------------------------------------------------------------------------------------------
+
+enum class Coordinates : uint8_t { half_pixel, symmetric, pytorch, corners, asymmetric };
+enum class Nearest : uint8_t { prefer_floor, prefer_ceil, floor, ceil };
+
+struct PreparedResize final : Prepared {
+  fast::Resize kind = fast::Resize::nearest;
+  Coordinates coordinates = Coordinates::half_pixel;
+  Nearest nearest = Nearest::prefer_floor;
+  double scale[2] = {0, 0};      // of height and width; 0: by the sizes
+};
+
+bool read_modes(const AttrReader& attrs, PreparedResize* p) {
+  const std::string_view mode = attrs.string("mode", "nearest"), where = attrs.string("coordinate_transformation_mode", "half_pixel");
+  const std::string_view nearest = attrs.string("nearest_mode", "round_prefer_floor");
+  if (mode != "nearest" && mode != "linear") return false;
+  p->kind = mode == "nearest" ? fast::Resize::nearest : fast::Resize::linear;
+  if (where == "half_pixel") p->coordinates = Coordinates::half_pixel;
+  else if (where == "half_pixel_symmetric") p->coordinates = Coordinates::symmetric;
+  else if (where == "pytorch_half_pixel") p->coordinates = Coordinates::pytorch;
+  else if (where == "align_corners") p->coordinates = Coordinates::corners;
+  else if (where == "asymmetric") p->coordinates = Coordinates::asymmetric;
+  else return false;
+  if (nearest == "round_prefer_floor") p->nearest = Nearest::prefer_floor;
+  else if (nearest == "round_prefer_ceil") p->nearest = Nearest::prefer_ceil;
+  else if (nearest == "floor") p->nearest = Nearest::floor;
+  else if (nearest == "ceil") p->nearest = Nearest::ceil;
+  else return false;
+  return true;
+}
+
+/// Pictures whose last two axes alone are resized, by constant scales or by sizes.
+bool read_resize(const StepDescription& step, PreparedResize* p) {
+  const Type &x = step.in(0), &y = step.out(0);
+  const AttrReader attrs = step.n().attrs();
+  if (!is_float32(x, 4) || !is_float32(y, 4) || !read_modes(attrs, p)) return false;
+  if (attrs.integer("antialias") != 0 || attrs.integer("exclude_outside") != 0) return false;
+  if (attrs.string("keep_aspect_ratio_policy", "stretch") != "stretch") return false;
+  const auto axes = attrs.integers("axes");
+  const bool two = axes.size() == 2 && from_front(axes[0], 4) == 2 && from_front(axes[1], 4) == 3;
+  if (!axes.empty() && !two) return false;
+  for (size_t i = 0; i < 2; ++i) {
+    if (Dim::equal(x.dims[i], y.dims[i]) != Dim::Truth::yes) return false;
+  }
+  const bool by_sizes = step.has(3) && !(step.in(3).has_rank && step.in(3).rank() == 1 && step.in(3).dims[0].is(0));
+  if (by_sizes) return true;
+  const Value* scales = step.constant(2);
+  if (scales == nullptr || scales->numel() != (two ? 2 : 4)) return false;
+  const auto v = scales->to_doubles();
+  const size_t at = two ? 0 : 2;
+  if (!two && (v[0] != 1 || v[1] != 1)) return false;
+  p->scale[0] = v[at];
+  p->scale[1] = v[at + 1];
+  return std::isfinite(v[at]) && v[at] > 0 && std::isfinite(v[at + 1]) && v[at + 1] > 0;
+}
+
+bool accepts_resize(const StepDescription& step) {
+  PreparedResize p;
+  return read_resize(step, &p);
+}
+
+std::shared_ptr<const Prepared> prepare_resize(const StepDescription& step) {
+  auto p = std::make_shared<PreparedResize>();
+  read_resize(step, p.get());
+  if (p->scale[0] > 0) p->constants_used = 1U << 2;
+  return p;
+}
+
+double position(Coordinates mode, double x, double scale, double in, double out) noexcept {
+  const double length = scale * in, half = (x + 0.5) / scale - 0.5;
+  switch (mode) {
+    case Coordinates::corners: return length == 1 ? 0 : x * (in - 1) / (length - 1);
+    case Coordinates::asymmetric: return x / scale;
+    case Coordinates::pytorch: return length == 1 ? -0.5 : half;
+    case Coordinates::symmetric: return in / 2 * (1 - out / length) + half;
+    case Coordinates::half_pixel: break;
+  }
+  return half;
+}
+
+int32_t clamped(double v, int64_t extent) noexcept {
+  if (!(v > 0)) return 0;
+  return static_cast<int32_t>(v >= static_cast<double>(extent - 1) ? extent - 1 : static_cast<int64_t>(v));
+}
+
+void fill_axis(const PreparedResize& p, double scale, int64_t in, int64_t out, int32_t* low, int32_t* high, float* weight) noexcept {
+  if (scale == 0) scale = static_cast<double>(out) / static_cast<double>(in);
+  for (int64_t o = 0; o < out; ++o) {
+    const double v = in == out && scale == 1 ? static_cast<double>(o)
+                                             : position(p.coordinates, static_cast<double>(o), scale, static_cast<double>(in), static_cast<double>(out));
+    const double below = std::floor(v), fraction = v - below;
+    if (p.kind == fast::Resize::linear) {
+      low[o] = clamped(below, in);
+      high[o] = clamped(below + 1, in);
+      weight[o] = static_cast<float>(fraction);
+      continue;
+    }
+    bool up = fraction > 0.5;
+    if (p.nearest == Nearest::prefer_ceil) up = fraction >= 0.5;
+    if (p.nearest == Nearest::floor) up = false;
+    if (p.nearest == Nearest::ceil) up = fraction > 0;
+    low[o] = clamped(below + (up ? 1 : 0), in);
+  }
+}
+
+fast::ResizeArgs resize_args(const KernelContext& ctx) noexcept {
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  fast::ResizeArgs a;
+  a.kind = static_cast<const PreparedResize*>(ctx.prepared)->kind;
+  a.x = x.as<const float>();
+  a.y = y.as<float>();
+  a.planes = x.dims[0] * x.dims[1];
+  a.height = x.dims[2], a.width = x.dims[3];
+  a.out_height = y.dims[2], a.out_width = y.dims[3];
+  return a;
+}
+
+/// Three numbers per row and column of the result, then the kernel's own.
+int64_t table_bytes(const fast::ResizeArgs& a) noexcept { return ((a.out_height + a.out_width) * 12 + 63) / 64 * 64; }
+int64_t resize_scratch(const KernelContext& ctx) {
+  const fast::ResizeArgs a = resize_args(ctx);
+  return table_bytes(a) + static_cast<int64_t>(table().resize_scratch_bytes(a, ctx.services->pool().threads()));
+}
+
+Status run_resize(KernelContext& ctx) noexcept {
+  const auto& p = *static_cast<const PreparedResize*>(ctx.prepared);
+  fast::ResizeArgs a = resize_args(ctx);
+  if (ctx.out[0].count == 0) return {};
+  if (ctx.in[0].count == 0) return Status::error(Code::shape, "an axis without elements cannot grow");
+  auto* memory = static_cast<std::byte*>(ctx.services->scratch(resize_scratch(ctx)));
+  if (memory == nullptr) return no_scratch();
+  auto* rows = reinterpret_cast<int32_t*>(memory);
+  int32_t* columns = rows + 3 * a.out_height;
+  fill_axis(p, p.scale[0], a.height, a.out_height, rows, rows + a.out_height, reinterpret_cast<float*>(rows + 2 * a.out_height));
+  fill_axis(p, p.scale[1], a.width, a.out_width, columns, columns + a.out_width, reinterpret_cast<float*>(columns + 2 * a.out_width));
+  a.rows = {rows, rows + a.out_height, reinterpret_cast<float*>(rows + 2 * a.out_height)};
+  a.columns = {columns, columns + a.out_width, reinterpret_cast<float*>(columns + 2 * a.out_width)};
+  a.scratch = memory + table_bytes(a);
+  table().resize_run(a, ctx.services->pool());
+  return {};
+}
+
+}  // namespace
+
+std::span<const Candidate> movement_steps() {
+  static const Candidate list[] = {
+      {"Transpose", at_level("transpose"), accepts_transpose, 0, nullptr, nullptr, run_transpose},
+      {"Concat", "concat.copy", accepts_concat, 0, nullptr, nullptr, run_concat},
+      {"Resize", at_level("resize"), accepts_resize, 0, prepare_resize, resize_scratch, run_resize},
+  };
+  return list;
+}
+
+}  // namespace chorus::native::steps
