@@ -15,7 +15,18 @@ struct Outcome {
   int status = kDone;
 };
 
-void add_conformance(CLI::App& app, Outcome& outcome);
+void add_run(CLI::App& app, Outcome& outcome);
+void add_bench(CLI::App& app, Outcome& outcome);
+void add_inspect(CLI::App& app, Outcome& outcome);
+void add_ir(CLI::App& app, Outcome& outcome);
+void add_check(CLI::App& app, Outcome& outcome);
+void add_convert(CLI::App& app, Outcome& outcome);
+void add_gen(CLI::App& app, Outcome& outcome);
+void add_task(CLI::App& app, Outcome& outcome);
+void add_engines(CLI::App& app, Outcome& outcome);
+void add_devices(CLI::App& app, Outcome& outcome);
 void add_ops(CLI::App& app, Outcome& outcome);
+void add_conformance(CLI::App& app, Outcome& outcome);
+void add_completion(CLI::App& app, Outcome& outcome);
 
 }  // namespace chorus::app

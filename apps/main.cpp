@@ -22,8 +22,12 @@ int run(int argc, char** argv) {
   CLI::App app{"Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models."};
   app.require_subcommand(1);
   Outcome outcome;
-  add_conformance(app, outcome);
-  add_ops(app, outcome);
+  app.set_version_flag("--version", CHORUS_VERSION);
+  app.footer("`chorus COMMAND --help` shows options and examples. Exit status: 0 done, 1 our fault, 2 usage, 3 bad input, 4 an engine cannot.");
+  for (const auto add : {add_run, add_bench, add_inspect, add_ir, add_check, add_convert, add_gen, add_task, add_engines, add_devices, add_ops,
+                         add_conformance, add_completion}) {
+    add(app, outcome);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -100,6 +100,9 @@ class CHORUS_API Model {
   std::pair<const void*, size_t> parameter_data(const std::string& name) const;
   const std::string& source() const noexcept;
   std::vector<std::pair<std::string, std::string>> metadata() const;
+  std::vector<std::pair<std::string, int64_t>> opsets() const;  ///< domain ("" is ai.onnx) → version
+  std::string producer() const;                        ///< program and version that wrote the file
+  int64_t ir_version() const noexcept;
   std::string graph() const;                           ///< printed form
   uint64_t graph_hash() const;                         ///< of structure and parameters; the same however it was loaded
   int64_t weight_bytes() const;

@@ -182,6 +182,15 @@ std::pair<const void*, size_t> Model::parameter_data(const std::string& name) co
 
 const std::string& Model::source() const noexcept { return impl_->model->source; }
 std::vector<std::pair<std::string, std::string>> Model::metadata() const { return impl_->model->metadata; }
+std::vector<std::pair<std::string, int64_t>> Model::opsets() const {
+  const auto& all = impl_->model->graph->opsets;
+  return {all.begin(), all.end()};
+}
+std::string Model::producer() const {
+  const chorus::Model& m = *impl_->model;
+  return m.producer_version.empty() ? m.producer_name : m.producer_name + " " + m.producer_version;
+}
+int64_t Model::ir_version() const noexcept { return impl_->model->ir_version; }
 std::string Model::graph() const { return impl_->model->graph->str(); }
 
 uint64_t Model::graph_hash() const {

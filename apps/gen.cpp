@@ -1,0 +1,44 @@
+// chorus gen: writes fixture models.
+#include "command.h"
+#include "fixtures.h"
+
+#include <fmt/format.h>
+#include <format/onnx/onnx.h>
+
+#include <cstdio>
+#include <memory>
+
+namespace chorus::app {
+namespace {
+
+struct Options {
+  std::string name, output;
+  uint64_t seed = 7;
+  bool list = false;
+};
+
+int gen(const Options& options) {
+  if (options.list || options.name.empty()) {
+    for (const Fixture& f : fixtures()) std::printf("%-12s %s\n", std::string(f.name).c_str(), std::string(f.what).c_str());
+    return options.list ? kDone : kUsage;
+  }
+  const std::string path = options.output.empty() ? options.name + ".onnx" : options.output;
+  onnx::write_model_file(make_fixture(options.name, options.seed), path);
+  std::printf("%s\n", path.c_str());
+  return kDone;
+}
+
+}  // namespace
+
+void add_gen(CLI::App& app, Outcome& outcome) {
+  CLI::App* sub = app.add_subcommand("gen", "writes a fixture model: a small network with random weights");
+  auto options = std::make_shared<Options>();
+  sub->add_option("NAME", options->name, "which: see --list");
+  sub->add_option("--seed", options->seed, "of the weights")->capture_default_str();
+  sub->add_option("-o,--output", options->output, "the file (default: NAME.onnx)");
+  sub->add_flag("--list", options->list, "the names");
+  sub->footer("Example:\n  chorus gen lenet --seed 7 -o lenet.onnx");
+  sub->callback([options, &outcome] { outcome.status = gen(*options); });
+}
+
+}  // namespace chorus::app

@@ -1,0 +1,73 @@
+// chorus ir: a model in the forms that it takes on its way to the processor. chorus check: whether a model is sound.
+#include "command.h"
+#include "model_options.h"
+
+#include <engine/native/native_engine.h>
+#include <format/onnx/onnx.h>
+#include <graph/infer.h>
+#include <graph/pass.h>
+#include <graph/verify.h>
+
+#include <cstdio>
+#include <memory>
+
+namespace chorus::app {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string level = "graph";
+  bool passes = false, raw = false;
+};
+
+int ir(const Options& options) {
+  if (options.passes) {
+    for (const Pass& pass : default_passes(options.model.optimize)) std::printf("%-22s %s\n", std::string(pass.name).c_str(), std::string(pass.what).c_str());
+    return kDone;
+  }
+  std::string text;
+  if (options.level != "graph") {
+    text = Predictor(config_of(options.model)).Print(options.level);
+  } else {
+    const Model model = onnx::read_model(options.model.model);
+    CompileOptions compile;
+    compile.optimize = options.model.optimize;
+    text = options.raw ? model.graph->str() : native::optimize(model, compile)->str();
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return kDone;
+}
+
+int check(const std::string& path) {
+  const Model model = onnx::read_model(path);
+  verify(*model.graph);
+  for (const Function& function : model.functions) verify(*function.body);
+  const auto graph = native::optimize(model, {});
+  verify(*graph, true);
+  std::printf("%s: sound; %d nodes, %d after the passes\n", path.c_str(), model.graph->node_count(), graph->node_count());
+  return kDone;
+}
+
+}  // namespace
+
+void add_ir(CLI::App& app, Outcome& outcome) {
+  CLI::App* sub = app.add_subcommand("ir", "prints a model in the forms that it takes on its way to the processor");
+  auto options = std::make_shared<Options>();
+  add_model_options(*sub, options->model);
+  sub->add_option("--level", options->level, "graph: after the passes; plan: steps and memory; kernel: what runs")
+      ->check(CLI::IsMember({"graph", "plan", "kernel"}))->capture_default_str();
+  sub->add_flag("--raw", options->raw, "with --level graph: as the file has it, before the passes");
+  sub->add_flag("--passes", options->passes, "list the passes instead");
+  sub->footer("Examples:\n  chorus ir model.onnx --level plan\n  chorus ir model.onnx --raw");
+  sub->callback([options, &outcome] { outcome.status = ir(*options); });
+}
+
+void add_check(CLI::App& app, Outcome& outcome) {
+  CLI::App* sub = app.add_subcommand("check", "whether a model is sound: reads it, infers all types, verifies the graph");
+  auto path = std::make_shared<std::string>();
+  sub->add_option("MODEL", *path, "the model, an .onnx file")->required();
+  sub->footer("Example:\n  chorus check model.onnx");
+  sub->callback([path, &outcome] { outcome.status = check(*path); });
+}
+
+}  // namespace chorus::app

@@ -1,0 +1,159 @@
+#include "model_options.h"
+
+#include "command.h"
+
+#include <core/file.h>
+#include <core/random.h>
+#include <fmt/format.h>
+#include <format/npz/npz.h>
+#include <format/onnx/onnx.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+namespace chorus::app {
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("MODEL", options.model, "the model, an .onnx file")->required();
+  command.add_option("--engine", options.engine, "what computes: see `chorus engines`")->capture_default_str();
+  command.add_option("--threads", options.threads, "compute threads (default: all that this process may use)")->check(CLI::Range(1, 1024));
+  command.add_option("--precision", options.precision, "of the computation")->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))->capture_default_str();
+  command.add_option("--device", options.device, "where it runs: see `chorus devices`")->capture_default_str();
+  command.add_option("--optimize", options.optimize, "0: the nodes of the file, one by one; 1: all passes and fusion")->check(CLI::Range(0, 1))->capture_default_str();
+  command.add_flag("--reference", options.reference, "plain kernels only: slow, the oracle");
+  command.add_option("--memory", options.memory_mb, "most MiB for intermediate values")->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+}
+
+Config config_of(const ModelOptions& options) {
+  Config config(options.model);
+  config.SetEngine(options.engine);
+  config.SetDevice(options.device);
+  config.SetPrecision(options.precision);
+  config.SwitchIrOptim(options.optimize > 0);
+  config.SetReferenceKernels(options.reference);
+  if (options.threads > 0) config.SetThreads(options.threads);
+  if (options.memory_mb > 0) config.SetMemoryLimit(options.memory_mb << 20);
+  return config;
+}
+
+namespace {
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && std::string_view(text).substr(text.size() - end.size()) == end;
+}
+
+InputTensor& input_of(Predictor& predictor, const std::string& name, const std::string& from) {
+  InputTensor* input = predictor.GetInputTensor(name);
+  if (input == nullptr) throw Error(Code::not_found, predictor.LastMessage(), from);
+  return *input;
+}
+
+void give(Predictor& predictor, const std::string& name, const Value& value, const std::string& from) {
+  InputTensor& input = input_of(predictor, name, from);
+  try {
+    const bool convert = value.is_tensor() && value.dtype() != input.dtype() && value.dtype() != DType::string && input.dtype() != DType::string &&
+                         input.dtype() != DType::undefined;
+    if (!convert) {
+      input.set(value);
+      return;
+    }
+    input.Reshape({value.shape().begin(), value.shape().end()});
+    input.copy(value.data(), value.dtype(), value.numel());
+  } catch (const Error& error) {
+    throw error.at(from);
+  }
+}
+
+Value read_proto(const std::string& path) {
+  auto file = std::make_shared<MappedFile>(path);
+  const auto bytes = file->bytes();
+  return onnx::read_value({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, Type::tensor(DType::undefined), file);
+}
+
+Value read_one(const std::string& name, const std::string& path) {
+  if (ends_with(path, ".pb")) return read_proto(path);
+  if (!ends_with(path, ".npz")) return read_npy(path);
+  NamedValues all = read_npz(path);
+  for (auto& [key, value] : all) {
+    if (key == name) return value;
+  }
+  throw Error(Code::not_found, "\"" + path + "\" has no array \"" + name + "\"");
+}
+
+}  // namespace
+
+void set_inputs(Predictor& predictor, const std::vector<std::string>& inputs) {
+  for (const std::string& text : inputs) {
+    const size_t equals = text.find('=');
+    if (ends_with(text, ".npz") && (equals == std::string::npos || access(text.c_str(), F_OK) == 0)) {
+      for (const auto& [name, value] : read_npz(text)) give(predictor, name, value, text);
+    } else if (equals != std::string::npos && equals > 0) {
+      const std::string name = text.substr(0, equals), path = text.substr(equals + 1);
+      input_of(predictor, name, "--input " + text);
+      give(predictor, name, read_one(name, path), path);
+    } else {
+      throw Error(Code::bad_input, "--input \"" + text + "\" is neither an .npz file nor name=file", {}, "for example: --input feeds.npz, or --input x=x.npy");
+    }
+  }
+}
+
+namespace {
+
+std::vector<int64_t> parse_shape(const std::string& text, const std::string& option) {
+  std::vector<int64_t> shape;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    int64_t extent = 0;
+    const auto [next, error] = std::from_chars(at, end, extent);
+    if (error != std::errc() || extent < 0 || (next < end && *next != ',')) {
+      throw Error(Code::bad_input, "--shape \"" + option + "\" is not name=1,3,224,224", {}, "give extents with commas between");
+    }
+    shape.push_back(extent);
+    at = next + 1;
+  }
+  return shape;
+}
+
+}  // namespace
+
+void fill_inputs(Predictor& predictor, const std::vector<std::string>& shapes, uint64_t seed) {
+  for (const std::string& option : shapes) {
+    const size_t equals = option.find('=');
+    if (equals == std::string::npos) throw Error(Code::bad_input, "--shape \"" + option + "\" is not name=1,3,224,224");
+    InputTensor& input = input_of(predictor, option.substr(0, equals), "--shape " + option);
+    if (input.data() == nullptr) input.Reshape(parse_shape(option.substr(equals + 1), option));
+  }
+  uint64_t stream = 0;
+  for (const std::string& name : predictor.GetInputNames()) {
+    ++stream;
+    InputTensor& input = *predictor.GetInputTensor(name);
+    if (input.ready()) continue;
+    std::vector<int64_t> shape = input.shape();
+    for (int64_t& d : shape) d = d < 0 ? 1 : d;
+    input.Reshape(shape);
+    if (input.dtype() == DType::string) {
+      input.copy(std::vector<std::string>(static_cast<size_t>(Shape(shape).numel())));
+      continue;
+    }
+    std::vector<float> data(static_cast<size_t>(Shape(shape).numel()), 0.0f);
+    if (is_float(input.dtype())) {
+      for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(philox_uniform(seed, stream, i));
+    }
+    input.copy(data);
+  }
+}
+
+int64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  long long size = 0, resident = 0;
+  const int got = std::fscanf(file, "%lld %lld", &size, &resident);
+  std::fclose(file);
+  return got == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+}  // namespace chorus::app

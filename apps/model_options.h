@@ -1,0 +1,34 @@
+// Options that every sub-command with a model has, and its data from files.
+#pragma once
+#include <chorus/predictor.h>
+#include <chorus/value.h>
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace chorus::app {
+
+struct ModelOptions {
+  std::string model, engine = "native", precision = "f32", device = "cpu";
+  int threads = 0, optimize = 1;
+  bool reference = false;
+  int64_t memory_mb = 0;
+};
+
+void add_model_options(CLI::App& command, ModelOptions& options);
+Config config_of(const ModelOptions& options);
+
+/// feeds.npz (all arrays by name), name=file.npy, name=file.npz, name=file.pb (an ONNX TensorProto). Elements are converted to the
+/// type that the input takes. Error names the input or the file.
+void set_inputs(Predictor& predictor, const std::vector<std::string>& inputs);
+/// Inputs that got no data: random floats in [0, 1) from `seed`, zeros for others; unknown extents from `shapes` ("name=1,3,224,224") or 1.
+void fill_inputs(Predictor& predictor, const std::vector<std::string>& shapes, uint64_t seed);
+
+/// Resident memory of this process in bytes; 0: not known.
+int64_t resident_bytes();
+
+}  // namespace chorus::app

@@ -1,0 +1,156 @@
+// chorus run: runs a model once on data from files.
+#include "command.h"
+#include "model_options.h"
+
+#include <core/clock.h>
+#include <core/file.h>
+#include <core/progress.h>
+#include <fmt/format.h>
+#include <format/npz/npz.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <set>
+
+namespace chorus::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  ModelOptions model;
+  std::vector<std::string> inputs, shapes, taps, outputs;
+  std::string output, trace;
+  bool profile = false, roofline = false, json = false, random = false;
+  int64_t timeout_ms = 0;
+  uint64_t seed = 0;
+  int repeat = 1;
+};
+
+Value copied(const Value& value) {
+  if (!value.is_tensor() || value.dtype() == DType::string) return value;  // those own their data
+  return Value::copy_of(value.dtype(), value.shape(), value.data(), static_cast<size_t>(dtype_bytes(value.dtype(), value.numel())));
+}
+
+/// Collects the values that were asked for, by name; the last one of a name counts.
+class Taps {
+ public:
+  explicit Taps(const std::vector<std::string>& names) : names_(names.begin(), names.end()), all_(names_.contains("all")) {}
+  void operator()(const std::string& name, const Value& value) {
+    if (!all_ && !names_.contains(name)) return;
+    if (!value.is_tensor()) return;  // an .npz holds tensors only
+    seen_.insert(name);
+    values_.emplace_back(name, copied(value));
+  }
+  const NamedValues& values() const { return values_; }
+  /// Names asked for that no step made.
+  std::vector<std::string> missing() const {
+    std::vector<std::string> list;
+    for (const std::string& name : names_) {
+      if (name != "all" && !seen_.contains(name)) list.push_back(name);
+    }
+    return list;
+  }
+  void clear() { values_.clear(); }
+
+ private:
+  std::set<std::string> names_, seen_;
+  bool all_;
+  NamedValues values_;
+};
+
+NamedValues collect(Predictor& predictor, const Taps& taps) {
+  NamedValues entries;
+  std::set<std::string> have;
+  for (const std::string& name : predictor.GetOutputNames()) {
+    if (have.insert(name).second) entries.emplace_back(name, predictor.GetOutputTensor(name)->value());
+  }
+  for (const auto& [name, value] : taps.values()) {
+    if (have.insert(name).second) entries.emplace_back(name, value);
+  }
+  return entries;
+}
+
+void print_outputs(Predictor& predictor, const Options& options, double ms) {
+  if (!options.json) {
+    for (const std::string& name : predictor.GetOutputNames()) {
+      std::printf("%s: %s\n", name.c_str(), predictor.GetOutputTensor(name)->value().str(12).c_str());
+    }
+    return;
+  }
+  Json outputs = Json::array();
+  for (const std::string& name : predictor.GetOutputNames()) {
+    const Value& value = predictor.GetOutputTensor(name)->value();
+    outputs.push_back({{"name", name}, {"dtype", dtype_name(value.dtype())}, {"shape", std::vector<int64_t>(value.shape().begin(), value.shape().end())}});
+  }
+  const Json json = {{"outputs", outputs}, {"ms", ms}, {"engine", predictor.EngineName()}};
+  std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+int run(const Options& options) {
+  TerminalBar bar;
+  Config config = config_of(options.model);
+  config.EnableProfile(options.profile || options.roofline || !options.trace.empty());
+  config.SetTimeout(options.timeout_ms);
+  config.SetOutputs(options.outputs);
+  Predictor predictor(config);
+  set_inputs(predictor, options.inputs);
+  if (options.random || !options.shapes.empty()) fill_inputs(predictor, options.shapes, options.seed);
+  predictor.SetSeed(options.seed);
+  Taps taps(options.taps);
+  if (!options.taps.empty()) predictor.SetTap([&](const std::string& name, const Value& value) { taps(name, value); });
+  const int64_t begin = now_ns();
+  {
+    Progress progress(&bar, "run", options.repeat);
+    for (int i = 0; i < options.repeat; ++i) {
+      taps.clear();
+      predictor.Run();
+      progress.advance();
+    }
+  }
+  const double ms = elapsed_ms(begin, now_ns()) / options.repeat;
+  bar.clear();
+  for (const std::string& name : taps.missing()) {
+    std::fprintf(stderr, "chorus: no step makes the value \"%s\" (it was folded or fused; --optimize 0 keeps all)\n", name.c_str());
+  }
+  if (!options.output.empty()) write_npz(options.output, collect(predictor, taps));
+  if (options.output.empty() || options.json) print_outputs(predictor, options, ms);
+  if (options.profile || options.roofline || !options.trace.empty()) {
+    const Profile profile = predictor.GetProfile(options.roofline);
+    if (options.profile || options.roofline) std::printf("%s", options.json ? (profile.json() + "\n").c_str() : profile.table().c_str());
+    if (!options.trace.empty()) {
+      AtomicFile file(options.trace);
+      file.write(profile.chrome_trace);
+      file.commit();
+    }
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Outcome& outcome) {
+  CLI::App* sub = app.add_subcommand("run", "runs a model once on data from files");
+  auto options = std::make_shared<Options>();
+  add_model_options(*sub, options->model);
+  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated");
+  sub->add_option("--output", options->output, "write all outputs to this .npz file");
+  sub->add_option("--outputs", options->outputs, "compute only these outputs (names, commas between)")->delimiter(',');
+  sub->add_option("--tap", options->taps, "write these intermediate values too: all, or names with commas between")->delimiter(',');
+  sub->add_flag("--random", options->random, "inputs that get no data: random numbers (integers: 0)");
+  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated");
+  sub->add_option("--seed", options->seed, "of random inputs and random operators")->capture_default_str();
+  sub->add_option("--repeat", options->repeat, "runs")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  sub->add_option("--timeout", options->timeout_ms, "most milliseconds of one run")->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+  sub->add_flag("--profile", options->profile, "print the time of every executed node");
+  sub->add_flag("--roofline", options->roofline, "as --profile, with each node's share of what this machine can do");
+  sub->add_option("--trace", options->trace, "write the steps as a trace for chrome://tracing");
+  sub->add_flag("--json", options->json, "print as JSON");
+  sub->footer("Examples:\n  chorus run model.onnx --input feeds.npz --output out.npz\n  chorus run model.onnx --input x=x.npy --threads 2 --profile\n"
+              "  chorus run model.onnx --random --shape x=1,3,224,224 --tap all --output out.npz");
+  sub->callback([options, &outcome] { outcome.status = run(*options); });
+}
+
+}  // namespace chorus::app
