@@ -236,7 +236,8 @@ Dims parse_shape(std::string_view message, Source& source) {
       }
       if (part.number == 2) {
         const std::string_view symbol = wire::text(part, inner, "dim_param");
-        dim = symbol.empty() ? Dim::unknown() : Dim::symbol(symbol);
+        // "?" is written for any extent: two of them need not be equal.
+        dim = symbol.empty() || symbol == "?" ? Dim::unknown() : Dim::symbol(symbol);
       }
     }
     if (static_cast<int>(dims.size()) >= kMaxRank) inner.fail(fmt::format("a type has more than {} dimensions", kMaxRank));
