@@ -123,6 +123,9 @@ void InferContext::commit() {
       if (v.type.kind == ValueKind::none) v.type = Type::tensor(DType::undefined);
       continue;
     }
+    // A value that is an optional before a loop and its content after the first turn: the file's word decides.
+    const bool unwrapped = v.declared && types_[i].kind == ValueKind::optional && types_[i].elem && types_[i].elem->kind == v.type.kind;
+    if (unwrapped) continue;
     try {
       v.type = v.type.kind == ValueKind::none || !v.declared ? types_[i] : Type::meet(types_[i], v.type, v.name);
     } catch (const Error& error) {

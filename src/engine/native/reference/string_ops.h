@@ -24,7 +24,7 @@ class Regex {
   explicit Regex(std::string_view pattern);
   bool full_match(std::string_view text) const;
 
-  enum class Kind : uint8_t { set, split, begin, end, accept };
+  enum class Kind : uint8_t { set, split, begin, end, word_edge, no_word_edge, accept };
   struct Range {
     char32_t low, high;
   };
@@ -37,7 +37,14 @@ class Regex {
 
  private:
   friend class RegexParser;
-  void add(int32_t state, bool at_begin, bool at_end, std::vector<int32_t>& list, std::vector<char>& seen,
+  /// What holds between two characters.
+  struct Place {
+    bool begin, end, word_edge;
+    bool fits(Kind kind) const {
+      return kind == Kind::begin ? begin : kind == Kind::end ? end : word_edge == (kind == Kind::word_edge);
+    }
+  };
+  void add(int32_t state, Place place, std::vector<int32_t>& list, std::vector<char>& seen,
            std::vector<int32_t>& stack) const;
   std::vector<State> states_;
   std::vector<Range> ranges_;

@@ -196,6 +196,8 @@ class RegexParser {
     if (accept('\\')) {
       if (accept('A')) return single(Regex::Kind::begin);
       if (accept('z')) return single(Regex::Kind::end);
+      if (accept('b')) return single(Regex::Kind::word_edge);
+      if (accept('B')) return single(Regex::Kind::no_word_edge);
       std::vector<Range> ranges;
       bool negated = false;
       if (!class_escape(&ranges, &negated)) {
@@ -333,7 +335,7 @@ class RegexParser {
 
 Regex::Regex(std::string_view pattern) { RegexParser(this, pattern).run(); }
 
-void Regex::add(int32_t state, bool at_begin, bool at_end, std::vector<int32_t>& list, std::vector<char>& seen,
+void Regex::add(int32_t state, Place place, std::vector<int32_t>& list, std::vector<char>& seen,
                 std::vector<int32_t>& stack) const {
   stack.push_back(state);
   while (!stack.empty()) {
@@ -347,18 +349,27 @@ void Regex::add(int32_t state, bool at_begin, bool at_end, std::vector<int32_t>&
     } else if (s.kind == Kind::split) {
       stack.push_back(s.next);
       stack.push_back(s.other);
-    } else if (s.kind == Kind::begin ? at_begin : at_end) {
+    } else if (place.fits(s.kind)) {
       stack.push_back(s.next);
     }
   }
 }
 
+namespace {
+// RE2's word characters: ASCII letters, digits and underscore.
+bool is_word(char32_t c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+}  // namespace
+
 bool Regex::full_match(std::string_view text) const {
   std::vector<int32_t> now, next, stack;
   std::vector<char> seen(states_.size(), 0);
-  add(start_, true, text.empty(), now, seen, stack);
+  const auto word_at = [&](size_t at) { return at < text.size() && is_word(static_cast<unsigned char>(text[at])); };
+  add(start_, {true, text.empty(), word_at(0)}, now, seen, stack);
   for (size_t at = 0; at < text.size() && !now.empty();) {
     const char32_t c = next_code_point(text, &at);
+    const Place place{false, at == text.size(), is_word(c) != word_at(at)};
     next.clear();
     std::fill(seen.begin(), seen.end(), 0);
     for (const int32_t i : now) {
@@ -369,7 +380,7 @@ bool Regex::full_match(std::string_view text) const {
         const Range& range = ranges_[static_cast<size_t>(r)];
         inside = c >= range.low && c <= range.high;
       }
-      if (inside != s.negated) add(s.next, false, at == text.size(), next, seen, stack);
+      if (inside != s.negated) add(s.next, place, next, seen, stack);
     }
     now.swap(next);
   }
