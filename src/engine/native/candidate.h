@@ -28,7 +28,7 @@ struct EpilogueItem {
   float alpha = 0, beta = 0;       ///< clip: low, high; leaky_relu: alpha; hard_sigmoid: alpha, beta
   Value constant;                  ///< bias_channel, scale_channel: float32 [channels]
   ValueId operand = kNone;         ///< residual: the other summand
-  NodeId also = kNone;             ///< silu: the Sigmoid
+  std::vector<NodeId> inner;       ///< nodes before `node` that it stands for too: the Sigmoid of a silu …
 };
 
 /// What a candidate knows when it decides and prepares.

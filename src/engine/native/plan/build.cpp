@@ -115,13 +115,14 @@ class Builder {
           // The sum of two products belongs to the first that took it.
           for (size_t i = 0; i < fusion.epilogues.size(); ++i) {
             const EpilogueItem& item = fusion.epilogues[i];
-            if (!absorbed_[static_cast<size_t>(item.node)] && (item.also == kNone || !absorbed_[static_cast<size_t>(item.also)])) continue;
+            const auto taken = [&](NodeId n) { return absorbed_[static_cast<size_t>(n)]; };
+            if (!taken(item.node) && std::none_of(item.inner.begin(), item.inner.end(), taken)) continue;
             fusion.epilogues.resize(i);
             fusion.result = i > 0 ? g_.node(fusion.epilogues.back().node).outputs[0] : kNone;
           }
           for (const EpilogueItem& item : fusion.epilogues) {
             absorbed_[static_cast<size_t>(item.node)] = true;
-            if (item.also != kNone) absorbed_[static_cast<size_t>(item.also)] = true;
+            for (NodeId inner : item.inner) absorbed_[static_cast<size_t>(inner)] = true;
           }
           choice.epilogues = std::move(fusion.epilogues);
           choice.result = choice.epilogues.empty() ? kNone : fusion.result;
@@ -167,7 +168,7 @@ class Builder {
     for (ValueId out : n.outputs) step.outputs.push_back(out != kNone && used(out) ? tensor(out) : -1);
     if (choice.result != kNone) step.outputs[0] = tensor(choice.result);
     for (const EpilogueItem& item : choice.epilogues) {
-      if (item.also != kNone) step.covers.push_back(item.also);
+      step.covers.insert(step.covers.end(), item.inner.begin(), item.inner.end());
       step.covers.push_back(item.node);
       if (item.operand != kNone) step.inputs.push_back(tensor(item.operand));
     }

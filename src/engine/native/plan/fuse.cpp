@@ -12,12 +12,16 @@ namespace {
 // Elements of a float constant, when it has one per channel: shape [C] on the last axis for matrix products, [1, C, 1, …] or [C, 1, 1]
 // for channels-first operators. nullopt otherwise.
 std::optional<Value> per_channel(const Value& value, int64_t channels, int rank, int channel_axis) {
-  if (!value.is_tensor() || value.dtype() != DType::float32 || value.numel() != channels || value.rank() > rank) return std::nullopt;
+  if (!value.is_tensor() || value.dtype() != DType::float32 || value.rank() > rank) return std::nullopt;
+  if (value.numel() == 1) {
+    const std::vector<float> same(static_cast<size_t>(channels), value.as<float>()[0]);
+    return Value::of<float>(Shape{channels}, std::span<const float>(same));
+  }
+  if (value.numel() != channels) return std::nullopt;
   for (int i = 0; i < value.rank(); ++i) {
     const int axis = rank - value.rank() + i;
     if (value.shape()[i] != 1 && axis != channel_axis) return std::nullopt;
   }
-  // One element is also "per channel" of a one-channel tensor only when it stands on no wider axis.
   return value.reshaped(Shape{channels});
 }
 
@@ -84,23 +88,109 @@ std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, Val
   return item;
 }
 
-// x·Sigmoid(x): two readers, the product and its sigmoid, which meet again at once.
-bool is_silu(const Graph& g, ValueId current, NodeId& sigmoid, NodeId& product) {
-  const auto& uses = g.value(current).uses;
-  if (uses.size() != 2 || g.is_output(current)) return false;
-  for (int order = 0; order < 2; ++order) {
-    const NodeId s = uses[static_cast<size_t>(order)].node, m = uses[static_cast<size_t>(1 - order)].node;
-    const Node& sn = g.node(s);
-    const Node& mn = g.node(m);
-    if (sn.type != "Sigmoid" || mn.type != "Mul" || !sn.domain.empty() || !mn.domain.empty()) continue;
-    const ValueId half = sn.outputs[0];
-    if (g.value(half).uses.size() != 1 || g.is_output(half) || g.value(half).uses[0].node != m) continue;
-    sigmoid = s;
-    product = m;
+// Activations that a file spells out: two readers of x, a chain of functions and the product that brings both together again.
+class Spelled {
+ public:
+  Spelled(const Graph& g, ValueId x) : g_(g), x_(x) {}
+
+  /// The item that stands for the chain, or nullopt.
+  std::optional<EpilogueItem> find() {
+    const auto& uses = g_.value(x_).uses;
+    if (uses.size() != 2 || g_.is_output(x_)) return std::nullopt;
+    for (size_t order = 0; order < 2; ++order) {
+      if (uses[0].operand >= kCapturedOperand || uses[1].operand >= kCapturedOperand) return std::nullopt;
+      for (auto match : {&Spelled::silu, &Spelled::hard_swish, &Spelled::hard_swish_in_steps, &Spelled::gelu}) {
+        nodes_.clear();
+        at_ = x_;
+        other_ = uses[1 - order].node;
+        EpilogueItem item{EpilogueKind::silu};
+        if (!takes(uses[order].node) || !(this->*match)(item.kind)) continue;
+        item.node = nodes_.back();
+        nodes_.pop_back();
+        item.inner = nodes_;
+        return item;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  bool takes(NodeId id) {
+    const Node& n = g_.node(id);
+    if (!n.domain.empty() || n.op == nullptr || n.outputs.size() != 1) return false;
+    nodes_.push_back(id);
+    at_ = n.outputs[0];
     return true;
   }
-  return false;
-}
+  const Node& last() const { return g_.node(nodes_.back()); }
+  /// The only reader of the last node's result.
+  bool next() {
+    const GraphValue& v = g_.value(at_);
+    return v.uses.size() == 1 && !g_.is_output(at_) && v.uses[0].operand < kCapturedOperand && takes(v.uses[0].node);
+  }
+  /// The last node is `type` of the chain and this number.
+  bool is(std::string_view type, double number) const {
+    const Node& n = last();
+    if (n.type != type || n.inputs.size() != 2) return false;
+    const ValueId before = nodes_.size() > 1 ? g_.node(nodes_[nodes_.size() - 2]).outputs[0] : x_;
+    const bool first = n.inputs[0] == before;
+    const auto c = scalar(g_, n.inputs[first ? 1 : 0]);
+    if (!c || n.inputs[first ? 0 : 1] != before || (type == "Div" && !first)) return false;
+    return std::abs(*c - number) <= 4e-7 * std::abs(number) && g_.value(n.inputs[first ? 1 : 0]).constant.rank() <= g_.value(x_).type.rank();
+  }
+  bool scales(double factor) const { return is("Mul", factor) || is("Div", 1 / factor); }
+  /// Goes on to the product with x.
+  bool joins_x() {
+    if (!next() || last().type != "Mul" || nodes_.back() != other_) return false;
+    return last().inputs[0] == x_ || last().inputs[1] == x_;
+  }
+  /// The product with x and one scaling, before, after, or on the side of x.
+  bool joins_scaled(double factor) {
+    const Node& side = g_.node(other_);
+    const size_t length = nodes_.size();
+    const ValueId at = at_;
+    if (joins_x()) return next() && scales(factor);
+    nodes_.resize(length);
+    at_ = at;
+    if (next() && scales(factor) && joins_x()) return true;
+    nodes_.resize(length);
+    at_ = at;
+    // x · factor first: the other reader of x is that product.
+    Spelled way(g_, x_);
+    if (!way.takes(other_) || !way.scales(factor)) return false;
+    if (!way.next() || !next() || way.nodes_.back() != nodes_.back() || last().type != "Mul") return false;
+    if (last().inputs[0] != side.outputs[0] && last().inputs[1] != side.outputs[0]) return false;
+    nodes_.insert(nodes_.begin(), other_);
+    return true;
+  }
+
+  bool silu(EpilogueKind& kind) {
+    kind = EpilogueKind::silu;
+    return last().type == "Sigmoid" && joins_x();
+  }
+  bool hard_swish(EpilogueKind& kind) {
+    kind = EpilogueKind::hard_swish;
+    if (last().type != "HardSigmoid") return false;
+    const AttrReader attrs = last().attrs();
+    return std::abs(attrs.real("alpha") - 1.0 / 6) <= 4e-8 && attrs.real("beta") == 0.5F && joins_x();
+  }
+  bool hard_swish_in_steps(EpilogueKind& kind) {  // x · clip(x + 3, 0, 6) / 6
+    kind = EpilogueKind::hard_swish;
+    if (!is("Add", 3) || !next() || last().type != "Clip" || last().inputs.size() != 3) return false;
+    const auto low = scalar(g_, last().inputs[1]), high = scalar(g_, last().inputs[2]);
+    return low && high && *low == 0 && *high == 6 && joins_scaled(1.0 / 6);
+  }
+  bool gelu(EpilogueKind& kind) {  // x · (erf(x / √2) + 1) / 2
+    kind = EpilogueKind::gelu;
+    if (!scales(std::sqrt(0.5)) || !next() || last().type != "Erf" || !next() || !is("Add", 1)) return false;
+    return joins_scaled(0.5);
+  }
+
+  const Graph& g_;
+  ValueId x_, at_ = kNone;
+  NodeId other_ = kNone;
+  std::vector<NodeId> nodes_;
+};
 
 }  // namespace
 
@@ -115,12 +205,9 @@ FusionChoice choose_epilogues(const Graph& g, NodeId node, uint32_t accepted) {
   const int channel_axis = matrix ? type.rank() - 1 : 1;
   bool activated = false, residual = false;
   while (!activated) {
-    NodeId sigmoid = kNone, product = kNone;
-    if ((accepted & epilogue_bit(EpilogueKind::silu)) && is_silu(g, current, sigmoid, product)) {
-      EpilogueItem item{EpilogueKind::silu, product};
-      item.also = sigmoid;
-      choice.epilogues.push_back(std::move(item));
-      choice.result = g.node(product).outputs[0];
+    if (auto item = Spelled(g, current).find(); item && (accepted & epilogue_bit(item->kind))) {
+      choice.result = g.node(item->node).outputs[0];
+      choice.epilogues.push_back(std::move(*item));
       return choice;
     }
     if (g.value(current).uses.size() != 1 || g.is_output(current)) return choice;
