@@ -78,8 +78,8 @@ void add_bench(CLI::App& app, Outcome& outcome) {
   CLI::App* sub = app.add_subcommand("bench", "measures the time of a model's run, as one line");
   auto options = std::make_shared<Options>();
   add_model_options(*sub, options->model);
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)");
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated");
+  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")->allow_extra_args(false);
+  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")->allow_extra_args(false);
   sub->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0))->capture_default_str();
   sub->add_flag("--json", options->json, "print as JSON");
   sub->footer("Prints: ms=<median> min=<min> p99=<p99> load_ms=<load and compile> rss_mb=<growth over the empty process> engine=<E>\n"

@@ -19,7 +19,7 @@ int status_of(Code code) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models."};
+  CLI::App app{"Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models.", "chorus"};
   app.require_subcommand(1);
   Outcome outcome;
   app.set_version_flag("--version", CHORUS_VERSION);

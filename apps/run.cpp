@@ -135,12 +135,12 @@ void add_run(CLI::App& app, Outcome& outcome) {
   CLI::App* sub = app.add_subcommand("run", "runs a model once on data from files");
   auto options = std::make_shared<Options>();
   add_model_options(*sub, options->model);
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated");
+  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated")->allow_extra_args(false);
   sub->add_option("--output", options->output, "write all outputs to this .npz file");
-  sub->add_option("--outputs", options->outputs, "compute only these outputs (names, commas between)")->delimiter(',');
-  sub->add_option("--tap", options->taps, "write these intermediate values too: all, or names with commas between")->delimiter(',');
+  sub->add_option("--outputs", options->outputs, "compute only these outputs (names, commas between)")->delimiter(',')->allow_extra_args(false);
+  sub->add_option("--tap", options->taps, "write these intermediate values too: all, or names with commas between")->delimiter(',')->allow_extra_args(false);
   sub->add_flag("--random", options->random, "inputs that get no data: random numbers (integers: 0)");
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated");
+  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")->allow_extra_args(false);
   sub->add_option("--seed", options->seed, "of random inputs and random operators")->capture_default_str();
   sub->add_option("--repeat", options->repeat, "runs")->check(CLI::Range(1, 1'000'000))->capture_default_str();
   sub->add_option("--timeout", options->timeout_ms, "most milliseconds of one run")->check(CLI::Range(int64_t{0}, int64_t{1} << 40));

@@ -173,8 +173,11 @@ int fold_batch_norm(Graph& graph, PassContext&) {
       if (graph.value(before).type.dtype != graph.value(after).type.dtype ||
           !fold_into(graph, graph.value(before).producer, affine))
         continue;
+      const std::string name = graph.value(after).name;
       graph.replace_uses(after, before);
       graph.remove_node(id);
+      // The convolution's own numbers are gone: its output is called what it now is.
+      if (graph.find_value(name) == kNone) graph.rename(before, name);
       ++changes;
       break;
     }
