@@ -1,0 +1,49 @@
+// Expr: one call of an operator, or a leaf with its value. See docs: an evaluated expression is a leaf.
+#pragma once
+#include <chorus/tensor.h>
+#include <ops/op_def.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace chorus {
+
+struct ExprOutput {
+  ValueKind kind = ValueKind::tensor;
+  DType dtype = DType::undefined;
+  bool fixed = false;                       ///< a tensor whose shape is known: `shape` counts, else `type`
+  Shape shape;
+  std::shared_ptr<const Type> type;
+  std::shared_ptr<const Dims> known;        ///< elements that shape rules found, flat
+  Value value;                              ///< once evaluated
+  Type full_type() const;
+};
+
+enum class Weak : uint8_t { no, boolean, integer, real };   ///< a bare number: takes the type of what stands next to it
+
+struct Expr {
+  const OpDef* op = nullptr;                ///< null: a leaf from the start
+  Attributes attributes;
+  std::vector<Tensor> inputs;               ///< guarded by graph_mutex() once shared; empty Tensors are omitted operands
+  std::vector<ExprOutput> outputs;
+  int32_t depth = 0;                        ///< longest chain of pending calls that ends here
+  int32_t mark = -1;                        ///< of a capture in progress; guarded by graph_mutex()
+  Weak weak = Weak::no;
+  double number = 0;                        ///< of a bare real number, in full precision
+  bool keeps_history = false;
+  std::atomic<bool> done{false};            ///< all outputs have their values (acquire / release)
+  ~Expr();
+};
+
+/// Guards the edges of all expressions: held for the walk of a capture and for dropping the operands of evaluated ones, never while
+/// anything is computed.
+std::mutex& graph_mutex() noexcept;
+/// Lets go of operands without recursion.
+void release_edges(std::vector<Tensor>& edges) noexcept;
+
+Tensor make_leaf(Value value, Weak weak = Weak::no);
+bool history_is_kept() noexcept;
+
+}  // namespace chorus

@@ -1,0 +1,22 @@
+// What the writers of gen/ share.
+#pragma once
+#include <ops/op_def.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace chorus::gen {
+
+using Files = std::map<std::string, std::string>;   ///< path below gen/ → content
+
+void add_api(Files& files);
+void add_docs(Files& files);
+/// Whether a row has functions in the API.
+bool has_function(const OpDef& def);
+/// The function as C++ declares it, for the pages: without `;`. Empty when it has none.
+std::string declaration_of(const OpDef& def);
+/// Words of `text` in lines of at most 120 characters, each after `prefix`.
+std::string wrapped(std::string_view text, std::string_view prefix);
+
+}  // namespace chorus::gen
