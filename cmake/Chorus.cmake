@@ -91,6 +91,8 @@ function(chorus_adapter name dir)
   endif()
   add_library(chorus_engine_${name} MODULE ${sources})
   target_link_libraries(chorus_engine_${name} PRIVATE chorus_flags ${A_DEPENDS})
+  # No symbol of one engine may become another's, whatever their libraries have in common.
+  target_compile_options(chorus_engine_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   target_link_options(chorus_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
   set_target_properties(chorus_engine_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/engines)
   install(TARGETS chorus_engine_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/chorus/engines COMPONENT library)
