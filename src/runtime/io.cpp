@@ -125,6 +125,7 @@ void InputTensor::Reshape(const std::vector<int64_t>& shape) {
   }
   impl_->shape = wanted;
   impl_->shape_set = true;
+  impl_->shape_derived = false;
   if (impl_->value && !(impl_->value.is_tensor() && impl_->value.shape() == wanted)) impl_->value = Value();
 }
 
@@ -152,7 +153,7 @@ void* InputTensor::mutable_data() {
 }
 
 void InputTensor::copy(const void* data, DType from, int64_t count, DataLayout layout) {
-  if (!impl_->shape_set && count >= 0 && impl_->type.has_rank) {  // one open extent follows from the count
+  if ((!impl_->shape_set || impl_->shape_derived) && count >= 0 && impl_->type.has_rank) {  // one open extent follows from the count
     std::vector<int64_t> dims = extents_of(impl_->type);
     const auto open = std::count(dims.begin(), dims.end(), -1);
     int64_t known = 1;
@@ -160,6 +161,7 @@ void InputTensor::copy(const void* data, DType from, int64_t count, DataLayout l
     if (open == 1 && known > 0 && count % known == 0) {
       *std::find(dims.begin(), dims.end(), -1) = count / known;
       Reshape(dims);
+      impl_->shape_derived = true;
     }
   }
   void* target = mutable_data();
@@ -221,7 +223,7 @@ const void* InputTensor::data() const noexcept { return impl_->value ? impl_->va
 void InputTensor::clear() noexcept {
   impl_->value = Value();
   impl_->own = false;
-  impl_->shape_set = false;
+  impl_->shape_set = impl_->shape_derived = false;
 }
 
 void InputTensor::set(Value value) {

@@ -26,6 +26,7 @@ struct InputTensor::Impl {
   bool own = false;             ///< value's memory is ours, and nobody else was given it
   Shape shape;                  ///< as set by Reshape or by the data
   bool shape_set = false;
+  bool shape_derived = false;   ///< from the number of elements: the next copy may change it
   std::shared_ptr<RunState> state;
 };
 

@@ -1,0 +1,101 @@
+#include <chorus/config.h>
+#include <chorus/error.h>
+
+#include "fixture.h"
+#include "support/proves.h"
+
+#include <gtest/gtest.h>
+
+namespace chorus {
+namespace {
+
+using testing::error_of;
+
+TEST(Config, JsonKeepsEveryField) {
+  Config c;
+  c.SetModel("graph.onnx", "weights.data");
+  c.SetEngine("onnxruntime");
+  c.SetDevice("cuda:1");
+  c.SetThreads(3);
+  c.SetAffinity({1, 0});
+  c.SetPrecision("bf16");
+  c.SwitchIrOptim(false);
+  c.SetReferenceKernels(true);
+  c.SetPowerMode(PowerMode::balanced);
+  c.SetCacheDir("/tmp/cache \"x\"\n");
+  c.SetMemoryLimit(int64_t{1} << 33);
+  c.EnableProfile(true);
+  c.SetOutputs({"a", "ü"});
+  c.SetTimeout(250);
+  c.SetFallback(true);
+  const Config d = Config::FromJson(c.ToJson());
+  EXPECT_EQ(d.model(), "graph.onnx");
+  EXPECT_EQ(d.params(), "weights.data");
+  EXPECT_EQ(d.engine(), "onnxruntime");
+  EXPECT_EQ(d.device(), "cuda:1");
+  EXPECT_EQ(d.threads(), 3);
+  EXPECT_EQ(d.affinity(), (std::vector<int>{1, 0}));
+  EXPECT_EQ(d.precision(), "bf16");
+  EXPECT_FALSE(d.ir_optim());
+  EXPECT_TRUE(d.reference_kernels());
+  EXPECT_EQ(d.power_mode(), PowerMode::balanced);
+  EXPECT_EQ(d.cache_dir(), "/tmp/cache \"x\"\n");
+  EXPECT_EQ(d.memory_limit(), int64_t{1} << 33);
+  EXPECT_TRUE(d.profile());
+  EXPECT_EQ(d.outputs(), (std::vector<std::string>{"a", "ü"}));
+  EXPECT_EQ(d.timeout_ms(), 250);
+  EXPECT_TRUE(d.fallback());
+  EXPECT_EQ(d.ToJson(), c.ToJson());
+  const Config fresh;
+  EXPECT_EQ(Config::FromJson("{}").ToJson(), fresh.ToJson());
+
+  const Error unknown = error_of([] { Config::FromJson(R"({"model": "m", "thread": 2})"); });
+  EXPECT_EQ(unknown.code(), Code::bad_input);
+  EXPECT_NE(unknown.message().find("\"thread\""), std::string::npos);
+  for (const char* text : {"", "[1]", "{\"threads\": 1.5}", "{\"threads\": \"2\"}", "{\"threads\": -1}", "{\"threads\": 4294967297}", "{\"precision\": \"f128\"}",
+                           "{\"power_mode\": \"off\"}", "{\"ir_optim\": 1}", "{\"memory_limit\": 0}", "{\"outputs\": \"a\"}", "{\"affinity\": [-1]}"}) {
+    EXPECT_EQ(error_of([&] { Config::FromJson(text); }).code(), Code::bad_input) << text;
+  }
+  testing::proves("I-API-04");
+}
+
+TEST(Config, RefusesWrongValuesAtOnce) {
+  Config c;
+  EXPECT_EQ(error_of([&] { c.SetThreads(0); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetThreads(1025); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetModel(""); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetTimeout(-1); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetModelBuffer(nullptr, 3); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetPrecision("f64"); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetThreadPool(nullptr, nullptr, 2); }).code(), Code::bad_input);
+  const std::string bytes = "x";
+  c.SetModelBuffer(bytes.data(), 1);
+  EXPECT_EQ(error_of([&] { c.ToJson(); }).code(), Code::unsupported);
+}
+
+TEST(Config, DeviceNames) {
+  Config c = testing::fixture_config("mlp");
+  for (const char* wrong : {"", "gpu", "cpu:x", "cuda:-1"}) EXPECT_EQ(error_of([&] { c.SetDevice(wrong); }).code(), Code::bad_input) << wrong;
+  c.SetDevice("cuda:0");
+  EXPECT_EQ(error_of([&] { Predictor p(c); }).code(), Code::unavailable);
+  c.SetFallback(true);
+  Predictor fallen(c);
+  c.SetDevice("cpu");
+  c.SetFallback(false);
+  Predictor p(c);
+  EXPECT_EQ(testing::run_on_noise(p), testing::run_on_noise(fallen));
+  testing::proves("I-API-02");
+}
+
+TEST(Config, PowerModeDecidesTheNumberOfThreads) {
+  Config c;
+  c.SetThreads(5);
+  EXPECT_EQ(c.effective_threads(), 5);
+  c.SetPowerMode(PowerMode::balanced);
+  EXPECT_EQ(c.effective_threads(), 3);
+  c.SetPowerMode(PowerMode::low);
+  EXPECT_EQ(c.effective_threads(), 1);
+}
+
+}  // namespace
+}  // namespace chorus
