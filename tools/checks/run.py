@@ -29,6 +29,16 @@ def stale_exceptions(tree):
             yield f"exceptions.txt:{number}: needs a check, a path and a reason"
         elif words[0] not in names or not (tree.root / words[1]).exists():
             yield f"exceptions.txt:{number}: {words[0]} {words[1]} does not exist any more"
+        elif words[0] == "tests_mirror" and words[1].startswith("src/") and not names_a_test(tree, words[2]):
+            yield f"exceptions.txt:{number}: the reason must begin with the tests that cover {words[1]}"
+
+
+def names_a_test(tree, reason):
+    """Whether a reason begins with tests that exist: paths below tests/, or truth_<name> of tools/truth; commas between."""
+    truth = tree.text("tools/truth/CMakeLists.txt") if "tools/truth/CMakeLists.txt" in tree.paths else ""
+    known = {"truth_" + word for word in truth.partition("foreach(check ")[2].partition(")")[0].split()}
+    tests = [test.strip() for test in reason.partition(":")[0].split(",")]
+    return all(test in known or test.startswith("tests/") and test in tree.paths for test in tests)
 
 
 def every_check(build):
