@@ -12,6 +12,28 @@ namespace {
 
 constexpr int kMostGenerations = 32;   // nodes put in place of nodes put in place …
 
+// Whether a type may leave an operator of this version: check_node looks at operands only.
+bool output_allowed(const TypeSet& set, const Type& type) {
+  if (set.any_map) return true;
+  switch (type.kind) {
+    case ValueKind::tensor: return type.dtype == DType::undefined || dtype_in(type.dtype, set.tensor);
+    case ValueKind::sequence: return set.sequence != 0;
+    case ValueKind::optional: return type.elem && type.elem->kind == ValueKind::sequence ? set.optional_sequence != 0 : set.optional != 0;
+    default: return true;
+  }
+}
+
+std::string forbidden_output(const Graph& graph, const Node& n, const Schema& schema) {
+  for (size_t i = 0; i < n.outputs.size(); ++i) {
+    const Param* param = schema.output(static_cast<int>(i));
+    if (n.outputs[i] == kNone) continue;
+    const Type& type = graph.value(n.outputs[i]).type;
+    if (param == nullptr) return fmt::format("version {} has no output {}", schema.since, i);
+    if (!output_allowed(schema.types[static_cast<size_t>(param->type_set)], type)) return fmt::format("version {} makes no {}", schema.since, type.str());
+  }
+  return {};
+}
+
 class Converter {
  public:
   Converter(const Opsets& opsets, int opset) : opsets_(opsets), opset_(opset) {}
@@ -19,10 +41,12 @@ class Converter {
   int run(Graph& graph, int depth);
 
  private:
+  /// Index of the version to write; -1: none may be written at this operator set.
   int wanted(const Node& n) const {
-    if (n.domain.empty()) return n.op->version_index(opset_);
     const auto opset = opsets_.find(n.domain);
-    return n.op->version_index(opset == opsets_.end() ? newest_opset(n.domain) : opset->second);
+    const int target = n.domain.empty() ? opset_ : opset == opsets_.end() ? newest_opset(n.domain) : opset->second;
+    const int index = n.op->version_index(target);
+    return index >= 0 && n.op->schema(index).deprecated ? -1 : index;
   }
   int convert(Graph& graph, NodeId id, int depth);
   void step_up(Graph& graph, NodeId id);
@@ -60,6 +84,8 @@ bool Converter::step_down(Graph& graph, NodeId id, std::string& reason) {
   }
   const Schema& from = n.schema();
   const Schema& to = n.op->schema(n.version - 1);
+  reason = forbidden_output(graph, n, to);
+  if (!reason.empty()) return false;
   const Attributes kept = n.attributes;
   for (const auto& item : kept.items()) {
     const Attr* attr = from.attribute(item.name);
@@ -99,7 +125,7 @@ int Converter::convert(Graph& graph, NodeId id, int depth) {
     const int want = wanted(graph.node(id)), have = graph.node(id).version;
     if (want == have) break;
     ++changes;
-    std::string reason = want < 0 ? "it is younger" : "";
+    std::string reason = want < 0 ? "the operator is younger, or withdrawn there" : "";
     if (want > have) step_up(graph, id);
     else if ((want < 0 || !step_down(graph, id, reason)) && !decompose(graph, id, reason)) refuse(graph, id, reason);
   }

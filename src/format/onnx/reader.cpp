@@ -151,6 +151,7 @@ ValueId GraphReader::add_constant(const std::string& name, Value value, std::str
   if (const ValueId id = find(name); id != kNone) {   // an input with a default
     GraphValue& v = graph_->value(id);
     if (!v.is_input || v.is_constant()) throw Error(Code::bad_input, fmt::format("value \"{}\" is defined twice", name), where);
+    if (v.declared) Type::meet(v.type, Type::of(value), name);   // throws where they contradict
     v.constant = std::move(value);
     return id;
   }

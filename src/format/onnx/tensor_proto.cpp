@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <format/onnx/source.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace chorus::onnx {
 
@@ -74,6 +76,22 @@ int64_t parse_number(const std::string& text, std::string_view key, const std::s
   return v;
 }
 
+// Elements where they lie when their alignment allows, else a copy. Truth values other than 0 and 1 become 1: kernels read them as bool.
+Value place(std::string_view data, DType dtype, const Shape& shape, const std::string& name, Source& source, const std::shared_ptr<const void>& owner) {
+  const auto align = static_cast<uintptr_t>(std::max(1, dtype_bits(dtype) / 8));
+  const bool strange = dtype == DType::boolean && std::ranges::any_of(data, [](char c) { return (c & ~1) != 0; });
+  if (owner && !data.empty() && !strange && reinterpret_cast<uintptr_t>(data.data()) % align == 0) {
+    return Value::tensor(dtype, shape, Buffer::borrow_read_only(data.data(), data.size(), owner));
+  }
+  source.spend_bytes(static_cast<int64_t>(data.size()), "tensor \"" + name + "\"");
+  Value value = Value::copy_of(dtype, shape, data.data(), data.size());
+  if (strange) {
+    auto* truth = static_cast<char*>(value.mutable_data());
+    std::transform(truth, truth + data.size(), truth, [](char c) { return static_cast<char>(c != 0); });
+  }
+  return value;
+}
+
 // External data: only the keys that the format defines, only files beneath the model's folder, only bytes inside the file.
 Value external_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name, Source& source) {
   std::string location;
@@ -95,12 +113,7 @@ Value external_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64
   if (length < 0) length = bytes;
   if (length != bytes) throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\" has {} bytes, but {}{} needs {}", name, length, dtype_name(dtype), shape.str(), bytes));
   const auto range = file->range(offset, length, "tensor \"" + name + "\"");
-  const auto align = static_cast<uintptr_t>(std::max(1, dtype_bits(dtype) / 8));
-  if (reinterpret_cast<uintptr_t>(range.data()) % align == 0) {
-    return Value::tensor(dtype, shape, Buffer::borrow_read_only(range.data(), range.size(), file));
-  }
-  source.spend_bytes(bytes, "tensor \"" + name + "\"");
-  return Value::copy_of(dtype, shape, range.data(), range.size());
+  return place({reinterpret_cast<const char*>(range.data()), range.size()}, dtype, shape, name, source, file);
 }
 
 Value raw_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name, Source& source) {
@@ -108,12 +121,7 @@ Value raw_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t by
     throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} bytes of data, but {}{} needs {}", name, t.raw.size(), dtype_name(dtype), shape.str(), bytes),
                 fmt::format("file offset {}", t.raw.empty() ? 0 : t.raw.data() - source.base));
   }
-  const auto align = static_cast<uintptr_t>(std::max(1, dtype_bits(dtype) / 8));
-  if (source.owner && bytes > 0 && reinterpret_cast<uintptr_t>(t.raw.data()) % align == 0) {
-    return Value::tensor(dtype, shape, Buffer::borrow_read_only(t.raw.data(), t.raw.size(), source.owner));
-  }
-  source.spend_bytes(bytes, "tensor \"" + name + "\"");
-  return Value::copy_of(dtype, shape, t.raw.data(), t.raw.size());
+  return place(t.raw, dtype, shape, name, source, source.owner);
 }
 
 // The typed fields: which one holds which element type is fixed in onnx.proto. Counts are compared before memory is taken.
