@@ -82,9 +82,9 @@ def no_paths_inside(tree, build):
 
 def generated_fresh(tree, build):
     """gen/ is what the build tool writes now."""
-    tool = build / "bin/chorus_gen"
+    tool = build / "bin/chorus-gen"
     if not tool.exists():
-        raise Skip("the generator bin/chorus_gen is not built")
+        raise Skip("the generator bin/chorus-gen is not built")
     with tempfile.TemporaryDirectory() as folder:
         done = run(str(tool), folder, cwd=tree.root)
         if done.returncode != 0:

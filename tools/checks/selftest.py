@@ -93,9 +93,9 @@ GENERATOR = "#!/bin/sh\necho new > \"$1/a.txt\"\n"
 # check: (files that keep the rule, files that break it, a word of the sentence); build/ is the build folder
 BUILDS = {
     "public_headers": [({"build/build.ninja": PASSING_NINJA}, {"build/build.ninja": FAILING_NINJA}, "unknown type")],
-    "generated_fresh": [({"build/bin/chorus_gen": GENERATOR, "gen/a.txt": "new\n"},
-                         {"build/bin/chorus_gen": GENERATOR, "gen/a.txt": "old\n"}, "stale"),
-                        ({}, {"build/bin/chorus_gen": GENERATOR}, "missing")],
+    "generated_fresh": [({"build/bin/chorus-gen": GENERATOR, "gen/a.txt": "new\n"},
+                         {"build/bin/chorus-gen": GENERATOR, "gen/a.txt": "old\n"}, "stale"),
+                        ({}, {"build/bin/chorus-gen": GENERATOR}, "missing")],
     "install": [({"build/lib/libchorus.so": "", "tests/install/run.sh": "exit 0\n"},
                  {"build/lib/libchorus.so": "", "tests/install/run.sh": "echo no package; exit 3\n"}, "no package")],
     "docs_examples": [({"README.md": "```cpp\nint main() { return 0; }\n```\n"},
