@@ -50,12 +50,14 @@ Image decode_bmp(const Source& source) {
   const bool old = header == 12;
   if (!old && (header < 40 || size < 54)) fail(source, "BMP", fmt::format("header of {} bytes", header), 14);
   const int64_t width = old ? int64_t{u16(source, 18)} : int64_t{static_cast<int32_t>(u32(source, 18))};
-  const int64_t tall = old ? int64_t{u16(source, 20)} : int64_t{static_cast<int32_t>(u32(source, 22))};  // below 0: from the top down
+  const int64_t tall =
+      old ? int64_t{u16(source, 20)} : int64_t{static_cast<int32_t>(u32(source, 22))};  // below 0: from the top down
   const int64_t height = tall < 0 ? -tall : tall;
   const int bits = static_cast<int>(old ? u16(source, 24) : u16(source, 28));
   const uint32_t packing = old ? 0 : u32(source, 30);
   const bool known = bits == 1 || bits == 4 || bits == 8 || bits == 24 || bits == 32;
-  if (!known || packing != 0) fail(source, "BMP", fmt::format("{} bits with compression {} are not supported", bits, packing), 28);
+  if (!known || packing != 0)
+    fail(source, "BMP", fmt::format("{} bits with compression {} are not supported", bits, packing), 28);
   check_size(source, "BMP", width, height, bits <= 8 ? 1 : 3);
   const int64_t stride = (width * bits + 31) / 32 * 4;
   if (pixels > size || stride > static_cast<int64_t>(size - pixels) / height)
@@ -105,8 +107,10 @@ class PnmText {
       const uint8_t c = source_.bytes[at_];
       if (c == '#')
         while (at_ < source_.bytes.size() && source_.bytes[at_] != '\n') ++at_;
-      else if (c == ' ' || (c >= 9 && c <= 13)) ++at_;
-      else break;
+      else if (c == ' ' || (c >= 9 && c <= 13))
+        ++at_;
+      else
+        break;
     }
   }
   const Source& source_;
@@ -135,10 +139,14 @@ Image decode_pnm(const Source& source) {
     uint8_t* to = image.row(y);
     const uint8_t* from = plain ? nullptr : source.bytes.data() + begin + y * row;
     for (int64_t i = 0; i < values; ++i) {
-      if (kind == 1) to[i] = text.bit() != 0 ? 0 : 255;
-      else if (kind == 4) to[i] = (from[i / 8] >> (7 - i % 8) & 1) != 0 ? 0 : 255;
-      else if (plain) to[i] = scaled(text.number("value", 65535));
-      else to[i] = scaled(most > 255 ? from[2 * i] << 8 | from[2 * i + 1] : from[i]);
+      if (kind == 1)
+        to[i] = text.bit() != 0 ? 0 : 255;
+      else if (kind == 4)
+        to[i] = (from[i / 8] >> (7 - i % 8) & 1) != 0 ? 0 : 255;
+      else if (plain)
+        to[i] = scaled(text.number("value", 65535));
+      else
+        to[i] = scaled(most > 255 ? from[2 * i] << 8 | from[2 * i + 1] : from[i]);
     }
   }
   return image;

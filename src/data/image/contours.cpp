@@ -1,4 +1,5 @@
-// Border following after S. Suzuki and K. Abe, "Topological structural analysis of digitized binary images by border following",
+// Border following after S. Suzuki and K. Abe, "Topological structural analysis of digitized binary images by border
+// following",
 // CVGIP 30 (1985), without the hierarchy.
 #include <data/image/shapes.h>
 
@@ -7,7 +8,8 @@
 namespace chorus {
 namespace {
 
-/// Marks of pixels: `kFresh` not yet on a border, `kSeen` on one, `kRight` on one and its right neighbour is background that the
+/// Marks of pixels: `kFresh` not yet on a border, `kSeen` on one, `kRight` on one and its right neighbour is
+/// background that the
 /// border went around (no hole may start there again).
 constexpr int8_t kFresh = 1, kSeen = 2, kRight = -2;
 
@@ -16,9 +18,11 @@ constexpr PixelPoint kSteps[8] = {{1, 0}, {1, -1}, {0, -1}, {-1, -1}, {-1, 0}, {
 
 class Tracer {
  public:
-  explicit Tracer(const Mask& mask) : width_(mask.width), stride_(mask.width + 2), marks_(static_cast<size_t>(stride_ * (mask.height + 2))) {
+  explicit Tracer(const Mask& mask)
+      : width_(mask.width), stride_(mask.width + 2), marks_(static_cast<size_t>(stride_ * (mask.height + 2))) {
     for (int64_t y = 0; y < mask.height; ++y)
-      for (int64_t x = 0; x < mask.width; ++x) at({static_cast<int32_t>(x), static_cast<int32_t>(y)}) = mask.data[y * mask.width + x] != 0;
+      for (int64_t x = 0; x < mask.width; ++x)
+        at({static_cast<int32_t>(x), static_cast<int32_t>(y)}) = mask.data[y * mask.width + x] != 0;
   }
 
   int8_t& at(PixelPoint p) { return marks_[static_cast<size_t>((p.y + 1) * stride_ + p.x + 1)]; }
@@ -48,8 +52,10 @@ class Tracer {
         to = next(here, direction);
       } while (at(to) == 0);
       // The search went past "right" when it wrapped: that neighbour is background.
-      if (static_cast<unsigned>(direction - 1) < static_cast<unsigned>(came)) at(here) = kRight;
-      else if (at(here) == kFresh) at(here) = kSeen;
+      if (static_cast<unsigned>(direction - 1) < static_cast<unsigned>(came))
+        at(here) = kRight;
+      else if (at(here) == kFresh)
+        at(here) = kSeen;
       if (direction != before) {
         out.push_back(here);
         before = direction;
@@ -79,8 +85,10 @@ std::vector<Contour> find_contours(const Mask& mask, size_t most) {
     for (int64_t x = 0; x <= mask.width; ++x) {
       const int8_t here = row[x], left = row[x - 1];
       if (here == left) continue;
-      if (left == 0 && here == kFresh) found.push_back(tracer.follow({static_cast<int32_t>(x), static_cast<int32_t>(y)}, false));
-      else if (here == 0 && left >= kFresh) found.push_back(tracer.follow({static_cast<int32_t>(x - 1), static_cast<int32_t>(y)}, true));
+      if (left == 0 && here == kFresh)
+        found.push_back(tracer.follow({static_cast<int32_t>(x), static_cast<int32_t>(y)}, false));
+      else if (here == 0 && left >= kFresh)
+        found.push_back(tracer.follow({static_cast<int32_t>(x - 1), static_cast<int32_t>(y)}, true));
     }
   }
   std::reverse(found.begin(), found.end());
@@ -94,7 +102,8 @@ std::vector<uint8_t> dilate_2x2(const Mask& mask) {
     const uint8_t *row = mask.data + y * mask.width, *above = y > 0 ? row - mask.width : row;
     uint8_t* to = out.data() + y * mask.width;
     if (mask.width > 0) to[0] = std::max(row[0], above[0]);
-    for (int64_t x = 1; x < mask.width; ++x) to[x] = std::max(std::max(row[x], row[x - 1]), std::max(above[x], above[x - 1]));
+    for (int64_t x = 1; x < mask.width; ++x)
+      to[x] = std::max(std::max(row[x], row[x - 1]), std::max(above[x], above[x - 1]));
   }
   return out;
 }

@@ -11,15 +11,17 @@ namespace {
 void check(const Image& image, const char* where) {
   const bool known = image.colour == Colour::grey || image.colour == Colour::rgb || image.colour == Colour::bgr;
   if (image.bits != 8 || !known)
-    throw Error(Code::bad_input, fmt::format("cannot draw on {} channels of {} bits", image.channels, image.bits), where,
-                "convert the picture with to_colour");
+    throw Error(Code::bad_input, fmt::format("cannot draw on {} channels of {} bits", image.channels, image.bits),
+                where, "convert the picture with to_colour");
 }
 
 /// Mixes ink into one pixel; cover 0 … 255.
 void mix(Image& image, int64_t x, int64_t y, Ink ink, int cover) {
   if (x < 0 || y < 0 || x >= image.width || y >= image.height) return;
   uint8_t* p = image.row(y) + x * image.channels;
-  const auto lay = [cover](uint8_t& to, int value) { to = static_cast<uint8_t>((to * (255 - cover) + value * cover + 127) / 255); };
+  const auto lay = [cover](uint8_t& to, int value) {
+    to = static_cast<uint8_t>((to * (255 - cover) + value * cover + 127) / 255);
+  };
   if (image.channels == 1) return lay(*p, (ink.red + ink.green + ink.blue) / 3);
   const bool blue_first = image.colour == Colour::bgr;
   lay(p[0], blue_first ? ink.blue : ink.red);
@@ -37,7 +39,8 @@ void draw_segment(Image& image, Point a, Point b, Ink ink, double half) {
   const auto bound = [](double v, int64_t size) { return std::clamp<int64_t>(static_cast<int64_t>(v), 0, size); };
   if (!std::isfinite(a.x + a.y + b.x + b.y)) return;
   const double reach = half + 1;
-  const int64_t y0 = bound(std::min(a.y, b.y) - reach, image.height), y1 = bound(std::max(a.y, b.y) + reach + 1, image.height);
+  const int64_t y0 = bound(std::min(a.y, b.y) - reach, image.height),
+                y1 = bound(std::max(a.y, b.y) + reach + 1, image.height);
   const double dx = double{b.x} - a.x, dy = double{b.y} - a.y, length = std::hypot(dx, dy);
   for (int64_t y = y0; y < y1; ++y) {
     double left = std::min(a.x, b.x) - reach, right = std::max(a.x, b.x) + reach;

@@ -14,13 +14,13 @@ struct Ink {
 };
 
 /// The closed polygon's outline, `thickness` pixels wide (>= 1). 8-bit grey, rgb or bgr pictures only, else bad_input.
-CHORUS_API void draw_outline(Image& image, std::span<const Point> polygon, Ink ink, int thickness);
+void draw_outline(Image& image, std::span<const Point> polygon, Ink ink, int thickness);
 
 /// Lays `ink` over the inside: opacity 0 … 1.
-CHORUS_API void blend_polygon(Image& image, std::span<const Point> polygon, Ink ink, float opacity);
+void blend_polygon(Image& image, std::span<const Point> polygon, Ink ink, float opacity);
 
 /// A typeface from a TrueType or OpenType file.
-class CHORUS_API Font {
+class Font {
  public:
   /// Throws not_found or bad_input with the path.
   explicit Font(const std::string& path);
@@ -28,7 +28,8 @@ class CHORUS_API Font {
   Font(const Font&) = delete;
   Font& operator=(const Font&) = delete;
 
-  /// An installed font with Chinese letters if there is one, else one with Latin letters. Throws not_found, naming what was tried.
+  /// An installed font with Chinese letters if there is one, else one with Latin letters. Throws not_found, naming
+  /// what was tried.
   static std::string installed();
 
   struct Extent {
@@ -37,7 +38,8 @@ class CHORUS_API Font {
   /// Size of a line of UTF-8 text; `size` in pixels (1 … 1,000). Letters that the font lacks count as its box.
   Extent measure(std::string_view text, double size);
 
-  /// Draws a line from `origin` (left end of its baseline) on, turned by `angle` (radians, clockwise). Parts outside the picture are cut
+  /// Draws a line from `origin` (left end of its baseline) on, turned by `angle` (radians, clockwise). Parts outside
+  /// the picture are cut
   /// off. Damaged UTF-8 is drawn as U+FFFD.
   void draw(Image& image, std::string_view text, Point origin, double size, Ink ink, double angle = 0);
 
@@ -47,6 +49,6 @@ class CHORUS_API Font {
 };
 
 /// Code points of UTF-8 text; every damaged byte gives U+FFFD.
-CHORUS_API std::vector<uint32_t> code_points(std::string_view text);
+std::vector<uint32_t> code_points(std::string_view text);
 
 }  // namespace chorus

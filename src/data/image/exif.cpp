@@ -1,4 +1,5 @@
-// The orientation tag of EXIF data: TIFF 6.0 header, first directory, tag 0x0112. Reads nothing outside the block, follows one offset.
+// The orientation tag of EXIF data: TIFF 6.0 header, first directory, tag 0x0112. Reads nothing outside the block,
+// follows one offset.
 #include <data/image/decode.h>
 
 #include <cstring>

@@ -1,4 +1,5 @@
-// Filled polygons: the inside by the even-odd rule along rows with 16-bit fixed-point edges, and the border line of each edge.
+// Filled polygons: the inside by the even-odd rule along rows with 16-bit fixed-point edges, and the border line of
+// each edge.
 #include <data/image/shapes.h>
 
 #include <algorithm>
@@ -12,7 +13,8 @@ struct Segment {
   int64_t x0, y0, x1, y1;
 };
 
-/// Moves the ends of the segment to the border of the picture, rows first, rounding towards the end that moves (as OpenCV does: a
+/// Moves the ends of the segment to the border of the picture, rows first, rounding towards the end that moves (as
+/// OpenCV does: a
 /// cut line may differ by a pixel from the whole one). False when nothing is left.
 bool cut(Segment& s, int64_t width, int64_t height) {
   const auto side = [](int64_t v, int64_t size) { return v < 0 ? -1 : v >= size ? 1 : 0; };
@@ -46,7 +48,9 @@ bool cut(Segment& s, int64_t width, int64_t height) {
 
 class Filler {
  public:
-  Filler(int64_t width, int64_t height) : width_(width), height_(height), mask_(static_cast<size_t>(std::max<int64_t>(width, 0) * std::max<int64_t>(height, 0))) {}
+  Filler(int64_t width, int64_t height)
+      : width_(width), height_(height),
+        mask_(static_cast<size_t>(std::max<int64_t>(width, 0) * std::max<int64_t>(height, 0))) {}
 
   /// Pixels nearest to the segment, one per step along its longer side, from the left (upper) end on.
   void line(PixelPoint a, PixelPoint b) {
@@ -61,8 +65,10 @@ class Filler {
       put(x, y);
       const bool aside = error < 0;
       error += aside ? 2 * longer - 2 * shorter : -2 * shorter;
-      if (steep) y += step, x += aside ? 1 : 0;
-      else x += 1, y += aside ? step : 0;
+      if (steep)
+        y += step, x += aside ? 1 : 0;
+      else
+        x += 1, y += aside ? step : 0;
     }
   }
 
@@ -112,7 +118,8 @@ std::vector<uint8_t> fill_polygon(std::span<const PixelPoint> polygon, int64_t w
   return filler.take();
 }
 
-double mean_inside(const float* values, int64_t stride, int64_t width, int64_t height, std::span<const PixelPoint> polygon) {
+double mean_inside(const float* values, int64_t stride, int64_t width, int64_t height,
+                   std::span<const PixelPoint> polygon) {
   const std::vector<uint8_t> mask = fill_polygon(polygon, width, height);
   double sum = 0;
   int64_t count = 0;

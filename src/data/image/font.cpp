@@ -17,7 +17,11 @@ std::vector<uint32_t> code_points(std::string_view text) {
   std::vector<uint32_t> out;
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<uint8_t>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const size_t length = lead < 0x80                   ? 1
+                          : lead >= 0xc2 && lead < 0xe0 ? 2
+                          : lead >= 0xe0 && lead < 0xf0 ? 3
+                          : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                        : 0;
     uint32_t value = length == 1 ? lead : length == 0 ? kDamaged : lead & (0x7fu >> length);
     bool good = length > 0 && i + length <= text.size();
     for (size_t k = 1; good && k < length; ++k) {
@@ -53,7 +57,8 @@ Font::Font(const std::string& path) : impl_(std::make_unique<Impl>()) {
   if (error == FT_Err_Cannot_Open_Resource)
     throw Error(Code::not_found, "cannot open the font", path, "give a TrueType file, or install fonts-wqy-zenhei");
   if (error != 0 || !FT_IS_SCALABLE(impl_->face))
-    throw Error(Code::bad_input, fmt::format("not a scalable font (FreeType error {})", error), path, "give a TrueType file");
+    throw Error(Code::bad_input, fmt::format("not a scalable font (FreeType error {})", error), path,
+                "give a TrueType file");
 }
 
 Font::~Font() = default;
@@ -92,7 +97,8 @@ namespace {
 /// Lays a glyph's coverage over the picture with its upper left corner at (x, y).
 void lay(Image& image, const FT_Bitmap& bitmap, int64_t x, int64_t y, Ink ink) {
   if (bitmap.pixel_mode != FT_PIXEL_MODE_GRAY || bitmap.buffer == nullptr) return;
-  const int levels[3] = {image.colour == Colour::bgr ? ink.blue : ink.red, ink.green, image.colour == Colour::bgr ? ink.red : ink.blue};
+  const int levels[3] = {image.colour == Colour::bgr ? ink.blue : ink.red, ink.green,
+                         image.colour == Colour::bgr ? ink.red : ink.blue};
   for (int64_t r = std::max<int64_t>(0, -y); r < bitmap.rows && y + r < image.height; ++r) {
     const uint8_t* from = bitmap.buffer + r * bitmap.pitch;
     for (int64_t c = std::max<int64_t>(0, -x); c < bitmap.width && x + c < image.width; ++c) {
@@ -110,8 +116,8 @@ void lay(Image& image, const FT_Bitmap& bitmap, int64_t x, int64_t y, Ink ink) {
 
 void Font::draw(Image& image, std::string_view text, Point origin, double size, Ink ink, double angle) {
   if (image.bits != 8 || (image.channels != 1 && image.channels != 3))
-    throw Error(Code::bad_input, fmt::format("cannot draw on {} channels of {} bits", image.channels, image.bits), "Font::draw",
-                "convert the picture with to_colour");
+    throw Error(Code::bad_input, fmt::format("cannot draw on {} channels of {} bits", image.channels, image.bits),
+                "Font::draw", "convert the picture with to_colour");
   constexpr double kFar = 1 << 24;
   if (!(std::fabs(origin.x) < kFar && std::fabs(origin.y) < kFar && std::isfinite(angle))) return;
   impl_->set_size(size);
@@ -123,9 +129,11 @@ void Font::draw(Image& image, std::string_view text, Point origin, double size, 
   double x = origin.x, y = origin.y;
   for (const uint32_t c : code_points(text)) {
     if (FT_Load_Char(face, c, FT_LOAD_NO_BITMAP) != 0) continue;
-    const double dx = static_cast<double>(face->glyph->advance.x) / 64, dy = -static_cast<double>(face->glyph->advance.y) / 64;
+    const double dx = static_cast<double>(face->glyph->advance.x) / 64,
+                 dy = -static_cast<double>(face->glyph->advance.y) / 64;
     if (FT_Render_Glyph(face->glyph, FT_RENDER_MODE_NORMAL) == 0)
-      lay(image, face->glyph->bitmap, std::lrint(x) + face->glyph->bitmap_left, std::lrint(y) - face->glyph->bitmap_top, ink);
+      lay(image, face->glyph->bitmap, std::lrint(x) + face->glyph->bitmap_left, std::lrint(y) - face->glyph->bitmap_top,
+          ink);
     x += dx;
     y += dy;
     if (std::fabs(x) > kFar || std::fabs(y) > kFar) break;

@@ -24,8 +24,8 @@ Image make_image(int64_t width, int64_t height, Colour colour, int bits) {
   constexpr int64_t kMost = int64_t{1} << 40;
   const int64_t channels = channels_of(colour);
   if (width < 0 || height < 0 || (bits != 8 && bits != 16))
-    throw Error(Code::bad_input, fmt::format("picture of {} x {} pixels with {} bits", width, height, bits), "make_image",
-                "use sizes of at least 0 and 8 or 16 bits");
+    throw Error(Code::bad_input, fmt::format("picture of {} x {} pixels with {} bits", width, height, bits),
+                "make_image", "use sizes of at least 0 and 8 or 16 bits");
   if (height > 0 && width > kMost / (channels * (bits / 8)) / height)
     throw Error(Code::bad_input, fmt::format("picture of {} x {} pixels is too large", width, height), "make_image",
                 "use at most 2^40 bytes");
@@ -54,7 +54,9 @@ Image to_8_bits(Image image) {
 
 namespace {
 
-uint8_t over_white(int value, int alpha) { return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255); }
+uint8_t over_white(int value, int alpha) {
+  return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
+}
 
 struct Rgb {
   uint8_t red, green, blue;
@@ -187,8 +189,7 @@ Image crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t heig
   out.palette = image.palette;
   out.orientation = image.orientation;
   const int64_t pixel = image.channels * (image.bits / 8);
-  for (int64_t row = y0; row < y1; ++row)
-    std::copy_n(image.row(row) + x0 * pixel, out.row_bytes(), out.row(row - y0));
+  for (int64_t row = y0; row < y1; ++row) std::copy_n(image.row(row) + x0 * pixel, out.row_bytes(), out.row(row - y0));
   return out;
 }
 

@@ -1,6 +1,5 @@
 // Image: pixels in rows, as a file stores them or as an algorithm wants them; conversions between the two.
 #pragma once
-#include <chorus/export.h>
 
 #include <cstdint>
 #include <vector>
@@ -19,7 +18,7 @@ enum class Colour : uint8_t {
 };
 
 /// Channels of a pixel of this kind: 1, 2, 3 or 4.
-CHORUS_API int64_t channels_of(Colour colour) noexcept;
+int64_t channels_of(Colour colour) noexcept;
 
 /// Pixels [height, width, channels], rows dense. 8 bits: a byte per channel; 16 bits: a native uint16 per channel.
 struct Image {
@@ -28,8 +27,8 @@ struct Image {
   int64_t channels = 0;
   int bits = 8;                   ///< 8 or 16
   Colour colour = Colour::rgb;
-  int orientation = 1;            ///< EXIF orientation 1..8; 1 = upright. The pixels are as stored until `upright` is called
-  std::vector<uint8_t> palette;   ///< of indexed pictures: 256 × (red, green, blue, alpha)
+  int orientation = 1;  ///< EXIF orientation 1..8; 1 = upright. The pixels are as stored until `upright` is called
+  std::vector<uint8_t> palette;  ///< of indexed pictures: 256 × (red, green, blue, alpha)
   std::vector<uint8_t> data;
 
   int64_t row_bytes() const noexcept { return width * channels * (bits / 8); }
@@ -39,30 +38,31 @@ struct Image {
 };
 
 /// A picture of this size, all zero. Throws bad_input for a size below 0 or above 2^40 bytes.
-CHORUS_API Image make_image(int64_t width, int64_t height, Colour colour, int bits = 8);
+Image make_image(int64_t width, int64_t height, Colour colour, int bits = 8);
 
 /// The same picture with 8 bits: the high byte of each channel.
-CHORUS_API Image to_8_bits(Image image);
+Image to_8_bits(Image image);
 
-/// The picture in the colours that a person sees, 8 bits, three channels (rgb or bgr): palettes are looked up, ink becomes light,
+/// The picture in the colours that a person sees, 8 bits, three channels (rgb or bgr): palettes are looked up, ink
+/// becomes light,
 /// transparency is laid over white. Throws bad_input when `colour` is not rgb or bgr.
-CHORUS_API Image to_colour(const Image& image, Colour colour);
+Image to_colour(const Image& image, Colour colour);
 
 /// Swaps the first and the third channel of a 3-channel 8-bit picture in place (rgb <-> bgr).
-CHORUS_API void swap_red_blue(Image& image);
+void swap_red_blue(Image& image);
 
 /// Turns and mirrors the pixels so that orientation becomes 1.
-CHORUS_API Image upright(Image image);
+Image upright(Image image);
 
 /// Quarter turns, clockwise: 1 = 90°, 2 = 180°, 3 = 270°; any integer is taken modulo 4.
-CHORUS_API Image rotate_quarters(const Image& image, int quarters);
+Image rotate_quarters(const Image& image, int quarters);
 /// Mirrored left to right.
-CHORUS_API Image mirror(const Image& image);
+Image mirror(const Image& image);
 
 /// A border of `value` in every channel on each side (pixels, >= 0).
-CHORUS_API Image pad(const Image& image, int64_t top, int64_t bottom, int64_t left, int64_t right, uint8_t value);
+Image pad(const Image& image, int64_t top, int64_t bottom, int64_t left, int64_t right, uint8_t value);
 
 /// The rectangle [x, x + width) × [y, y + height), cut to the picture.
-CHORUS_API Image crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t height);
+Image crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t height);
 
 }  // namespace chorus

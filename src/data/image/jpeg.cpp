@@ -1,4 +1,5 @@
-// JPEG by libjpeg-turbo. The library reports errors by a callback that may not return: every call into it runs under setjmp in a
+// JPEG by libjpeg-turbo. The library reports errors by a callback that may not return: every call into it runs under
+// setjmp in a
 // function that owns nothing with a destructor.
 #include <chorus/error.h>
 #include <data/image/codec.h>
@@ -107,7 +108,8 @@ bool read_pixels(Decoder& d, uint8_t* pixels, int64_t row_bytes) {
     JSAMPROW row = pixels + static_cast<int64_t>(d.info.output_scanline) * row_bytes;
     jpeg_read_scanlines(&d.info, &row, 1);
     if (d.ran_out && d.info.output_scanline < d.info.output_height) {
-      std::snprintf(d.text, sizeof d.text, "the file ends in row %u of %u", d.info.output_scanline, d.info.output_height);
+      std::snprintf(d.text, sizeof d.text, "the file ends in row %u of %u", d.info.output_scanline,
+                    d.info.output_height);
       return false;
     }
   }
@@ -182,7 +184,9 @@ bool write_jpeg(Encoder& e, const Image& image, int quality) {
   e.info.image_width = static_cast<JDIMENSION>(image.width);
   e.info.image_height = static_cast<JDIMENSION>(image.height);
   e.info.input_components = static_cast<int>(image.channels);
-  e.info.in_color_space = image.colour == Colour::grey ? JCS_GRAYSCALE : image.colour == Colour::bgr ? JCS_EXT_BGR : JCS_RGB;
+  e.info.in_color_space = image.colour == Colour::grey  ? JCS_GRAYSCALE
+                          : image.colour == Colour::bgr ? JCS_EXT_BGR
+                                                        : JCS_RGB;
   jpeg_set_defaults(&e.info);
   jpeg_set_quality(&e.info, quality, TRUE);
   // Who asks for this quality does not want colours at half resolution.
@@ -209,9 +213,11 @@ struct EncoderGuard {
 
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
   const bool kind = image.colour == Colour::grey || image.colour == Colour::rgb || image.colour == Colour::bgr;
-  if (!kind || image.bits != 8 || image.empty() || image.width > JPEG_MAX_DIMENSION || image.height > JPEG_MAX_DIMENSION)
-    throw Error(Code::bad_input, fmt::format("cannot write a JPEG of {} x {} pixels, {} channels, {} bits", image.width, image.height,
-                                             image.channels, image.bits),
+  if (!kind || image.bits != 8 || image.empty() || image.width > JPEG_MAX_DIMENSION ||
+      image.height > JPEG_MAX_DIMENSION)
+    throw Error(Code::bad_input,
+                fmt::format("cannot write a JPEG of {} x {} pixels, {} channels, {} bits", image.width, image.height,
+                            image.channels, image.bits),
                 "encode_jpeg", "convert the picture with to_colour; at most 65,500 pixels a side");
   if (quality < 1 || quality > 100)
     throw Error(Code::bad_input, fmt::format("JPEG quality {}", quality), "encode_jpeg", "use 1..100");

@@ -58,9 +58,11 @@ bool read_pixels(Decoder& d, uint8_t* pixels, int64_t row_bytes) {
   if (d.depth == 16) png_set_swap(d.png);
   d.passes = png_set_interlace_handling(d.png);
   png_read_update_info(d.png, d.info);
-  if (static_cast<int64_t>(png_get_rowbytes(d.png, d.info)) != row_bytes) png_error(d.png, "unexpected length of a row");
+  if (static_cast<int64_t>(png_get_rowbytes(d.png, d.info)) != row_bytes)
+    png_error(d.png, "unexpected length of a row");
   for (int pass = 0; pass < d.passes; ++pass)
-    for (png_uint_32 y = 0; y < d.height; ++y) png_read_row(d.png, pixels + static_cast<int64_t>(y) * row_bytes, nullptr);
+    for (png_uint_32 y = 0; y < d.height; ++y)
+      png_read_row(d.png, pixels + static_cast<int64_t>(y) * row_bytes, nullptr);
   return true;
 }
 
@@ -115,7 +117,8 @@ Image decode_png(const Source& source) {
   // Deflate makes at most 1,032 bytes out of one.
   const int64_t stored_bits = int64_t{d.width} * d.height * channels_of(colour) * d.depth;
   if (stored_bits / 8 / 1032 > static_cast<int64_t>(d.size))
-    fail(source, "PNG", fmt::format("the file is too short for {} x {} pixels", d.width, d.height), static_cast<int64_t>(d.at));
+    fail(source, "PNG", fmt::format("the file is too short for {} x {} pixels", d.width, d.height),
+         static_cast<int64_t>(d.at));
   Image image = make_image(d.width, d.height, colour, bits);
   if (colour == Colour::indexed) take_palette(d, image);
   png_bytep exif = nullptr;
@@ -165,8 +168,8 @@ bool write_png(Encoder& e, const Image& image, int compression) {
   if (setjmp(png_jmpbuf(e.png))) return false;
   png_set_write_fn(e.png, &e, on_write, on_flush);
   png_set_compression_level(e.png, compression);
-  png_set_IHDR(e.png, e.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), image.bits, type,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(e.png, e.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), image.bits,
+               type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(e.png, e.info);
   if (image.bits == 16) png_set_swap(e.png);
   if (image.colour == Colour::bgr) png_set_bgr(e.png);
@@ -185,8 +188,10 @@ struct EncoderGuard {
 std::vector<uint8_t> encode_png(const Image& image, int compression) {
   if (image.empty() || image.colour == Colour::cmyk || image.colour == Colour::indexed || image.width > 1'000'000 ||
       image.height > 1'000'000)
-    throw Error(Code::bad_input, fmt::format("cannot write a PNG of {} x {} pixels, {} channels", image.width, image.height,
-                                             image.channels), "encode_png", "convert the picture with to_colour");
+    throw Error(
+        Code::bad_input,
+        fmt::format("cannot write a PNG of {} x {} pixels, {} channels", image.width, image.height, image.channels),
+        "encode_png", "convert the picture with to_colour");
   if (compression < 0 || compression > 9)
     throw Error(Code::bad_input, fmt::format("PNG compression {}", compression), "encode_png", "use 0..9");
   std::vector<uint8_t> out;

@@ -86,8 +86,10 @@ Image halve(const Image& image) {
 
 void check(const Image& image, int64_t width, int64_t height, const char* where) {
   if (image.empty() || image.bits != 8 || width < 1 || height < 1)
-    throw Error(Code::bad_input, fmt::format("cannot turn {} x {} pixels of {} bits into {} x {}", image.width, image.height,
-                                             image.bits, width, height), where, "use sizes of at least 1 and 8 bits");
+    throw Error(Code::bad_input,
+                fmt::format("cannot turn {} x {} pixels of {} bits into {} x {}", image.width, image.height, image.bits,
+                            width, height),
+                where, "use sizes of at least 1 and 8 bits");
 }
 
 }  // namespace
@@ -114,8 +116,10 @@ Image resize_linear(const Image& image, int64_t width, int64_t height) {
     }
     for (int i = 0; i < 2; ++i) {
       if (held[i] == want[i]) continue;
-      if (i == 1 && want[1] == want[0]) std::memcpy(line[1], line[0], static_cast<size_t>(count) * sizeof(int16_t));
-      else scale_row(image, want[i], columns, width, line[i]);
+      if (i == 1 && want[1] == want[0])
+        std::memcpy(line[1], line[0], static_cast<size_t>(count) * sizeof(int16_t));
+      else
+        scale_row(image, want[i], columns, width, line[i]);
       held[i] = want[i];
     }
     blend_rows(line[0], line[1], rows.low[k], rows.high[k], count, out.row(y));

@@ -25,7 +25,8 @@ Contour convex_hull(std::span<const PixelPoint> points) {
   std::sort(sorted.begin(), sorted.end(), [](const Indexed& a, const Indexed& b) {
     return a.p.x != b.p.x ? a.p.x < b.p.x : a.p.y != b.p.y ? a.p.y < b.p.y : a.index < b.index;
   });
-  sorted.erase(std::unique(sorted.begin(), sorted.end(), [](const Indexed& a, const Indexed& b) { return a.p == b.p; }), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end(), [](const Indexed& a, const Indexed& b) { return a.p == b.p; }),
+               sorted.end());
   const size_t n = sorted.size();
   std::vector<Indexed> hull(2 * n + 1);
   size_t k = 0;
@@ -37,7 +38,8 @@ Contour convex_hull(std::span<const PixelPoint> points) {
   const size_t lower = k - 1;
   for (size_t i = n; i-- > 1;) add(sorted[i - 1], lower);
   hull.resize(n < 2 ? n : k - 1);
-  // Which corner comes first decides between rectangles of equal area: the first one in the order of the points when the hull goes
+  // Which corner comes first decides between rectangles of equal area: the first one in the order of the points when
+  // the hull goes
   // around in that order (the last one when it goes the other way round), else the rightmost.
   size_t low = 0, high = 0, rises = 0, right = 0;
   for (size_t i = 0; i < hull.size(); ++i) {
@@ -47,8 +49,10 @@ Contour convex_hull(std::span<const PixelPoint> points) {
     rises += hull[i].index < hull[(i + 1) % hull.size()].index ? 1 : 0;
   }
   size_t first = right;
-  if (hull.size() >= 3 && rises == hull.size() - 1) first = low;
-  else if (hull.size() >= 3 && rises == 1) first = high;
+  if (hull.size() >= 3 && rises == hull.size() - 1)
+    first = low;
+  else if (hull.size() >= 3 && rises == 1)
+    first = high;
   Contour out;
   for (size_t i = 0; i < hull.size(); ++i) out.push_back(hull[(first + i) % hull.size()].p);
   return out;
@@ -56,7 +60,8 @@ Contour convex_hull(std::span<const PixelPoint> points) {
 
 namespace {
 
-/// The best rectangle so far: its direction (a, b), sizes along and across, and the hull corners that touch its left and bottom side.
+/// The best rectangle so far: its direction (a, b), sizes along and across, and the hull corners that touch its left
+/// and bottom side.
 struct Best {
   float a = 1, b = 0, width = 0, height = 0, area = std::numeric_limits<float>::max();
   size_t left = 0, bottom = 0;
@@ -127,7 +132,8 @@ class Calipers {
   }
 
   void measure() {
-    const Point right = points_[touch_[1]], left = points_[touch_[3]], top = points_[touch_[2]], bottom = points_[touch_[0]];
+    const Point right = points_[touch_[1]], left = points_[touch_[3]], top = points_[touch_[2]],
+                bottom = points_[touch_[0]];
     const float width = (right.x - left.x) * a_ + (right.y - left.y) * b_;
     const float height = -(top.x - bottom.x) * b_ + (top.y - bottom.y) * a_;
     const float area = width * height;

@@ -1,5 +1,7 @@
-// Shapes in masks and planes: contours, convex hulls, smallest rectangles, filled polygons. Contours, rectangles and filling follow
-// OpenCV's definitions (findContours RETR_LIST / CHAIN_APPROX_SIMPLE, minAreaRect, fillPoly), to the last bit where tests say so.
+// Shapes in masks and planes: contours, convex hulls, smallest rectangles, filled polygons. Contours, rectangles and
+// filling follow
+// OpenCV's definitions (findContours RETR_LIST / CHAIN_APPROX_SIMPLE, minAreaRect, fillPoly), to the last bit where
+// tests say so.
 #pragma once
 #include <data/image/resize.h>
 
@@ -20,15 +22,16 @@ struct Mask {
   int64_t width = 0, height = 0;
 };
 
-/// The borders between zero and other values: outer borders and those of holes, each with the points where its direction changes. The
+/// The borders between zero and other values: outer borders and those of holes, each with the points where its
+/// direction changes. The
 /// last found (lowest) comes first. At most `most` are given, the first ones of that order. O(pixels) time and memory.
-CHORUS_API std::vector<Contour> find_contours(const Mask& mask, size_t most);
+std::vector<Contour> find_contours(const Mask& mask, size_t most);
 
 /// dst(x, y) = the largest of the 2 × 2 values that end at (x, y).
-CHORUS_API std::vector<uint8_t> dilate_2x2(const Mask& mask);
+std::vector<uint8_t> dilate_2x2(const Mask& mask);
 
 /// The corners of the convex hull, counter-clockwise with y up, no three on a line. Empty for no points.
-CHORUS_API Contour convex_hull(std::span<const PixelPoint> points);
+Contour convex_hull(std::span<const PixelPoint> points);
 
 /// A turned rectangle: angle in degrees, clockwise with y down, in [-90, 0).
 struct TurnedRect {
@@ -36,19 +39,22 @@ struct TurnedRect {
   float width = 0, height = 0, angle = 0;
 };
 /// The rectangle of smallest area around the points. O(n log n).
-CHORUS_API TurnedRect min_area_rect(std::span<const PixelPoint> points);
+TurnedRect min_area_rect(std::span<const PixelPoint> points);
 /// Its corners: bottom left, top left, top right, bottom right of the unturned rectangle.
-CHORUS_API Quad corners(const TurnedRect& rect);
+Quad corners(const TurnedRect& rect);
 
 /// Signed area (shoelace; positive when clockwise with y down) and length of the closed polygon.
-CHORUS_API double signed_area(std::span<const Point> polygon);
-CHORUS_API double perimeter(std::span<const Point> polygon);
+double signed_area(std::span<const Point> polygon);
+double perimeter(std::span<const Point> polygon);
 
-/// A mask [height, width] with 1 on the pixels of a polygon with whole corners (even-odd rule), its border line included, cut to the
+/// A mask [height, width] with 1 on the pixels of a polygon with whole corners (even-odd rule), its border line
+/// included, cut to the
 /// plane. Coordinates below 2^20 in size.
-CHORUS_API std::vector<uint8_t> fill_polygon(std::span<const PixelPoint> polygon, int64_t width, int64_t height);
+std::vector<uint8_t> fill_polygon(std::span<const PixelPoint> polygon, int64_t width, int64_t height);
 
-/// Mean over the pixels of the polygon of a plane [height, width] whose rows are `stride` values apart; 0 when it covers none.
-CHORUS_API double mean_inside(const float* values, int64_t stride, int64_t width, int64_t height, std::span<const PixelPoint> polygon);
+/// Mean over the pixels of the polygon of a plane [height, width] whose rows are `stride` values apart; 0 when it
+/// covers none.
+double mean_inside(const float* values, int64_t stride, int64_t width, int64_t height,
+                   std::span<const PixelPoint> polygon);
 
 }  // namespace chorus

@@ -51,7 +51,8 @@ void cubic(float x, float* w) {
 }
 
 std::array<double, 9> inverse(const std::array<double, 9>& m) {
-  const double d = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
+  const double d =
+      m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
   if (d == 0 || !std::isfinite(d)) return {};
   const double k = 1 / d;
   return {(m[4] * m[8] - m[5] * m[7]) * k, (m[2] * m[7] - m[1] * m[8]) * k, (m[1] * m[5] - m[2] * m[4]) * k,
@@ -64,8 +65,10 @@ using Four = float __attribute__((vector_size(16)));
 
 template <int kChannels>
 Four load(const uint8_t* p) {
-  if constexpr (kChannels == 1) return Four{static_cast<float>(p[0]), 0, 0, 0};
-  else if constexpr (kChannels == 2) return Four{static_cast<float>(p[0]), static_cast<float>(p[1]), 0, 0};
+  if constexpr (kChannels == 1)
+    return Four{static_cast<float>(p[0]), 0, 0, 0};
+  else if constexpr (kChannels == 2)
+    return Four{static_cast<float>(p[0]), static_cast<float>(p[1]), 0, 0};
   else if constexpr (kChannels == 3)
     return Four{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), 0};
   else
@@ -78,7 +81,8 @@ void sample(const Image& image, int64_t x, int64_t y, const float* across, const
   Four sum = {};
   const bool inside = x >= 0 && y >= 0 && x + 3 < image.width && y + 3 < image.height;
   int64_t column[4];
-  for (int64_t k = 0; k < 4; ++k) column[k] = (inside ? x + k : std::clamp<int64_t>(x + k, 0, image.width - 1)) * kChannels;
+  for (int64_t k = 0; k < 4; ++k)
+    column[k] = (inside ? x + k : std::clamp<int64_t>(x + k, 0, image.width - 1)) * kChannels;
   for (int64_t r = 0; r < 4; ++r) {
     const uint8_t* row = image.row(inside ? y + r : std::clamp<int64_t>(y + r, 0, image.height - 1));
     Four line = {};
@@ -115,8 +119,10 @@ void warp(const Image& image, const std::array<double, 9>& m, Image& out) {
 
 Image warp_cubic(const Image& image, const std::array<double, 9>& matrix, int64_t width, int64_t height) {
   if (image.empty() || image.bits != 8 || width < 1 || height < 1)
-    throw Error(Code::bad_input, fmt::format("cannot turn {} x {} pixels of {} bits into {} x {}", image.width, image.height,
-                                             image.bits, width, height), "warp_cubic", "use sizes of at least 1 and 8 bits");
+    throw Error(Code::bad_input,
+                fmt::format("cannot turn {} x {} pixels of {} bits into {} x {}", image.width, image.height, image.bits,
+                            width, height),
+                "warp_cubic", "use sizes of at least 1 and 8 bits");
   Image out = make_image(width, height, image.colour);
   const std::array<double, 9> m = inverse(matrix);
   switch (image.channels) {

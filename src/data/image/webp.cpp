@@ -29,7 +29,8 @@ Image decode_still(const Source& source, const WebPBitstreamFeatures& features) 
   const bool alpha = features.has_alpha != 0;
   Image image = make_image(features.width, features.height, alpha ? Colour::rgba : Colour::rgb);
   WebPDecoderConfig config;
-  if (!WebPInitDecoderConfig(&config)) throw Error(Code::internal, "libwebp of another version", std::string(source.name));
+  if (!WebPInitDecoderConfig(&config))
+    throw Error(Code::internal, "libwebp of another version", std::string(source.name));
   config.output.colorspace = alpha ? MODE_RGBA : MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = image.data.data();
@@ -44,7 +45,8 @@ Image decode_still(const Source& source, const WebPBitstreamFeatures& features) 
 Image decode_first_frame(const Source& source, bool alpha) {
   const WebPData data{source.bytes.data(), source.bytes.size()};
   WebPAnimDecoderOptions options;
-  if (!WebPAnimDecoderOptionsInit(&options)) throw Error(Code::internal, "libwebp of another version", std::string(source.name));
+  if (!WebPAnimDecoderOptionsInit(&options))
+    throw Error(Code::internal, "libwebp of another version", std::string(source.name));
   options.color_mode = MODE_RGBA;
   const std::unique_ptr<WebPAnimDecoder, void (*)(WebPAnimDecoder*)> decoder(WebPAnimDecoderNew(&data, &options),
                                                                              &WebPAnimDecoderDelete);
@@ -80,7 +82,8 @@ Image decode_webp(const Source& source) {
   if (status != VP8_STATUS_OK) fail(source, "WebP", text_of(status));
   // An animation needs the canvas, the frame before and our copy.
   check_size(source, "WebP", features.width, features.height, features.has_animation ? 12 : 4);
-  Image image = features.has_animation ? decode_first_frame(source, features.has_alpha != 0) : decode_still(source, features);
+  Image image =
+      features.has_animation ? decode_first_frame(source, features.has_alpha != 0) : decode_still(source, features);
   image.orientation = orientation_of(source);
   return image;
 }

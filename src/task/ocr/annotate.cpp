@@ -10,7 +10,8 @@ namespace chorus {
 namespace {
 
 /// Colours that can be told apart on paper, one line after the other.
-constexpr Ink kInks[] = {{214, 39, 40}, {31, 119, 180}, {44, 160, 44}, {148, 103, 189}, {255, 127, 14}, {23, 140, 155}, {140, 86, 75}, {200, 60, 160}};
+constexpr Ink kInks[] = {{214, 39, 40},  {31, 119, 180}, {44, 160, 44}, {148, 103, 189},
+                         {255, 127, 14}, {23, 140, 155}, {140, 86, 75}, {200, 60, 160}};
 
 void paste(Image& to, const Image& from, int64_t x, int64_t y) {
   for (int64_t row = 0; row < from.height; ++row)
@@ -38,7 +39,8 @@ std::vector<std::string_view> letters_of(std::string_view text) {
 void write_tall(Image& sheet, Font& font, const OcrLine& line, Ink ink, Point shift, double width, double height) {
   const std::vector<std::string_view> letters = letters_of(line.text);
   if (letters.empty()) return;
-  const double pitch = height / static_cast<double>(letters.size()), size = std::clamp(std::min(width, pitch) * 0.9, 6.0, 400.0);
+  const double pitch = height / static_cast<double>(letters.size()),
+               size = std::clamp(std::min(width, pitch) * 0.9, 6.0, 400.0);
   const Point corner = line.box[0];
   for (size_t i = 0; i < letters.size(); ++i) {
     const double x = corner.x + shift.x + (width - font.measure(letters[i], size).width) / 2;
@@ -50,7 +52,8 @@ void write_tall(Image& sheet, Font& font, const OcrLine& line, Ink ink, Point sh
 /// The text inside its box and along its direction, as large as fits.
 void write_line(Image& sheet, Font& font, const OcrLine& line, Ink ink, Point shift) {
   const Quad& b = line.box;
-  const double width = std::hypot(b[1].x - b[0].x, b[1].y - b[0].y), height = std::hypot(b[3].x - b[0].x, b[3].y - b[0].y);
+  const double width = std::hypot(b[1].x - b[0].x, b[1].y - b[0].y),
+               height = std::hypot(b[3].x - b[0].x, b[3].y - b[0].y);
   if (width < 1 || height < 1) return;
   if (height > 2 * width) return write_tall(sheet, font, line, ink, shift, width, height);
   double size = std::clamp(height * 0.85, 6.0, 400.0);
@@ -60,7 +63,8 @@ void write_line(Image& sheet, Font& font, const OcrLine& line, Ink ink, Point sh
   const double angle = std::atan2(b[1].y - b[0].y, b[1].x - b[0].x);
   // The baseline lies so far below the upper edge that the letters stand in the middle.
   const double drop = (height + extent.ascent - extent.descent) / 2;
-  const Point origin = {static_cast<float>(b[0].x + shift.x - std::sin(angle) * drop), static_cast<float>(b[0].y + shift.y + std::cos(angle) * drop)};
+  const Point origin = {static_cast<float>(b[0].x + shift.x - std::sin(angle) * drop),
+                        static_cast<float>(b[0].y + shift.y + std::cos(angle) * drop)};
   font.draw(sheet, line.text, origin, size, ink, angle);
 }
 

@@ -16,8 +16,10 @@ Image grey_over_white(const Image& image) {
   return out;
 }
 
-/// Colours of four channels by the package's rule, ink (cyan, magenta, yellow, black) taken for red, green, blue, alpha as it does:
-/// pixels with alpha 0 become black; then a picture that is black everywhere gets 255 − alpha added (black writing on nothing),
+/// Colours of four channels by the package's rule, ink (cyan, magenta, yellow, black) taken for red, green, blue,
+/// alpha as it does:
+/// pixels with alpha 0 become black; then a picture that is black everywhere gets 255 − alpha added (black writing on
+/// nothing),
 /// any other is inverted.
 Image four_channels(const Image& image) {
   Image out = make_image(image.width, image.height, Colour::bgr);
@@ -30,7 +32,8 @@ Image four_channels(const Image& image) {
   }
   from = image.data.data();
   for (size_t i = 0; i < out.data.size(); i += 3, from += 4)
-    for (size_t c = 0; c < 3; ++c) out.data[i + c] = static_cast<uint8_t>(black ? 255 - from[3] : 255 - out.data[i + c]);
+    for (size_t c = 0; c < 3; ++c)
+      out.data[i + c] = static_cast<uint8_t>(black ? 255 - from[3] : 255 - out.data[i + c]);
   return out;
 }
 

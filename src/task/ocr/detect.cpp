@@ -42,7 +42,8 @@ Prepared prepare(const Image& bgr, const OcrOptions& options) {
   const int64_t shorter = std::min(p.picture.width, p.picture.height);
   if (shorter < options.min_side && !rescale(p, over(options.min_side, shorter))) return {};
   const int64_t w = p.picture.width, h = p.picture.height;
-  const bool wide = options.width_height_ratio != -1 && static_cast<double>(w) / static_cast<double>(h) > options.width_height_ratio;
+  const bool wide =
+      options.width_height_ratio != -1 && static_cast<double>(w) / static_cast<double>(h) > options.width_height_ratio;
   if (h > options.min_height && !wide) return p;
   const auto share = static_cast<int64_t>(static_cast<double>(w) / options.width_height_ratio);
   p.top = std::abs(std::max(share, options.min_height) * 2 - h) / 2;
@@ -63,20 +64,24 @@ DetectorInput detector_input(const Image& bgr, const OcrOptions& options) {
   const int64_t shorter = std::min(bgr.width, bgr.height), longer = std::max(bgr.width, bgr.height);
   const auto limit = static_cast<double>(options.limit_side);
   double ratio = 1;
-  if (options.limit_type == LimitSide::shorter_at_least && shorter < options.limit_side) ratio = limit / static_cast<double>(shorter);
-  if (options.limit_type == LimitSide::longer_at_most && longer > options.limit_side) ratio = limit / static_cast<double>(longer);
+  if (options.limit_type == LimitSide::shorter_at_least && shorter < options.limit_side)
+    ratio = limit / static_cast<double>(shorter);
+  if (options.limit_type == LimitSide::longer_at_most && longer > options.limit_side)
+    ratio = limit / static_cast<double>(longer);
   const Size size = scaled(bgr, ratio);
   DetectorInput input;
   if (size.width <= 0 || size.height <= 0) return input;
   if (size.width > options.max_detection_pixels / size.height)
-    throw Error(Code::bad_input, fmt::format("a picture of {} x {} pixels would be scaled to {} x {}, over max_detection_pixels = {}",
-                                             bgr.width, bgr.height, size.width, size.height, options.max_detection_pixels),
+    throw Error(Code::bad_input,
+                fmt::format("a picture of {} x {} pixels would be scaled to {} x {}, over max_detection_pixels = {}",
+                            bgr.width, bgr.height, size.width, size.height, options.max_detection_pixels),
                 "text detection", "cut the picture, or raise max_detection_pixels");
   const Image image = resize_linear(bgr, size.width, size.height);
   // 1/255 in single, mean and deviation in double precision.
   float table[256];
   for (int v = 0; v < 256; ++v)
-    table[v] = static_cast<float>((static_cast<double>(static_cast<float>(v) * static_cast<float>(1 / 255.0)) - 0.5) / 0.5);
+    table[v] =
+        static_cast<float>((static_cast<double>(static_cast<float>(v) * static_cast<float>(1 / 255.0)) - 0.5) / 0.5);
   const int64_t plane = size.width * size.height;
   input.shape = {1, 3, size.height, size.width};
   input.values.resize(static_cast<size_t>(3 * plane));
@@ -119,7 +124,8 @@ double fast_score(std::span<const float> map, int64_t width, int64_t height, con
   const int64_t y0 = inside(std::floor(top), height), y1 = inside(std::ceil(bottom), height);
   Contour polygon;
   for (const Point p : box)
-    polygon.push_back({static_cast<int32_t>(p.x - static_cast<float>(x0)), static_cast<int32_t>(p.y - static_cast<float>(y0))});
+    polygon.push_back(
+        {static_cast<int32_t>(p.x - static_cast<float>(x0)), static_cast<int32_t>(p.y - static_cast<float>(y0))});
   return mean_inside(map.data() + y0 * width + x0, width, x1 - x0 + 1, y1 - y0 + 1, polygon);
 }
 
@@ -138,14 +144,15 @@ double slow_score(std::span<const float> map, int64_t width, int64_t height, con
 
 }  // namespace
 
-std::vector<Quad> boxes_from_map(std::span<const float> map, int64_t map_width, int64_t map_height, int64_t width, int64_t height,
-                                 const OcrOptions& options) {
+std::vector<Quad> boxes_from_map(std::span<const float> map, int64_t map_width, int64_t map_height, int64_t width,
+                                 int64_t height, const OcrOptions& options) {
   constexpr float kSmallest = 3;
   std::vector<uint8_t> mask(map.size());
   for (size_t i = 0; i < map.size(); ++i) mask[i] = map[i] > options.threshold ? 1 : 0;
   if (options.dilation == Dilation::on) mask = dilate_2x2({mask.data(), map_width, map_height});
   std::vector<Quad> boxes;
-  for (const Contour& contour : find_contours({mask.data(), map_width, map_height}, static_cast<size_t>(options.max_candidates))) {
+  for (const Contour& contour :
+       find_contours({mask.data(), map_width, map_height}, static_cast<size_t>(options.max_candidates))) {
     const MiniBox found = mini_box(contour);
     if (found.shorter < kSmallest) continue;
     const double score = options.box_score == BoxScore::fast ? fast_score(map, map_width, map_height, found.corners)
@@ -175,7 +182,8 @@ std::vector<Quad> filter_boxes(const std::vector<Quad>& boxes, int64_t width, in
     if (p[3].y < p[2].y) std::swap(p[2], p[3]);
     Quad box = {p[0], p[2], p[3], p[1]};
     for (Point& c : box)
-      c = {std::trunc(std::clamp(c.x, 0.f, static_cast<float>(width - 1))), std::trunc(std::clamp(c.y, 0.f, static_cast<float>(height - 1)))};
+      c = {std::trunc(std::clamp(c.x, 0.f, static_cast<float>(width - 1))),
+           std::trunc(std::clamp(c.y, 0.f, static_cast<float>(height - 1)))};
     const auto length = [&](size_t i) { return std::hypot(box[0].x - box[i].x, box[0].y - box[i].y); };
     if (static_cast<int64_t>(length(1)) <= 3 || static_cast<int64_t>(length(3)) <= 3) continue;
     out.push_back(box);
@@ -201,8 +209,10 @@ std::vector<Quad> detect(OcrNetwork& detector, const Image& bgr, const OcrOption
   if (input.values.empty()) return {};
   const NetworkOutput out = detector.run(input.values, input.shape);
   if (!out.fits() || out.values.empty() || out.shape.size() != 4 || out.shape[0] != 1 || out.shape[1] != 1)
-    throw Error(Code::bad_input, fmt::format("the detector gives a tensor of shape [{}], not [1, 1, height, width]",
-                                             fmt::join(out.shape, ", ")), "text detection", "give a DB text detection model");
+    throw Error(
+        Code::bad_input,
+        fmt::format("the detector gives a tensor of shape [{}], not [1, 1, height, width]", fmt::join(out.shape, ", ")),
+        "text detection", "give a DB text detection model");
   std::vector<Quad> boxes = boxes_from_map(out.values, out.shape[3], out.shape[2], bgr.width, bgr.height, options);
   return sort_boxes(filter_boxes(boxes, bgr.width, bgr.height));
 }

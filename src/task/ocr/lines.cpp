@@ -1,6 +1,6 @@
 #include <chorus/error.h>
-#include <fmt/format.h>
 #include <task/ocr/lines.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -49,15 +49,16 @@ void line_input(const Image& line, int64_t height, int64_t width, float* to) {
 std::vector<size_t> by_shape(const std::vector<Image>& lines) {
   std::vector<size_t> order(lines.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return shape_of(lines[a]) < shape_of(lines[b]); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return shape_of(lines[a]) < shape_of(lines[b]); });
   return order;
 }
 
 namespace {
 
 /// Runs lines order[first, first + count) through a network: [count, 3, height, width].
-NetworkOutput run_batch(OcrNetwork& network, const std::vector<Image>& lines, std::span<const size_t> order, int64_t height,
-                        int64_t width) {
+NetworkOutput run_batch(OcrNetwork& network, const std::vector<Image>& lines, std::span<const size_t> order,
+                        int64_t height, int64_t width) {
   const BatchShape shape = {static_cast<int64_t>(order.size()), 3, height, width};
   std::vector<float> input(static_cast<size_t>(shape[0] * shape[1] * shape[2] * shape[3]));
   for (size_t i = 0; i < order.size(); ++i)
@@ -66,8 +67,9 @@ NetworkOutput run_batch(OcrNetwork& network, const std::vector<Image>& lines, st
 }
 
 [[noreturn]] void wrong_shape(const char* network, const NetworkOutput& out, const char* wanted) {
-  throw Error(Code::bad_input, fmt::format("the {} gives a tensor of shape [{}] with {} values, not {}", network,
-                                           fmt::join(out.shape, ", "), out.values.size(), wanted),
+  throw Error(Code::bad_input,
+              fmt::format("the {} gives a tensor of shape [{}] with {} values, not {}", network,
+                          fmt::join(out.shape, ", "), out.values.size(), wanted),
               "text recognition", "give the model that belongs to this step");
 }
 
@@ -83,7 +85,8 @@ void turn_upright(OcrNetwork& classifier, std::vector<Image>& lines, const OcrOp
       wrong_shape("classifier", out, "[lines, 2]");
     for (size_t i = 0; i < batch.size(); ++i) {
       const float upright = out.values[2 * i], turned = out.values[2 * i + 1];
-      if (turned > upright && turned > options.classifier_threshold) lines[batch[i]] = rotate_quarters(lines[batch[i]], 2);
+      if (turned > upright && turned > options.classifier_threshold)
+        lines[batch[i]] = rotate_quarters(lines[batch[i]], 2);
     }
   }
 }
@@ -108,8 +111,8 @@ LineText decode_steps(std::span<const float> probabilities, int64_t classes, std
   return out;
 }
 
-std::vector<LineText> recognise(OcrNetwork& recogniser, std::span<const std::string> characters, const std::vector<Image>& lines,
-                                const OcrOptions& options) {
+std::vector<LineText> recognise(OcrNetwork& recogniser, std::span<const std::string> characters,
+                                const std::vector<Image>& lines, const OcrOptions& options) {
   std::vector<LineText> texts(lines.size());
   const std::vector<size_t> order = by_shape(lines);
   const auto step = static_cast<size_t>(options.recogniser_batch);
@@ -121,7 +124,8 @@ std::vector<LineText> recognise(OcrNetwork& recogniser, std::span<const std::str
     const auto width = static_cast<int64_t>(static_cast<double>(options.line_height) * widest);
     const NetworkOutput out = run_batch(recogniser, lines, batch, options.line_height, width);
     const auto classes = static_cast<int64_t>(characters.size()) + 2;
-    if (!out.fits() || out.shape.size() != 3 || out.shape[0] != static_cast<int64_t>(batch.size()) || out.shape[2] != classes)
+    if (!out.fits() || out.shape.size() != 3 || out.shape[0] != static_cast<int64_t>(batch.size()) ||
+        out.shape[2] != classes)
       wrong_shape("recogniser", out, fmt::format("[{}, steps, {}]", batch.size(), classes).c_str());
     const auto size = static_cast<size_t>(out.shape[1] * classes);
     for (size_t i = 0; i < batch.size(); ++i)

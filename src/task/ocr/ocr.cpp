@@ -1,7 +1,7 @@
 #include <chorus/error.h>
-#include <fmt/format.h>
 #include <task/ocr/detect.h>
 #include <task/ocr/lines.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -26,7 +26,8 @@ class Stopwatch {
 
 void check_at_least(const char* name, double value, double least) {
   if (!(value >= least))
-    throw Error(Code::bad_input, fmt::format("{} is {}", name, value), "OcrOptions", fmt::format("use at least {}", least));
+    throw Error(Code::bad_input, fmt::format("{} is {}", name, value), "OcrOptions",
+                fmt::format("use at least {}", least));
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ bool NetworkOutput::fits() const noexcept {
 
 Ocr::Ocr(OcrModels models, OcrOptions options) : models_(std::move(models)), options_(std::move(options)) {
   if (!models_.detector || !models_.recogniser)
-    throw Error(Code::bad_input, fmt::format("no {}", models_.detector ? "recogniser" : "detector"), "Ocr", "give both networks");
+    throw Error(Code::bad_input, fmt::format("no {}", models_.detector ? "recogniser" : "detector"), "Ocr",
+                "give both networks");
   check_at_least("max_side", static_cast<double>(options_.max_side), 32);
   check_at_least("min_side", static_cast<double>(options_.min_side), 1);
   check_at_least("min_height", static_cast<double>(options_.min_height), 0);
@@ -81,10 +83,12 @@ OcrResult Ocr::read(const Image& picture) {
   result.ms.detect = watch.lap();
   if (models_.classifier && !lines.empty()) ocr_detail::turn_upright(*models_.classifier, lines, options_);
   result.ms.classify = watch.lap();
-  const std::vector<ocr_detail::LineText> texts = ocr_detail::recognise(*models_.recogniser, models_.characters, lines, options_);
+  const std::vector<ocr_detail::LineText> texts =
+      ocr_detail::recognise(*models_.recogniser, models_.characters, lines, options_);
   for (size_t i = 0; i < texts.size(); ++i)
     if (texts[i].confidence >= options_.text_score)
-      result.lines.push_back({texts[i].text, texts[i].confidence, ocr_detail::to_file_pixels(boxes[i], prepared, bgr.width, bgr.height)});
+      result.lines.push_back(
+          {texts[i].text, texts[i].confidence, ocr_detail::to_file_pixels(boxes[i], prepared, bgr.width, bgr.height)});
   result.ms.recognise = watch.lap();
   result.ms.total = whole.lap();
   return result;
@@ -99,8 +103,12 @@ std::string to_json(const OcrResult& result) {
   }
   const OcrTimes& ms = result.ms;
   const nlohmann::ordered_json all = {{"lines", lines},
-                                      {"ms", {{"decode", ms.decode}, {"detect", ms.detect}, {"classify", ms.classify},
-                                              {"recognise", ms.recognise}, {"total", ms.total}}}};
+                                      {"ms",
+                                       {{"decode", ms.decode},
+                                        {"detect", ms.detect},
+                                        {"classify", ms.classify},
+                                        {"recognise", ms.recognise},
+                                        {"total", ms.total}}}};
   // A dictionary that is not UTF-8 must not end the program.
   return all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

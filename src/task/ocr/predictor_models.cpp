@@ -25,20 +25,25 @@ std::string missing(const std::string& folder) {
   return names;
 }
 
-constexpr const char* kHelp = "download them (pip download --no-deps rapidocr-onnxruntime==1.4.4, folder rapidocr_onnxruntime/models of the wheel)"
-                              " and name the folder";
+constexpr const char* kHelp =
+    "download them (pip download --no-deps rapidocr-onnxruntime==1.4.4, folder rapidocr_onnxruntime/models of the "
+    "wheel)"
+    " and name the folder";
 
 class PredictorNetwork : public OcrNetwork {
  public:
   PredictorNetwork(const Config& config, std::string path) : path_(std::move(path)), predictor_(config) {
     const std::vector<std::string> inputs = predictor_.GetInputNames(), outputs = predictor_.GetOutputNames();
     if (inputs.size() != 1 || outputs.size() != 1)
-      throw Error(Code::bad_input, fmt::format("a network of text reading has one input and one output, this one {} and {}", inputs.size(),
-                                               outputs.size()), path_, "give the model that belongs to this step");
+      throw Error(Code::bad_input,
+                  fmt::format("a network of text reading has one input and one output, this one {} and {}",
+                              inputs.size(), outputs.size()),
+                  path_, "give the model that belongs to this step");
     input_ = predictor_.GetInputTensor(inputs[0]);
     output_ = predictor_.GetOutputTensor(outputs[0]);
     if (input_->dtype() != DType::float32)
-      throw Error(Code::bad_input, "a network of text reading takes float32", path_, "give the model that belongs to this step");
+      throw Error(Code::bad_input, "a network of text reading takes float32", path_,
+                  "give the model that belongs to this step");
   }
 
   NetworkOutput run(std::span<const float> input, const BatchShape& shape) override {
@@ -66,17 +71,21 @@ std::string find_ocr_models(const std::string& folder) {
     const char* value = std::getenv(name);
     return std::string(value == nullptr ? "" : value);
   };
-  if (!folder.empty()) places = {folder};
-  else if (const std::string named = variable("CHORUS_OCR_MODELS"); !named.empty()) places = {named};
+  if (!folder.empty())
+    places = {folder};
+  else if (const std::string named = variable("CHORUS_OCR_MODELS"); !named.empty())
+    places = {named};
   else {
     if (const std::string cache = variable("CHORUS_CACHE"); !cache.empty()) places.push_back(cache + "/models/ocr");
-    if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) places.push_back(cache + "/chorus/models/ocr");
+    if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty())
+      places.push_back(cache + "/chorus/models/ocr");
     if (const std::string home = variable("HOME"); !home.empty()) places.push_back(home + "/.cache/chorus/models/ocr");
   }
   for (const std::string& place : places)
     if (missing(place).empty()) return place;
   const std::string names = places.empty() ? std::string("the models") : missing(places.front());
-  throw Error(Code::not_found, fmt::format("text reading lacks {}", names), fmt::format("{}", fmt::join(places, ", ")), kHelp);
+  throw Error(Code::not_found, fmt::format("text reading lacks {}", names), fmt::format("{}", fmt::join(places, ", ")),
+              kHelp);
 }
 
 std::shared_ptr<OcrNetwork> load_ocr_network(const std::string& path, const OcrOptions& options) {
@@ -100,7 +109,8 @@ std::vector<std::string> ocr_characters(const std::string& path) {
     }
     return characters;
   }
-  throw Error(Code::bad_input, "the recogniser has no metadata entry \"character\"", path, "give a text recognition model with its characters");
+  throw Error(Code::bad_input, "the recogniser has no metadata entry \"character\"", path,
+              "give a text recognition model with its characters");
 }
 
 OcrModels load_ocr_models(const OcrOptions& options) {

@@ -11,15 +11,15 @@ inline constexpr const char* kOcrRecogniser = "ch_PP-OCRv4_rec_infer.onnx";
 
 /// The folder to use: `folder` if it is not empty, else $CHORUS_OCR_MODELS, else models/ocr below $CHORUS_CACHE,
 /// $XDG_CACHE_HOME/chorus or ~/.cache/chorus. Throws not_found, naming the files that are missing and how to get them.
-CHORUS_API std::string find_ocr_models(const std::string& folder = {});
+std::string find_ocr_models(const std::string& folder = {});
 
 /// Loads and compiles the three models for options.engine. Throws not_found, bad_input, unsupported, unavailable.
-CHORUS_API OcrModels load_ocr_models(const OcrOptions& options);
+OcrModels load_ocr_models(const OcrOptions& options);
 
 /// A network from an .onnx file with one input and one output.
-CHORUS_API std::shared_ptr<OcrNetwork> load_ocr_network(const std::string& path, const OcrOptions& options);
+std::shared_ptr<OcrNetwork> load_ocr_network(const std::string& path, const OcrOptions& options);
 
 /// The characters that a recogniser names in its metadata entry "character", one a line.
-CHORUS_API std::vector<std::string> ocr_characters(const std::string& path);
+std::vector<std::string> ocr_characters(const std::string& path);
 
 }  // namespace chorus

@@ -16,7 +16,9 @@ Image white(int64_t width, int64_t height, Colour colour = Colour::rgb) {
   return image;
 }
 
-int64_t dark(const Image& image) { return std::count_if(image.data.begin(), image.data.end(), [](uint8_t v) { return v < 128; }); }
+int64_t dark(const Image& image) {
+  return std::count_if(image.data.begin(), image.data.end(), [](uint8_t v) { return v < 128; });
+}
 
 TEST(Draw, BoxPixels) {
   // The box of a detection: its edges take the ink, nothing else changes.
@@ -44,10 +46,17 @@ TEST(Draw, SlantedLinesStayNearTheirLine) {
   draw_outline(image, line, {0, 0, 0}, 3);
   for (int64_t y = 0; y < 60; ++y)
     for (int64_t x = 0; x < 60; ++x) {
-      const double dx = 45, dy = 23, t = std::clamp((static_cast<double>(x - 5) * dx + static_cast<double>(y - 8) * dy) / (dx * dx + dy * dy), 0.0, 1.0);
+      const double dx = 45, dy = 23,
+                   t = std::clamp(
+                       (static_cast<double>(x - 5) * dx + static_cast<double>(y - 8) * dy) / (dx * dx + dy * dy), 0.0,
+                       1.0);
       const double distance = std::hypot(static_cast<double>(x) - 5 - t * dx, static_cast<double>(y) - 8 - t * dy);
-      if (distance < 0.9) { EXPECT_EQ(image.row(y)[x], 0); }
-      if (distance > 2.1) { EXPECT_EQ(image.row(y)[x], 255); }
+      if (distance < 0.9) {
+        EXPECT_EQ(image.row(y)[x], 0);
+      }
+      if (distance > 2.1) {
+        EXPECT_EQ(image.row(y)[x], 255);
+      }
     }
 }
 
@@ -62,39 +71,6 @@ TEST(Draw, NothingOutsideAndNoEnd) {
   EXPECT_EQ(dark(image), 300);
   Image wide = make_image(4, 4, Colour::rgba);
   EXPECT_THROW(draw_outline(wide, over, {}, 1), Error);
-}
-
-TEST(Text, CodePoints) {
-  EXPECT_EQ(code_points("aé中😀"), (std::vector<uint32_t>{'a', 0xe9, 0x4e2d, 0x1f600}));
-  EXPECT_EQ(code_points("\x80"), (std::vector<uint32_t>{0xfffd}));
-  EXPECT_EQ(code_points("\xe4\xb8"), (std::vector<uint32_t>{0xfffd, 0xfffd}));
-  EXPECT_EQ(code_points("\xc0\xaf"), (std::vector<uint32_t>{0xfffd, 0xfffd}));
-  EXPECT_EQ(code_points("\xed\xa0\x80").size(), 3u);
-  EXPECT_EQ(code_points("\xf4\x90\x80\x80").size(), 4u);
-}
-
-TEST(Text, DrawnWhereItWasMeasured) {
-  Font font(Font::installed());
-  const Font::Extent one = font.measure("Chorus", 20), two = font.measure("ChorusChorus", 20);
-  EXPECT_GT(one.width, 40);
-  EXPECT_NEAR(two.width, 2 * one.width, 1);
-  Image image = white(200, 60);
-  font.draw(image, "Chorus", {20, 40}, 20, {0, 0, 0});
-  EXPECT_GT(dark(image), 100);
-  for (int64_t y = 0; y < 60; ++y)
-    for (int64_t x = 0; x < 200; ++x)
-      if (image.row(y)[3 * x] < 128) {
-        EXPECT_TRUE(static_cast<double>(x) >= 19 && static_cast<double>(x) <= 21 + one.width);
-        EXPECT_TRUE(static_cast<double>(y) >= 39 - one.ascent && static_cast<double>(y) <= 41 + one.descent);
-      }
-  Image turned = white(60, 200);
-  font.draw(turned, "Chorus", {20, 20}, 20, {0, 0, 0}, std::acos(-1.0) / 2);
-  EXPECT_NEAR(static_cast<double>(dark(turned)), static_cast<double>(dark(image)), 0.2 * static_cast<double>(dark(image)));
-  Image small = white(8, 8);
-  font.draw(small, "outside", {-4, 4}, 30, {0, 0, 0});
-  font.draw(small, "far", {1e20f, 4}, 30, {0, 0, 0});
-  EXPECT_THROW(Font("/nonexistent.ttf"), Error);
-  EXPECT_THROW(Font("CMakeLists.txt"), Error);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The whole reader with networks that see bright rectangles: what they answer is known, so lines, boxes, order and errors are too.
+// The whole reader with networks that see bright rectangles: what they answer is known, so lines, boxes, order and
+// errors are too.
 #include <task/ocr/ocr.h>
 
 #include <chorus/error.h>
@@ -6,8 +7,8 @@
 
 #include <cmath>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <random>
+#include <nlohmann/json.hpp>
 
 #include "support/proves.h"
 
@@ -50,7 +51,8 @@ NetworkOutput red_left(std::span<const float> in, const BatchShape& s) {
   return out;
 }
 
-/// One character whose number is told by blue in the middle; sure by 0.9, or 0.3 for number 3. `r` follows when the right end is red.
+/// One character whose number is told by blue in the middle; sure by 0.9, or 0.3 for number 3. `r` follows when the
+/// right end is red.
 NetworkOutput by_blue(std::span<const float> in, const BatchShape& s) {
   constexpr size_t kClasses = 7, kSteps = 3;
   NetworkOutput out{std::vector<float>(static_cast<size_t>(s[0]) * kSteps * kClasses, 0.01f), {s[0], kSteps, kClasses}};
@@ -70,7 +72,8 @@ NetworkOutput by_blue(std::span<const float> in, const BatchShape& s) {
 }
 
 struct Fixture {
-  std::shared_ptr<FakeNetwork> detector = std::make_shared<FakeNetwork>(bright), classifier = std::make_shared<FakeNetwork>(red_left),
+  std::shared_ptr<FakeNetwork> detector = std::make_shared<FakeNetwork>(bright),
+                               classifier = std::make_shared<FakeNetwork>(red_left),
                                recogniser = std::make_shared<FakeNetwork>(by_blue);
   OcrModels models() const { return {detector, classifier, recogniser, {"A", "B", "C", "D", "r"}}; }
 };
@@ -87,11 +90,11 @@ void paint(Image& image, int64_t x0, int64_t y0, int64_t width, int64_t height, 
 
 TEST(Ocr, LinesBoxesOrderAndDirection) {
   Image image = make_image(800, 800, Colour::rgb);
-  paint(image, 420, 103, 200, 60, 1, 0, 0);      // right of the next, a little lower
+  paint(image, 420, 103, 200, 60, 1, 0, 0);  // right of the next, a little lower
   paint(image, 60, 100, 200, 60, 0, 0, 0);
-  paint(image, 60, 300, 200, 60, 2, 0, 100);     // red on the left: upside down
-  paint(image, 60, 500, 200, 60, 3, 0, 0);       // not sure enough
-  paint(image, 500, 400, 50, 220, 4, 0, 0);      // tall
+  paint(image, 60, 300, 200, 60, 2, 0, 100);  // red on the left: upside down
+  paint(image, 60, 500, 200, 60, 3, 0, 0);  // not sure enough
+  paint(image, 500, 400, 50, 220, 4, 0, 0);  // tall
   Fixture f;
   Ocr ocr(f.models(), {});
   const OcrResult result = ocr.read(image);
@@ -142,7 +145,17 @@ TEST(Ocr, WrongNetworksAreErrorsNotCrashes) {
   Image image = make_image(400, 300, Colour::rgb);
   paint(image, 60, 100, 200, 60, 1, 0, 0);
   std::mt19937 random(3);
-  const std::vector<std::vector<int64_t>> shapes = {{}, {1}, {1, 1, 4, 4}, {1, 1, 0, 0}, {1, 2, 8, 8}, {1, 3, 7}, {1, 3, 9}, {2, 3, 7}, {1, 2}, {-1, -1, -4, 4}, {1, 1, int64_t{1} << 62, 4}};
+  const std::vector<std::vector<int64_t>> shapes = {{},
+                                                    {1},
+                                                    {1, 1, 4, 4},
+                                                    {1, 1, 0, 0},
+                                                    {1, 2, 8, 8},
+                                                    {1, 3, 7},
+                                                    {1, 3, 9},
+                                                    {2, 3, 7},
+                                                    {1, 2},
+                                                    {-1, -1, -4, 4},
+                                                    {1, 1, int64_t{1} << 62, 4}};
   for (int which = 0; which < 3; ++which)
     for (const auto& shape : shapes)
       for (const size_t count : {size_t{0}, size_t{3}, size_t{16}, size_t{21}}) {
@@ -177,7 +190,8 @@ TEST(Ocr, JsonForm) {
   EXPECT_EQ(json["lines"][0]["confidence"], 0.75);
   EXPECT_EQ(json["lines"][0]["box"].size(), 4u);
   EXPECT_EQ(json["lines"][0]["box"][2][1], 4.5);
-  for (const char* key : {"decode", "detect", "classify", "recognise", "total"}) EXPECT_TRUE(json["ms"].contains(key)) << key;
+  for (const char* key : {"decode", "detect", "classify", "recognise", "total"})
+    EXPECT_TRUE(json["ms"].contains(key)) << key;
   EXPECT_EQ(nlohmann::json::parse(to_json({}))["lines"].size(), 0u);
 }
 
@@ -196,10 +210,10 @@ TEST(Ocr, AnnotatedPictureShowsBoxesAndTexts) {
       for (int64_t x = x0; x < x0 + width; ++x) count += sheet.row(y)[3 * x + 1] < 128 ? 1 : 0;
     return count;
   };
-  EXPECT_GT(marks(10, 35, 195, 60), 200);       // the box in the picture
-  EXPECT_GT(marks(330, 50, 150, 40), 200);      // the text beside it
-  EXPECT_GT(marks(553, 50, 25, 100), 60);       // letters one below the other
-  EXPECT_EQ(marks(0, 120, 240, 80), 0);         // nothing elsewhere
+  EXPECT_GT(marks(10, 35, 195, 60), 200);  // the box in the picture
+  EXPECT_GT(marks(330, 50, 150, 40), 200);  // the text beside it
+  EXPECT_GT(marks(553, 50, 25, 100), 60);  // letters one below the other
+  EXPECT_EQ(marks(0, 120, 240, 80), 0);  // nothing elsewhere
   EXPECT_EQ(annotate(make_image(900, 50, Colour::rgb), {}).height, 100);
 }
 

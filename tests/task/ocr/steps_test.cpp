@@ -21,12 +21,15 @@ TEST(OcrColours, AsThePackageSeesThem) {
   // What LoadImage of rapidocr-onnxruntime 1.4.4 gives for these pixels (blue, green, red).
   Image rgba = make_image(2, 2, Colour::rgba);
   rgba.data = {10, 20, 30, 255, 200, 100, 0, 0, 1, 2, 3, 128, 0, 0, 0, 7};
-  EXPECT_EQ(to_ocr_colours(rgba, Reading::package).data, (std::vector<uint8_t>{225, 235, 245, 255, 255, 255, 252, 253, 254, 255, 255, 255}));
+  EXPECT_EQ(to_ocr_colours(rgba, Reading::package).data,
+            (std::vector<uint8_t>{225, 235, 245, 255, 255, 255, 252, 253, 254, 255, 255, 255}));
   rgba.data = {0, 0, 0, 255, 9, 9, 9, 0, 0, 0, 0, 128, 0, 0, 0, 7};
-  EXPECT_EQ(to_ocr_colours(rgba, Reading::package).data, (std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 127, 127, 127, 248, 248, 248}));
+  EXPECT_EQ(to_ocr_colours(rgba, Reading::package).data,
+            (std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 127, 127, 127, 248, 248, 248}));
   Image grey = make_image(2, 2, Colour::grey_alpha);
   grey.data = {10, 255, 200, 0, 250, 128, 0, 7};
-  EXPECT_EQ(to_ocr_colours(grey, Reading::package).data, (std::vector<uint8_t>{10, 10, 10, 255, 255, 255, 255, 255, 255, 248, 248, 248}));
+  EXPECT_EQ(to_ocr_colours(grey, Reading::package).data,
+            (std::vector<uint8_t>{10, 10, 10, 255, 255, 255, 255, 255, 255, 248, 248, 248}));
   Image ink = make_image(2, 1, Colour::cmyk);
   ink.data = {10, 20, 30, 0, 200, 100, 0, 90};
   EXPECT_EQ(to_ocr_colours(ink, Reading::package).data, (std::vector<uint8_t>{255, 255, 255, 255, 155, 55}));
@@ -42,15 +45,28 @@ TEST(OcrColours, AsThePackageSeesThem) {
 }
 
 TEST(OcrDetect, SizesOfThePackage) {
-  // File size; size and rows above after its scaling and bands; size of the detector's input. Zeros: it gives up (too thin).
-  constexpr int kCases[][7] = {
-      {640, 480, 640, 480, 0, 992, 736},    {3000, 1200, 1984, 800, 0, 1984, 800}, {1200, 3000, 800, 1984, 0, 800, 1984},
-      {20, 300, 32, 448, 0, 736, 10304},    {300, 20, 448, 112, 40, 2944, 736},    {900, 100, 900, 224, 62, 2944, 736},
-      {100, 900, 100, 900, 0, 736, 6624},   {1000, 30, 1000, 250, 110, 2944, 736}, {1000, 31, 1000, 249, 109, 2944, 736},
-      {16, 16, 32, 32, 0, 736, 736},        {2500, 250, 1984, 496, 152, 2944, 736}, {2000, 2000, 2000, 2000, 0, 1984, 1984},
-      {2001, 1999, 1984, 1984, 0, 1984, 1984}, {800, 100, 800, 100, 0, 5888, 736}, {801, 100, 801, 200, 50, 2944, 736},
-      {29, 29, 32, 32, 0, 736, 736},        {5000, 40, 0, 0, 0, 0, 0},             {40, 5000, 0, 0, 0, 0, 0},
-      {5000, 10, 0, 0, 0, 0, 0},            {1, 1, 32, 32, 0, 736, 736}};
+  // File size; size and rows above after its scaling and bands; size of the detector's input. Zeros: it gives up (too
+  // thin).
+  constexpr int kCases[][7] = {{640, 480, 640, 480, 0, 992, 736},
+                               {3000, 1200, 1984, 800, 0, 1984, 800},
+                               {1200, 3000, 800, 1984, 0, 800, 1984},
+                               {20, 300, 32, 448, 0, 736, 10304},
+                               {300, 20, 448, 112, 40, 2944, 736},
+                               {900, 100, 900, 224, 62, 2944, 736},
+                               {100, 900, 100, 900, 0, 736, 6624},
+                               {1000, 30, 1000, 250, 110, 2944, 736},
+                               {1000, 31, 1000, 249, 109, 2944, 736},
+                               {16, 16, 32, 32, 0, 736, 736},
+                               {2500, 250, 1984, 496, 152, 2944, 736},
+                               {2000, 2000, 2000, 2000, 0, 1984, 1984},
+                               {2001, 1999, 1984, 1984, 0, 1984, 1984},
+                               {800, 100, 800, 100, 0, 5888, 736},
+                               {801, 100, 801, 200, 50, 2944, 736},
+                               {29, 29, 32, 32, 0, 736, 736},
+                               {5000, 40, 0, 0, 0, 0, 0},
+                               {40, 5000, 0, 0, 0, 0, 0},
+                               {5000, 10, 0, 0, 0, 0, 0},
+                               {1, 1, 32, 32, 0, 736, 736}};
   for (const auto& c : kCases) {
     SCOPED_TRACE(::testing::Message() << c[0] << " x " << c[1]);
     const Prepared p = prepare(make_image(c[0], c[1], Colour::bgr), {});
@@ -62,7 +78,8 @@ TEST(OcrDetect, SizesOfThePackage) {
     EXPECT_EQ(input.shape, (BatchShape{1, 3, c[6], c[5]}));
     // The corners of the file come back from the corners of the scaled picture.
     const auto w = static_cast<float>(c[2]), h = static_cast<float>(c[3] - 2 * c[4]), top = static_cast<float>(c[4]);
-    const Quad back = to_file_pixels({Point{0, top}, Point{w, top}, Point{w, top + h}, Point{-5, top - 5}}, p, c[0], c[1]);
+    const Quad back =
+        to_file_pixels({Point{0, top}, Point{w, top}, Point{w, top + h}, Point{-5, top - 5}}, p, c[0], c[1]);
     EXPECT_NEAR(back[2].x, c[0], 1e-2);
     EXPECT_NEAR(back[2].y, c[1], 1e-2);
     EXPECT_EQ(back[3].x, 0);
@@ -84,12 +101,14 @@ TEST(OcrDetect, InputIsPlanesFromMinusOneToOne) {
 }
 
 /// A map with probability `inside` in a turned rectangle.
-void paint(std::vector<float>& map, int64_t width, int64_t height, double cx, double cy, double w, double h, double degrees, float inside) {
+void paint(std::vector<float>& map, int64_t width, int64_t height, double cx, double cy, double w, double h,
+           double degrees, float inside) {
   const double turn = degrees * std::numbers::pi / 180;
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) {
       const double dx = static_cast<double>(x) - cx, dy = static_cast<double>(y) - cy;
-      if (std::fabs(dx * std::cos(turn) + dy * std::sin(turn)) <= w / 2 && std::fabs(dy * std::cos(turn) - dx * std::sin(turn)) <= h / 2)
+      if (std::fabs(dx * std::cos(turn) + dy * std::sin(turn)) <= w / 2 &&
+          std::fabs(dy * std::cos(turn) - dx * std::sin(turn)) <= h / 2)
         map[static_cast<size_t>(y * width + x)] = inside;
     }
 }
@@ -100,7 +119,8 @@ TEST(OcrDetect, KnownRectanglesComeBackGrown) {
   OcrOptions options;
   options.dilation = Dilation::off;
   for (int round = 0; round < 60; ++round) {
-    const double w = 60 + static_cast<double>(random() % 80), h = 12 + static_cast<double>(random() % 20), turn = static_cast<double>(random() % 180);
+    const double w = 60 + static_cast<double>(random() % 80), h = 12 + static_cast<double>(random() % 20),
+                 turn = static_cast<double>(random() % 180);
     const double cx = 150 + static_cast<double>(random() % 20), cy = 120 + static_cast<double>(random() % 16);
     std::vector<float> map(static_cast<size_t>(width * height), 0.05f);
     paint(map, width, height, cx, cy, w, h, turn, 0.9f);
@@ -109,9 +129,11 @@ TEST(OcrDetect, KnownRectanglesComeBackGrown) {
     ASSERT_EQ(boxes.size(), 1u);
     const double grow = w * h * 1.6 / (2 * (w + h));
     const Quad& b = boxes[0];
-    double longer = std::hypot(b[1].x - b[0].x, b[1].y - b[0].y), shorter = std::hypot(b[3].x - b[0].x, b[3].y - b[0].y);
+    double longer = std::hypot(b[1].x - b[0].x, b[1].y - b[0].y),
+           shorter = std::hypot(b[3].x - b[0].x, b[3].y - b[0].y);
     if (longer < shorter) std::swap(longer, shorter);
-    // Pixels cover up to 1.4 less, whole coordinates take up to 1.4 more, a smaller box grows less, and the corners are rounded.
+    // Pixels cover up to 1.4 less, whole coordinates take up to 1.4 more, a smaller box grows less, and the corners
+    // are rounded.
     EXPECT_NEAR(longer / 2, w + 2 * grow, 5);
     EXPECT_NEAR(shorter / 2, h + 2 * grow, 5);
     EXPECT_NEAR((b[0].x + b[2].x) / 4, cx, 1.5);
@@ -126,14 +148,15 @@ TEST(OcrDetect, FiltersAndScores) {
   OcrOptions options;
   options.dilation = Dilation::off;
   EXPECT_TRUE(boxes_from_map(map, width, height, width, height, options).empty());
-  paint(map, width, height, 50, 50, 60, 20, 0, 0.45f);   // above the pixel threshold, below the box threshold
-  paint(map, width, height, 150, 50, 2, 2, 0, 1.f);      // shorter than 3 pixels
+  paint(map, width, height, 50, 50, 60, 20, 0, 0.45f);  // above the pixel threshold, below the box threshold
+  paint(map, width, height, 150, 50, 2, 2, 0, 1.f);  // shorter than 3 pixels
   EXPECT_TRUE(boxes_from_map(map, width, height, width, height, options).empty());
   options.box_threshold = 0.4;
   EXPECT_EQ(boxes_from_map(map, width, height, width, height, options).size(), 1u);
   options.box_score = BoxScore::slow;
   EXPECT_EQ(boxes_from_map(map, width, height, width, height, options).size(), 1u);
-  options.max_candidates = 1;  // the lowest contour comes first: the small one sits higher than the bottom of the large one
+  options.max_candidates =
+      1;  // the lowest contour comes first: the small one sits higher than the bottom of the large one
   EXPECT_LE(boxes_from_map(map, width, height, width, height, options).size(), 1u);
   // The hole of a frame is a contour too, and its rectangle has a score of its own.
   std::fill(map.begin(), map.end(), 0.f);
@@ -164,7 +187,8 @@ TEST(OcrDetect, OrderOfCornersAndBoxes) {
     const double signs[4][2] = {{-1, -1}, {1, -1}, {1, 1}, {-1, 1}};
     for (size_t i = 0; i < 4; ++i) {
       const double x = signs[i][0] * w / 2, y = signs[i][1] * h / 2;
-      box[i] = {static_cast<float>(std::round(cx + x * std::cos(turn) - y * std::sin(turn))), static_cast<float>(std::round(cy + x * std::sin(turn) + y * std::cos(turn)))};
+      box[i] = {static_cast<float>(std::round(cx + x * std::cos(turn) - y * std::sin(turn))),
+                static_cast<float>(std::round(cy + x * std::sin(turn) + y * std::cos(turn)))};
     }
     Quad mixed = box;
     std::shuffle(mixed.begin(), mixed.end(), random);
@@ -175,7 +199,9 @@ TEST(OcrDetect, OrderOfCornersAndBoxes) {
       EXPECT_EQ(out[0][i].y, box[i].y);
     }
   }
-  const auto at = [](float x, float y) { return Quad{Point{x, y}, Point{x + 20, y}, Point{x + 20, y + 8}, Point{x, y + 8}}; };
+  const auto at = [](float x, float y) {
+    return Quad{Point{x, y}, Point{x + 20, y}, Point{x + 20, y + 8}, Point{x, y + 8}};
+  };
   EXPECT_TRUE(filter_boxes({Quad{Point{1, 1}, Point{3, 1}, Point{3, 30}, Point{1, 30}}}, 100, 100).empty());
   const std::vector<Quad> cut = filter_boxes({at(90, -4)}, 100, 100);
   ASSERT_EQ(cut.size(), 1u);
