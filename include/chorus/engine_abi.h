@@ -158,8 +158,9 @@ typedef struct ch_claim {
 enum { CH_OUT_SKIP = 0, CH_OUT_GIVEN = 1, CH_OUT_BORROW = 2, CH_OUT_ALLOCATE = 3 };
 typedef struct ch_output { uint32_t size; uint16_t mode, reserved; ch_value value; } ch_output;
 
+enum { CH_MAY_STOP = 1 };         /* ch_host.stop may ask for an end of this run; without it, it will not */
 typedef struct ch_run {
-  uint32_t size, n_inputs, n_outputs, reserved;
+  uint32_t size, n_inputs, n_outputs, flags;
   const ch_value *const *inputs;  /* borrowed for the call */
   ch_output *const *outputs;      /* BORROW is asked for where the host has no buffer; an engine may answer with ALLOCATE */
   ch_task *task;                  /* for ch_host's functions */

@@ -163,6 +163,7 @@ void PluginInstance::run(std::span<const Value> inputs, std::span<Value> outputs
   run.n_outputs = static_cast<uint32_t>(out.size());
   run.inputs = in.data();
   run.outputs = out.data();
+  run.flags = options.stop != nullptr ? CH_MAY_STOP : 0;
   run.task = &task;
   run.seed = options.seed;
   run.tap = options.tap != nullptr ? tap : nullptr;
