@@ -23,7 +23,9 @@ Status apply(KernelContext& ctx, Unary op, float alpha = 0, float beta = 0) noex
 }
 
 template <Unary op>
-Status run(KernelContext& ctx) noexcept { return apply(ctx, op); }
+Status run(KernelContext& ctx) noexcept {
+  return apply(ctx, op);
+}
 
 Status run_leaky(KernelContext& ctx) noexcept { return apply(ctx, Unary::leaky_relu, ctx.attrs->real("alpha", 0.01F)); }
 Status run_hard_sigmoid(KernelContext& ctx) noexcept {
@@ -35,7 +37,8 @@ Status run_gelu(KernelContext& ctx) noexcept {
 /// The bounds may come with the run; an absent one does not bound.
 Status run_clip(KernelContext& ctx) noexcept {
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  return apply(ctx, Unary::clip, ctx.has(1) ? *ctx.in[1].as<const float>() : -infinity, ctx.has(2) ? *ctx.in[2].as<const float>() : infinity);
+  return apply(ctx, Unary::clip, ctx.has(1) ? *ctx.in[1].as<const float>() : -infinity,
+               ctx.has(2) ? *ctx.in[2].as<const float>() : infinity);
 }
 
 bool accepts(const StepDescription& step) { return is_float32(step.in(0)) && is_float32(step.out(0)); }
@@ -45,13 +48,17 @@ bool accepts_bound(const StepDescription& step, int i) {
   if (step.constant(i) != nullptr) return constant_float(step, i, &bound) && bound == bound && is_float32(step.in(i));
   return false;
 }
-bool accepts_clip(const StepDescription& step) { return accepts(step) && accepts_bound(step, 1) && accepts_bound(step, 2); }
+bool accepts_clip(const StepDescription& step) {
+  return accepts(step) && accepts_bound(step, 1) && accepts_bound(step, 2);
+}
 
 }  // namespace
 
 std::span<const Candidate> activation_steps() {
   static const std::string_view name = at_level("unary");
-  static const auto one = [](std::string_view op, KernelFn f) { return Candidate{op, name, accepts, 0, nullptr, nullptr, f}; };
+  static const auto one = [](std::string_view op, KernelFn f) {
+    return Candidate{op, name, accepts, 0, nullptr, nullptr, f};
+  };
   static const Candidate list[] = {
       one("Exp", run<Unary::exp>),
       one("Log", run<Unary::log>),

@@ -19,21 +19,28 @@ struct PreparedConv final : Prepared {
 };
 
 AutoPad auto_pad_of(std::string_view mode) noexcept {
-  return mode == "SAME_UPPER" ? AutoPad::upper : mode == "SAME_LOWER" ? AutoPad::lower : mode == "VALID" ? AutoPad::valid : AutoPad::none;
+  return mode == "SAME_UPPER"   ? AutoPad::upper
+         : mode == "SAME_LOWER" ? AutoPad::lower
+         : mode == "VALID"      ? AutoPad::valid
+                                : AutoPad::none;
 }
 
 bool positive(std::span<const int64_t> v, int64_t least, size_t count) noexcept {
-  return (v.empty() || v.size() == count) && std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
+  return (v.empty() || v.size() == count) &&
+         std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
 }
 
 /// Shape of the operator from its attributes and the type of its weights; false where the kernels do not mean the same.
 bool read_shape(const StepDescription& step, Direction direction, fast::ConvShape* out) {
   const Type &x = step.in(0), &w = step.in(1);
   const int rank = x.rank();
-  if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(w, rank) || !has_numbers(w) || !is_float32(step.out(0), rank)) return false;
+  if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(w, rank) || !has_numbers(w) ||
+      !is_float32(step.out(0), rank))
+    return false;
   const AttrReader attrs = step.n().attrs();
   const auto axes = static_cast<size_t>(rank - 2);
-  const auto strides = attrs.integers("strides"), dilations = attrs.integers("dilations"), pads = attrs.integers("pads");
+  const auto strides = attrs.integers("strides"), dilations = attrs.integers("dilations"),
+             pads = attrs.integers("pads");
   if (!positive(strides, 1, axes) || !positive(dilations, 1, axes) || !positive(pads, 0, 2 * axes)) return false;
   const int64_t groups = attrs.integer("group", 1), w0 = w.dims[0].number(), w1 = w.dims[1].number();
   if (groups < 1 || w0 % groups != 0) return false;
@@ -76,8 +83,8 @@ bool accepts_transposed(const StepDescription& step) {
   const auto axes = static_cast<size_t>(std::max(step.in(0).rank() - 2, 0));
   const auto extra = attrs.integers("output_padding");
   fast::ConvShape s;
-  return attrs.string("auto_pad", "NOTSET") == "NOTSET" && attrs.integers("output_shape").empty() && positive(extra, 0, axes) &&
-         read_shape(step, Direction::transposed, &s) && bias_fits(step, s.out_channels);
+  return attrs.string("auto_pad", "NOTSET") == "NOTSET" && attrs.integers("output_shape").empty() &&
+         positive(extra, 0, axes) && read_shape(step, Direction::transposed, &s) && bias_fits(step, s.out_channels);
 }
 
 template <Direction direction>
@@ -94,21 +101,26 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   }
   const Value* bias = step.constant(2);
   p->run_bias = step.has(2) && bias == nullptr;
-  p->epilogue = prepare_epilogue(step, p->run_bias ? OwnBias::at_run : bias != nullptr ? OwnBias::constant : OwnBias::none,
+  p->epilogue = prepare_epilogue(step,
+                                 p->run_bias       ? OwnBias::at_run
+                                 : bias != nullptr ? OwnBias::constant
+                                                   : OwnBias::none,
                                  bias != nullptr ? bias->as<float>() : std::span<const float>());
   if (bias != nullptr) p->constants_used |= 1U << 2;
   if (const Value* w = step.constant(1)) {
     const bool forward = direction == Direction::forward;
-    p->weights = Buffer::allocate((forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p->shape));
-    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(p->shape, static_cast<const float*>(w->data()),
-                                                                                reinterpret_cast<float*>(p->weights.mutable_data()));
+    p->weights = Buffer::allocate(
+        (forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p->shape));
+    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(
+        p->shape, static_cast<const float*>(w->data()), reinterpret_cast<float*>(p->weights.mutable_data()));
     p->constants_used |= 1U << 1;
   }
   return p;
 }
 
 /// Pads of SAME_UPPER and SAME_LOWER follow from the extents.
-void same_pads(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation, AutoPad mode, int64_t* before, int64_t* after) noexcept {
+void same_pads(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation, AutoPad mode, int64_t* before,
+               int64_t* after) noexcept {
   const int64_t total = std::max<int64_t>((out - 1) * stride + (kernel - 1) * dilation + 1 - in, 0);
   *before = mode == AutoPad::upper ? total / 2 : total - total / 2;
   *after = total - *before;
@@ -127,7 +139,8 @@ Sized sized(const KernelContext& ctx) noexcept {
   fast::ConvShape& s = z.shape;
   if (p.auto_pad == AutoPad::upper || p.auto_pad == AutoPad::lower) {
     same_pads(x.dim(-1), y.dim(-1), s.kernel_w, s.stride_w, s.dilation_w, p.auto_pad, &s.pad_left, &s.pad_right);
-    if (plane) same_pads(x.dims[2], y.dims[2], s.kernel_h, s.stride_h, s.dilation_h, p.auto_pad, &s.pad_top, &s.pad_bottom);
+    if (plane)
+      same_pads(x.dims[2], y.dims[2], s.kernel_h, s.stride_h, s.dilation_h, p.auto_pad, &s.pad_top, &s.pad_bottom);
   }
   return z;
 }
@@ -137,13 +150,15 @@ size_t up64(size_t bytes) noexcept { return (bytes + 63) / 64 * 64; }
 template <Direction direction>
 size_t packed_at_run(const PreparedConv& p) noexcept {
   if (p.weights) return 0;
-  return up64((direction == Direction::forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p.shape));
+  return up64((direction == Direction::forward ? table().conv_packed_weight_bytes
+                                               : table().conv_transpose_packed_weight_bytes)(p.shape));
 }
 
 template <Direction direction>
 int64_t scratch(const KernelContext& ctx) {
   const Sized z = sized(ctx);
-  const auto bytes = direction == Direction::forward ? table().conv_scratch_bytes : table().conv_transpose_scratch_bytes;
+  const auto bytes =
+      direction == Direction::forward ? table().conv_scratch_bytes : table().conv_transpose_scratch_bytes;
   return static_cast<int64_t>(packed_at_run<direction>(*static_cast<const PreparedConv*>(ctx.prepared)) +
                               bytes(z.shape, z.sizes, ctx.services->pool().threads()));
 }
@@ -154,12 +169,15 @@ Status run(KernelContext& ctx) noexcept {
   constexpr bool forward = direction == Direction::forward;
   const Sized z = sized(ctx);
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
-  const int64_t height = forward ? fast::conv_out_height(z.shape, z.sizes) : fast::conv_transpose_out_height(z.shape, z.sizes);
-  const int64_t width = forward ? fast::conv_out_width(z.shape, z.sizes) : fast::conv_transpose_out_width(z.shape, z.sizes);
+  const int64_t height =
+      forward ? fast::conv_out_height(z.shape, z.sizes) : fast::conv_transpose_out_height(z.shape, z.sizes);
+  const int64_t width =
+      forward ? fast::conv_out_width(z.shape, z.sizes) : fast::conv_transpose_out_width(z.shape, z.sizes);
   if (y.count == 0) return {};
   if (x.dims[1] != z.shape.in_channels || y.dim(-1) != width || (y.rank == 4 ? y.dims[2] : 1) != height) {
-    return Status::error(Code::shape, "%lld channels of %lld x %lld do not make %lld x %lld", static_cast<long long>(x.dims[1]),
-                         static_cast<long long>(z.sizes.height), static_cast<long long>(z.sizes.width), static_cast<long long>(height),
+    return Status::error(Code::shape, "%lld channels of %lld x %lld do not make %lld x %lld",
+                         static_cast<long long>(x.dims[1]), static_cast<long long>(z.sizes.height),
+                         static_cast<long long>(z.sizes.width), static_cast<long long>(height),
                          static_cast<long long>(width));
   }
   const int64_t need = scratch<direction>(ctx);
@@ -177,7 +195,8 @@ Status run(KernelContext& ctx) noexcept {
     args.weights = reinterpret_cast<const float*>(p.weights.data());
   } else {
     auto* to = reinterpret_cast<float*>(memory);
-    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(p.shape, ctx.in[1].as<const float>(), to);
+    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(p.shape, ctx.in[1].as<const float>(),
+                                                                                to);
     args.weights = to;
   }
   args.scratch = memory + packed;
@@ -189,10 +208,10 @@ Status run(KernelContext& ctx) noexcept {
 
 std::span<const Candidate> convolution_steps() {
   static const Candidate list[] = {
-      {"Conv", at_level("conv.gemm"), accepts_conv, all_epilogues(), prepare<Direction::forward>, scratch<Direction::forward>,
-       run<Direction::forward>},
-      {"ConvTranspose", at_level("conv_transpose.gemm"), accepts_transposed, all_epilogues(), prepare<Direction::transposed>,
-       scratch<Direction::transposed>, run<Direction::transposed>},
+      {"Conv", at_level("conv.gemm"), accepts_conv, all_epilogues(), prepare<Direction::forward>,
+       scratch<Direction::forward>, run<Direction::forward>},
+      {"ConvTranspose", at_level("conv_transpose.gemm"), accepts_transposed, all_epilogues(),
+       prepare<Direction::transposed>, scratch<Direction::transposed>, run<Direction::transposed>},
   };
   return list;
 }

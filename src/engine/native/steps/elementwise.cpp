@@ -1,4 +1,5 @@
-// Binary operators with broadcasting: axes of one manner are merged, three of them go to the kernel at once, further ones are counted.
+// Binary operators with broadcasting: axes of one manner are merged, three of them go to the kernel at once, further
+// ones are counted.
 #include <engine/native/steps/support.h>
 
 namespace chorus::native::steps {
@@ -11,7 +12,9 @@ struct Walk {
 };
 
 /// Extent of operand axis that meets axis `i` of a result of rank `rank`.
-int64_t extent_at(const TensorView& t, int rank, int i) noexcept { return i < rank - t.rank ? 1 : t.dims[i - (rank - t.rank)]; }
+int64_t extent_at(const TensorView& t, int rank, int i) noexcept {
+  return i < rank - t.rank ? 1 : t.dims[i - (rank - t.rank)];
+}
 
 bool make_walk(const TensorView& a, const TensorView& b, const TensorView& y, Walk* w) noexcept {
   int64_t a_step = 1, b_step = 1;
@@ -41,7 +44,8 @@ Status run_binary(KernelContext& ctx, fast::Binary op) noexcept {
   const TensorView &a = ctx.in[0], &b = ctx.in[1], &y = ctx.out[0];
   if (y.count == 0) return {};
   Walk w;
-  if (a.rank > y.rank || b.rank > y.rank || !make_walk(a, b, y, &w)) return Status::error(Code::shape, "the operands do not broadcast to the result");
+  if (a.rank > y.rank || b.rank > y.rank || !make_walk(a, b, y, &w))
+    return Status::error(Code::shape, "the operands do not broadcast to the result");
   fast::BinaryArgs args;
   args.op = op;
   args.a = a.as<const float>();
@@ -81,7 +85,9 @@ Status run_binary(KernelContext& ctx, fast::Binary op) noexcept {
 }
 
 template <fast::Binary op>
-Status run(KernelContext& ctx) noexcept { return run_binary(ctx, op); }
+Status run(KernelContext& ctx) noexcept {
+  return run_binary(ctx, op);
+}
 
 bool accepts(const StepDescription& step) {
   return step.n().inputs.size() == 2 && is_float32(step.in(0)) && is_float32(step.in(1)) && is_float32(step.out(0));
@@ -93,10 +99,14 @@ std::span<const Candidate> elementwise_steps() {
   using fast::Binary;
   static const std::string_view name = at_level("binary");
   static const Candidate list[] = {
-      {"Add", name, accepts, 0, nullptr, nullptr, run<Binary::add>}, {"Sub", name, accepts, 0, nullptr, nullptr, run<Binary::sub>},
-      {"Mul", name, accepts, 0, nullptr, nullptr, run<Binary::mul>}, {"Div", name, accepts, 0, nullptr, nullptr, run<Binary::div>},
-      {"Max", name, accepts, 0, nullptr, nullptr, run<Binary::max>}, {"Min", name, accepts, 0, nullptr, nullptr, run<Binary::min>},
-      {"Pow", name, accepts, 0, nullptr, nullptr, run<Binary::pow>}, {"Sum", name, accepts, 0, nullptr, nullptr, run<Binary::add>},
+      {"Add", name, accepts, 0, nullptr, nullptr, run<Binary::add>},
+      {"Sub", name, accepts, 0, nullptr, nullptr, run<Binary::sub>},
+      {"Mul", name, accepts, 0, nullptr, nullptr, run<Binary::mul>},
+      {"Div", name, accepts, 0, nullptr, nullptr, run<Binary::div>},
+      {"Max", name, accepts, 0, nullptr, nullptr, run<Binary::max>},
+      {"Min", name, accepts, 0, nullptr, nullptr, run<Binary::min>},
+      {"Pow", name, accepts, 0, nullptr, nullptr, run<Binary::pow>},
+      {"Sum", name, accepts, 0, nullptr, nullptr, run<Binary::add>},
   };
   return list;
 }

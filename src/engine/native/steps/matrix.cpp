@@ -1,4 +1,5 @@
-// MatMul and Gemm: constant right operands are packed once, batches run by strides, everything else one product at a time.
+// MatMul and Gemm: constant right operands are packed once, batches run by strides, everything else one product at a
+// time.
 #include <engine/native/steps/support.h>
 
 #include <algorithm>
@@ -10,9 +11,9 @@ namespace {
 struct PreparedProduct final : Prepared {
   fast::Form a_form = fast::Form::normal, b_form = fast::Form::normal;
   float alpha = 1, beta = 0;
-  Buffer b;                      // packed matrices one after the other; null: B comes with the run
-  int64_t packed_floats = 0;     // of one matrix
-  bool run_c = false;            // Gemm: operand 2 is read in the run
+  Buffer b;  // packed matrices one after the other; null: B comes with the run
+  int64_t packed_floats = 0;  // of one matrix
+  bool run_c = false;  // Gemm: operand 2 is read in the run
   PreparedEpilogue epilogue;
   int64_t bytes() const noexcept override { return static_cast<int64_t>(b.bytes()) + epilogue.bytes(); }
 };
@@ -37,13 +38,14 @@ Status run_product(KernelContext& ctx, fast::GemmArgs& args) noexcept {
   return {};
 }
 
-// MatMul -------------------------------------------------------------------------------------------------------------------------
+// MatMul --------------------------------------------------------------------------------------------------------------
 
-/// A product with broadcast batches: [batch…, m, k] · [batch…, k, n]; vectors are a row on the left, a column on the right.
+/// A product with broadcast batches: [batch…, m, k] · [batch…, k, n]; vectors are a row on the left, a column on the
+/// right.
 struct Product {
   int64_t m = 1, n = 1, k = 0;
   int64_t batch = 1, a_batch = 1, b_batch = 1;
-  bool regular = true;           // each operand is either one matrix or one per product
+  bool regular = true;  // each operand is either one matrix or one per product
 };
 
 Product read_product(const KernelContext& ctx) noexcept {
@@ -67,7 +69,13 @@ Product read_product(const KernelContext& ctx) noexcept {
 fast::GemmArgs product_args(const KernelContext& ctx, const Product& p) noexcept {
   const auto& prepared = *static_cast<const PreparedProduct*>(ctx.prepared);
   fast::GemmArgs g;
-  g.shape = {p.m, p.n, p.k, fast::Form::normal, fast::Form::normal, prepared.b ? fast::Packed::b : fast::Packed::none, p.regular ? p.batch : 1};
+  g.shape = {p.m,
+             p.n,
+             p.k,
+             fast::Form::normal,
+             fast::Form::normal,
+             prepared.b ? fast::Packed::b : fast::Packed::none,
+             p.regular ? p.batch : 1};
   g.a = ctx.in[0].as<const float>();
   g.b = prepared.b ? reinterpret_cast<const float*>(prepared.b.data()) : ctx.in[1].as<const float>();
   g.c = ctx.out[0].as<float>();
@@ -125,10 +133,12 @@ Status run_matmul(KernelContext& ctx) noexcept {
 }
 
 bool accepts_matrices(const StepDescription& step) {
-  return is_float32(step.in(0)) && is_float32(step.in(1)) && is_float32(step.out(0)) && step.in(0).rank() >= 2 && step.in(1).rank() >= 2;
+  return is_float32(step.in(0)) && is_float32(step.in(1)) && is_float32(step.out(0)) && step.in(0).rank() >= 2 &&
+         step.in(1).rank() >= 2;
 }
 bool accepts_vectors(const StepDescription& step) {
-  return is_float32(step.in(0)) && is_float32(step.in(1)) && is_float32(step.out(0)) && step.in(0).rank() >= 1 && step.in(1).rank() >= 1;
+  return is_float32(step.in(0)) && is_float32(step.in(1)) && is_float32(step.out(0)) && step.in(0).rank() >= 1 &&
+         step.in(1).rank() >= 1;
 }
 
 std::shared_ptr<const Prepared> prepare_matmul(const StepDescription& step) {
@@ -142,7 +152,7 @@ std::shared_ptr<const Prepared> prepare_matmul(const StepDescription& step) {
   return p;
 }
 
-// Gemm ---------------------------------------------------------------------------------------------------------------------------
+// Gemm ----------------------------------------------------------------------------------------------------------------
 
 bool accepts_gemm(const StepDescription& step) {
   return is_float32(step.in(0), 2) && is_float32(step.in(1), 2) && is_float32(step.out(0), 2) &&
@@ -187,8 +197,13 @@ fast::GemmArgs gemm_args(const KernelContext& ctx) noexcept {
   const TensorView &a = ctx.in[0], &y = ctx.out[0];
   const bool normal = p.a_form == fast::Form::normal;
   fast::GemmArgs g;
-  g.shape = {y.dims[0], y.dims[1], a.dims[normal ? 1 : 0], p.a_form, p.b ? fast::Form::normal : p.b_form,
-             p.b ? fast::Packed::b : fast::Packed::none, 1};
+  g.shape = {y.dims[0],
+             y.dims[1],
+             a.dims[normal ? 1 : 0],
+             p.a_form,
+             p.b ? fast::Form::normal : p.b_form,
+             p.b ? fast::Packed::b : fast::Packed::none,
+             1};
   g.a = a.as<const float>();
   g.b = p.b ? reinterpret_cast<const float*>(p.b.data()) : ctx.in[1].as<const float>();
   g.c = y.as<float>();
@@ -216,8 +231,10 @@ Status spread_c(const TensorView& c, const TensorView& y) noexcept {
   for (int64_t i = 0; i < m; ++i) {
     const float* from = c.as<const float>() + (rows == 1 ? 0 : i * columns);
     float* to = y.as<float>() + i * n;
-    if (columns == 1) std::fill(to, to + n, from[0]);
-    else std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+    if (columns == 1)
+      std::fill(to, to + n, from[0]);
+    else
+      std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
   }
   return {};
 }
@@ -228,9 +245,10 @@ Status run_gemm(KernelContext& ctx) noexcept {
   if (y.count == 0) return {};
   fast::GemmArgs args = gemm_args(ctx);
   const bool a_normal = p.a_form == fast::Form::normal, b_normal = p.b_form == fast::Form::normal;
-  if (a.dims[a_normal ? 0 : 1] != args.shape.m || b.dims[b_normal ? 1 : 0] != args.shape.n || b.dims[b_normal ? 0 : 1] != args.shape.k) {
-    return Status::error(Code::shape, "the operands share no inner dimension: %lld and %lld", static_cast<long long>(args.shape.k),
-                         static_cast<long long>(b.dims[b_normal ? 0 : 1]));
+  if (a.dims[a_normal ? 0 : 1] != args.shape.m || b.dims[b_normal ? 1 : 0] != args.shape.n ||
+      b.dims[b_normal ? 0 : 1] != args.shape.k) {
+    return Status::error(Code::shape, "the operands share no inner dimension: %lld and %lld",
+                         static_cast<long long>(args.shape.k), static_cast<long long>(b.dims[b_normal ? 0 : 1]));
   }
   if (p.run_c) {
     if (Status s = spread_c(ctx.in[2], y); !s.ok()) return s;
@@ -242,7 +260,8 @@ Status run_gemm(KernelContext& ctx) noexcept {
 
 std::span<const Candidate> matrix_steps() {
   static const Candidate list[] = {
-      {"MatMul", at_level("matmul.gemm"), accepts_matrices, all_epilogues(), prepare_matmul, matmul_scratch, run_matmul},
+      {"MatMul", at_level("matmul.gemm"), accepts_matrices, all_epilogues(), prepare_matmul, matmul_scratch,
+       run_matmul},
       {"MatMul", at_level("matmul.vector"), accepts_vectors, 0, prepare_matmul, matmul_scratch, run_matmul},
       {"Gemm", at_level("gemm.gemm"), accepts_gemm, all_epilogues(), prepare_gemm, gemm_scratch, run_gemm},
   };

@@ -9,16 +9,17 @@ namespace chorus::native::steps {
 namespace {
 
 bool is_words(const Type& t) noexcept {
-  return t.is_tensor() && !t.sparse && t.has_rank && (dtype_bits(t.dtype) == 32 || dtype_bits(t.dtype) == 64) && t.dtype != DType::string;
+  return t.is_tensor() && !t.sparse && t.has_rank && (dtype_bits(t.dtype) == 32 || dtype_bits(t.dtype) == 64) &&
+         t.dtype != DType::string;
 }
 
-// Transpose ----------------------------------------------------------------------------------------------------------------------
+// Transpose -----------------------------------------------------------------------------------------------------------
 
 /// A permutation of merged axes, without those of extent one.
 struct Turn {
   int rank = 0;
-  int64_t dims[kMaxRank];        // of the operand
-  int perm[kMaxRank];            // axis of the operand that is axis i of the result
+  int64_t dims[kMaxRank];  // of the operand
+  int perm[kMaxRank];  // axis of the operand that is axis i of the result
 };
 
 Turn make_turn(const KernelContext& ctx) noexcept {
@@ -26,7 +27,10 @@ Turn make_turn(const KernelContext& ctx) noexcept {
   const auto given = ctx.attrs->integers("perm");
   int order[kMaxRank], kept = 0, rename[kMaxRank];
   for (int i = 0; i < x.rank; ++i) {
-    const int from = given.empty() ? x.rank - 1 - i : static_cast<int>(given[static_cast<size_t>(i)] < 0 ? given[static_cast<size_t>(i)] + x.rank : given[static_cast<size_t>(i)]);
+    const int from = given.empty()
+                         ? x.rank - 1 - i
+                         : static_cast<int>(given[static_cast<size_t>(i)] < 0 ? given[static_cast<size_t>(i)] + x.rank
+                                                                              : given[static_cast<size_t>(i)]);
     if (x.dims[from] != 1) order[kept++] = from;
   }
   // Neighbours that stay neighbours are one axis: `head[i]` begins a run of the result.
@@ -39,8 +43,10 @@ Turn make_turn(const KernelContext& ctx) noexcept {
   Turn t;
   for (int a = 0; a < x.rank; ++a) {
     if (x.dims[a] == 1) continue;
-    if (joined[a]) t.dims[t.rank - 1] *= x.dims[a];
-    else t.dims[t.rank++] = x.dims[a];
+    if (joined[a])
+      t.dims[t.rank - 1] *= x.dims[a];
+    else
+      t.dims[t.rank++] = x.dims[a];
     rename[a] = t.rank - 1;
   }
   int n = 0;
@@ -67,8 +73,10 @@ void turn_any(const Turn& t, const Word* x, Word* y, ThreadPool& pool) noexcept 
     }
     for (int64_t r = begin; r < end; ++r) {
       Word* to = y + r * run;
-      if (stride == 1) std::memcpy(to, x + at, static_cast<size_t>(run) * sizeof(Word));
-      else for (int64_t k = 0; k < run; ++k) to[k] = x[at + k * stride];
+      if (stride == 1)
+        std::memcpy(to, x + at, static_cast<size_t>(run) * sizeof(Word));
+      else
+        for (int64_t k = 0; k < run; ++k) to[k] = x[at + k * stride];
       for (int i = t.rank - 2; i >= 0; --i) {
         at += strides[t.perm[i]];
         if (++index[i] < t.dims[t.perm[i]]) break;
@@ -103,8 +111,10 @@ Status run_transpose(KernelContext& ctx) noexcept {
     table().transpose_run(args, pool);
     return {};
   }
-  if (words == 1) turn_any(t, x.as<const uint32_t>(), y.as<uint32_t>(), pool);
-  else turn_any(t, x.as<const uint64_t>(), y.as<uint64_t>(), pool);
+  if (words == 1)
+    turn_any(t, x.as<const uint32_t>(), y.as<uint32_t>(), pool);
+  else
+    turn_any(t, x.as<const uint64_t>(), y.as<uint64_t>(), pool);
   return {};
 }
 
@@ -117,12 +127,13 @@ bool accepts_transpose(const StepDescription& step) {
   return std::all_of(perm.begin(), perm.end(), [&](int64_t p) { return from_front(p, x.rank()) >= 0; });
 }
 
-// Concat -------------------------------------------------------------------------------------------------------------------------
+// Concat --------------------------------------------------------------------------------------------------------------
 
 bool accepts_concat(const StepDescription& step) {
   if (!is_words(step.out(0)) || from_front(step.n().attrs().integer("axis"), step.out(0).rank()) < 0) return false;
   for (int i = 0; i < static_cast<int>(step.n().inputs.size()); ++i) {
-    if (!is_words(step.in(i)) || step.in(i).rank() != step.out(0).rank() || step.in(i).dtype != step.out(0).dtype) return false;
+    if (!is_words(step.in(i)) || step.in(i).rank() != step.out(0).rank() || step.in(i).dtype != step.out(0).dtype)
+      return false;
   }
   return !step.n().inputs.empty();
 }
@@ -134,27 +145,32 @@ Status run_concat(KernelContext& ctx) noexcept {
   const Split s = split(y.shape(), axis, axis + 1);
   int64_t at = 0;
   for (int i = 0; i < ctx.n_in; ++i) at += ctx.in[i].dims[axis];
-  if (at != s.n) return Status::error(Code::shape, "operands of %lld together for a result of %lld", static_cast<long long>(at), static_cast<long long>(s.n));
+  if (at != s.n)
+    return Status::error(Code::shape, "operands of %lld together for a result of %lld", static_cast<long long>(at),
+                         static_cast<long long>(s.n));
   at = 0;
   for (int i = 0; i < ctx.n_in; ++i) {
     const TensorView& x = ctx.in[i];
     const int64_t run = x.dims[axis] * s.inner * size, step = s.n * s.inner * size;
-    if (x.count != s.outer * x.dims[axis] * s.inner) return Status::error(Code::shape, "operand %d differs in another axis", i);
+    if (x.count != s.outer * x.dims[axis] * s.inner)
+      return Status::error(Code::shape, "operand %d differs in another axis", i);
     auto* to = y.as<std::byte>() + at * s.inner * size;
     const auto* from = x.as<const std::byte>();
     at += x.dims[axis];
     if (run == 0) continue;
     // Pieces of rows as long as a task is worth.
-    const int64_t piece = std::min<int64_t>(run, 1 << 16), pieces = (run - 1) / piece + 1, rows = std::max<int64_t>(1, (1 << 16) / run);
+    const int64_t piece = std::min<int64_t>(run, 1 << 16), pieces = (run - 1) / piece + 1,
+                  rows = std::max<int64_t>(1, (1 << 16) / run);
     ctx.services->pool().parallel_for(((s.outer - 1) / rows + 1) * pieces, [&](int64_t task, int) {
       const int64_t begin = task % pieces * piece, bytes = std::min(piece, run - begin), row = task / pieces * rows;
-      for (int64_t r = row; r < std::min(s.outer, row + rows); ++r) std::memcpy(to + r * step + begin, from + r * run + begin, static_cast<size_t>(bytes));
+      for (int64_t r = row; r < std::min(s.outer, row + rows); ++r)
+        std::memcpy(to + r * step + begin, from + r * run + begin, static_cast<size_t>(bytes));
     });
   }
   return {};
 }
 
-// Resize -------------------------------------------------------------------------------------------------------------------------
+// Resize --------------------------------------------------------------------------------------------------------------
 
 enum class Coordinates : uint8_t { half_pixel, symmetric, pytorch, corners, asymmetric };
 enum class Nearest : uint8_t { prefer_floor, prefer_ceil, floor, ceil };
@@ -163,25 +179,37 @@ struct PreparedResize final : Prepared {
   fast::Resize kind = fast::Resize::nearest;
   Coordinates coordinates = Coordinates::half_pixel;
   Nearest nearest = Nearest::prefer_floor;
-  double scale[2] = {0, 0};      // of height and width; 0: by the sizes
+  double scale[2] = {0, 0};  // of height and width; 0: by the sizes
 };
 
 bool read_modes(const AttrReader& attrs, PreparedResize* p) {
-  const std::string_view mode = attrs.string("mode", "nearest"), where = attrs.string("coordinate_transformation_mode", "half_pixel");
+  const std::string_view mode = attrs.string("mode", "nearest"),
+                         where = attrs.string("coordinate_transformation_mode", "half_pixel");
   const std::string_view nearest = attrs.string("nearest_mode", "round_prefer_floor");
   if (mode != "nearest" && mode != "linear") return false;
   p->kind = mode == "nearest" ? fast::Resize::nearest : fast::Resize::linear;
-  if (where == "half_pixel") p->coordinates = Coordinates::half_pixel;
-  else if (where == "half_pixel_symmetric") p->coordinates = Coordinates::symmetric;
-  else if (where == "pytorch_half_pixel") p->coordinates = Coordinates::pytorch;
-  else if (where == "align_corners") p->coordinates = Coordinates::corners;
-  else if (where == "asymmetric") p->coordinates = Coordinates::asymmetric;
-  else return false;
-  if (nearest == "round_prefer_floor") p->nearest = Nearest::prefer_floor;
-  else if (nearest == "round_prefer_ceil") p->nearest = Nearest::prefer_ceil;
-  else if (nearest == "floor") p->nearest = Nearest::floor;
-  else if (nearest == "ceil") p->nearest = Nearest::ceil;
-  else return false;
+  if (where == "half_pixel")
+    p->coordinates = Coordinates::half_pixel;
+  else if (where == "half_pixel_symmetric")
+    p->coordinates = Coordinates::symmetric;
+  else if (where == "pytorch_half_pixel")
+    p->coordinates = Coordinates::pytorch;
+  else if (where == "align_corners")
+    p->coordinates = Coordinates::corners;
+  else if (where == "asymmetric")
+    p->coordinates = Coordinates::asymmetric;
+  else
+    return false;
+  if (nearest == "round_prefer_floor")
+    p->nearest = Nearest::prefer_floor;
+  else if (nearest == "round_prefer_ceil")
+    p->nearest = Nearest::prefer_ceil;
+  else if (nearest == "floor")
+    p->nearest = Nearest::floor;
+  else if (nearest == "ceil")
+    p->nearest = Nearest::ceil;
+  else
+    return false;
   return true;
 }
 
@@ -239,11 +267,13 @@ int32_t clamped(double v, int64_t extent) noexcept {
   return static_cast<int32_t>(v >= static_cast<double>(extent - 1) ? extent - 1 : static_cast<int64_t>(v));
 }
 
-void fill_axis(const PreparedResize& p, double scale, int64_t in, int64_t out, int32_t* low, int32_t* high, float* weight) noexcept {
+void fill_axis(const PreparedResize& p, double scale, int64_t in, int64_t out, int32_t* low, int32_t* high,
+               float* weight) noexcept {
   if (scale == 0) scale = static_cast<double>(out) / static_cast<double>(in);
   for (int64_t o = 0; o < out; ++o) {
     const double v = in == out && scale == 1 ? static_cast<double>(o)
-                                             : position(p.coordinates, static_cast<double>(o), scale, static_cast<double>(in), static_cast<double>(out));
+                                             : position(p.coordinates, static_cast<double>(o), scale,
+                                                        static_cast<double>(in), static_cast<double>(out));
     const double below = std::floor(v), fraction = v - below;
     if (p.kind == fast::Resize::linear) {
       low[o] = clamped(below, in);
@@ -287,8 +317,10 @@ Status run_resize(KernelContext& ctx) noexcept {
   if (memory == nullptr) return no_scratch();
   auto* rows = reinterpret_cast<int32_t*>(memory);
   int32_t* columns = rows + 3 * a.out_height;
-  fill_axis(p, p.scale[0], a.height, a.out_height, rows, rows + a.out_height, reinterpret_cast<float*>(rows + 2 * a.out_height));
-  fill_axis(p, p.scale[1], a.width, a.out_width, columns, columns + a.out_width, reinterpret_cast<float*>(columns + 2 * a.out_width));
+  fill_axis(p, p.scale[0], a.height, a.out_height, rows, rows + a.out_height,
+            reinterpret_cast<float*>(rows + 2 * a.out_height));
+  fill_axis(p, p.scale[1], a.width, a.out_width, columns, columns + a.out_width,
+            reinterpret_cast<float*>(columns + 2 * a.out_width));
   a.rows = {rows, rows + a.out_height, reinterpret_cast<float*>(rows + 2 * a.out_height)};
   a.columns = {columns, columns + a.out_width, reinterpret_cast<float*>(columns + 2 * a.out_width)};
   a.scratch = memory + table_bytes(a);

@@ -1,4 +1,5 @@
-// Softmax and LogSoftmax along any axis, LayerNormalization and RMSNormalization over the last axes, BatchNormalization that no
+// Softmax and LogSoftmax along any axis, LayerNormalization and RMSNormalization over the last axes, BatchNormalization
+// that no
 // convolution took in.
 #include <engine/native/steps/support.h>
 
@@ -20,7 +21,8 @@ Status run_softmax(KernelContext& ctx) noexcept {
 }
 
 bool accepts_softmax(const StepDescription& step) {
-  return is_float32(step.in(0)) && is_float32(step.out(0)) && from_front(step.n().attrs().integer("axis", -1), step.in(0).rank()) >= 0;
+  return is_float32(step.in(0)) && is_float32(step.out(0)) &&
+         from_front(step.n().attrs().integer("axis", -1), step.in(0).rank()) >= 0;
 }
 
 /// Scale and bias have exactly the extents of the normalised axes.
@@ -66,20 +68,25 @@ Status run_norm(KernelContext& ctx) noexcept {
   return {};
 }
 
-bool accepts_layer(const StepDescription& step) { return step.n().outputs.size() >= 1 && step.n().outputs[0] != kNone && accepts_norm(step); }
+bool accepts_layer(const StepDescription& step) {
+  return step.n().outputs.size() >= 1 && step.n().outputs[0] != kNone && accepts_norm(step);
+}
 bool accepts_rms(const StepDescription& step) { return accepts_norm(step) && !step.has(2); }
 
-// BatchNormalization -------------------------------------------------------------------------------------------------------------
+// BatchNormalization --------------------------------------------------------------------------------------------------
 
 struct PreparedBatch final : Prepared {
-  std::vector<float> scale, shift;   // [channels]
+  std::vector<float> scale, shift;  // [channels]
   fast::Activation activation = fast::Activation::none;
-  int64_t bytes() const noexcept override { return static_cast<int64_t>((scale.size() + shift.size()) * sizeof(float)); }
+  int64_t bytes() const noexcept override {
+    return static_cast<int64_t>((scale.size() + shift.size()) * sizeof(float));
+  }
 };
 
 bool accepts_batch(const StepDescription& step) {
   const Type& x = step.in(0);
-  if (!is_float32(x) || x.rank() < 2 || !is_float32(step.out(0)) || !x.dims[1].is_number() || step.n().attrs().integer("training_mode") != 0) {
+  if (!is_float32(x) || x.rank() < 2 || !is_float32(step.out(0)) || !x.dims[1].is_number() ||
+      step.n().attrs().integer("training_mode") != 0) {
     return false;
   }
   for (size_t i = 1; i < step.n().outputs.size(); ++i) {
@@ -109,7 +116,8 @@ std::shared_ptr<const Prepared> prepare_batch(const StepDescription& step) {
   return p;
 }
 
-/// Four numbers at once, as every x86-64 processor and every compiler's vector extension has them: the pass is bound by memory.
+/// Four numbers at once, as every x86-64 processor and every compiler's vector extension has them: the pass is bound by
+/// memory.
 using Four = float __attribute__((vector_size(16), aligned(4)));
 
 template <fast::Activation activation>
@@ -130,7 +138,8 @@ Status run_batch(KernelContext& ctx) noexcept {
   const auto& p = *static_cast<const PreparedBatch*>(ctx.prepared);
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   if (y.count == 0) return {};
-  if (x.dims[1] != static_cast<int64_t>(p.scale.size())) return Status::error(Code::shape, "%lld channels", static_cast<long long>(x.dims[1]));
+  if (x.dims[1] != static_cast<int64_t>(p.scale.size()))
+    return Status::error(Code::shape, "%lld channels", static_cast<long long>(x.dims[1]));
   const Split s = split(x.shape(), 1, 2);
   const int64_t planes = s.outer * s.n, grain = std::max<int64_t>(1, 16384 / s.inner);
   const auto* from = x.as<const float>();
@@ -139,8 +148,9 @@ Status run_batch(KernelContext& ctx) noexcept {
     for (int64_t plane = task * grain; plane < std::min(planes, (task + 1) * grain); ++plane) {
       const auto channel = static_cast<size_t>(plane % s.n);
       const int64_t at = plane * s.inner;
-      (p.activation == fast::Activation::relu ? scale_plane<fast::Activation::relu> : scale_plane<fast::Activation::none>)(
-          from + at, to + at, s.inner, p.scale[channel], p.shift[channel]);
+      (p.activation == fast::Activation::relu
+           ? scale_plane<fast::Activation::relu>
+           : scale_plane<fast::Activation::none>)(from + at, to + at, s.inner, p.scale[channel], p.shift[channel]);
     }
   });
   return {};
@@ -151,10 +161,12 @@ Status run_batch(KernelContext& ctx) noexcept {
 std::span<const Candidate> normalization_steps() {
   static const Candidate list[] = {
       {"Softmax", at_level("softmax"), accepts_softmax, 0, nullptr, nullptr, run_softmax<fast::Softmax::normal>},
-      {"LogSoftmax", at_level("log_softmax"), accepts_softmax, 0, nullptr, nullptr, run_softmax<fast::Softmax::logarithm>},
+      {"LogSoftmax", at_level("log_softmax"), accepts_softmax, 0, nullptr, nullptr,
+       run_softmax<fast::Softmax::logarithm>},
       {"LayerNormalization", at_level("layer_norm"), accepts_layer, 0, nullptr, nullptr, run_norm<fast::Norm::layer>},
       {"RMSNormalization", at_level("rms_norm"), accepts_rms, 0, nullptr, nullptr, run_norm<fast::Norm::rms>},
-      {"BatchNormalization", "batch_norm.plain", accepts_batch, epilogue_bit(EpilogueKind::relu), prepare_batch, nullptr, run_batch},
+      {"BatchNormalization", "batch_norm.plain", accepts_batch, epilogue_bit(EpilogueKind::relu), prepare_batch,
+       nullptr, run_batch},
   };
   return list;
 }

@@ -7,20 +7,25 @@ namespace chorus::native::steps {
 namespace {
 
 bool inside(std::span<const int64_t> v, size_t count, int64_t least) noexcept {
-  return (v.empty() || v.size() == count) && std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
+  return (v.empty() || v.size() == count) &&
+         std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
 }
 
-/// Windows that hold at least one element wherever they lie: padding narrower than the window, whose elements are neighbours.
+/// Windows that hold at least one element wherever they lie: padding narrower than the window, whose elements are
+/// neighbours.
 bool accepts_windows(const StepDescription& step) {
   const Type& x = step.in(0);
   const int rank = x.rank();
   if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(step.out(0), rank)) return false;
   const AttrReader attrs = step.n().attrs();
   const auto axes = static_cast<size_t>(rank - 2);
-  const auto kernel = attrs.integers("kernel_shape"), strides = attrs.integers("strides"), pads = attrs.integers("pads");
+  const auto kernel = attrs.integers("kernel_shape"), strides = attrs.integers("strides"),
+             pads = attrs.integers("pads");
   const auto dilations = attrs.integers("dilations");
-  if (kernel.size() != axes || !inside(kernel, axes, 1) || !inside(strides, axes, 1) || !inside(pads, 2 * axes, 0)) return false;
-  if (!inside(dilations, axes, 1) || std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; })) return false;
+  if (kernel.size() != axes || !inside(kernel, axes, 1) || !inside(strides, axes, 1) || !inside(pads, 2 * axes, 0))
+    return false;
+  if (!inside(dilations, axes, 1) || std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
+    return false;
   for (size_t i = 0; i < pads.size(); ++i) {
     if (pads[i] >= kernel[i % axes]) return false;
   }
@@ -44,7 +49,8 @@ Window window(const KernelContext& ctx, int axis) noexcept {
   if (!strides.empty()) w.stride = strides[i];
   if (mode == "NOTSET" && !pads.empty()) w.before = pads[i], w.after = pads[i + axes];
   if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
-    const int64_t total = std::max<int64_t>((ctx.out[0].dims[i + 2] - 1) * w.stride + w.kernel - ctx.in[0].dims[i + 2], 0);
+    const int64_t total =
+        std::max<int64_t>((ctx.out[0].dims[i + 2] - 1) * w.stride + w.kernel - ctx.in[0].dims[i + 2], 0);
     w.before = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
     w.after = total - w.before;
   }
@@ -73,7 +79,8 @@ fast::PoolArgs pool_args(const KernelContext& ctx, fast::Pool kind) noexcept {
 }
 
 int64_t pool_scratch(const KernelContext& ctx) {
-  return static_cast<int64_t>(table().pool_scratch_bytes(pool_args(ctx, fast::Pool::max), ctx.services->pool().threads()));
+  return static_cast<int64_t>(
+      table().pool_scratch_bytes(pool_args(ctx, fast::Pool::max), ctx.services->pool().threads()));
 }
 
 Status run_pool(KernelContext& ctx, fast::Pool kind) noexcept {
@@ -90,9 +97,11 @@ Status run_average(KernelContext& ctx) noexcept {
   return run_pool(ctx, ctx.attrs->integer("count_include_pad") != 0 ? fast::Pool::average_padded : fast::Pool::average);
 }
 
-// Whole planes -------------------------------------------------------------------------------------------------------------------
+// Whole planes --------------------------------------------------------------------------------------------------------
 
-bool accepts_global(const StepDescription& step) { return is_float32(step.in(0)) && step.in(0).rank() >= 2 && is_float32(step.out(0)); }
+bool accepts_global(const StepDescription& step) {
+  return is_float32(step.in(0)) && step.in(0).rank() >= 2 && is_float32(step.out(0));
+}
 
 template <fast::Reduce op>
 fast::ReduceArgs global_args(const KernelContext& ctx) noexcept {
@@ -101,7 +110,9 @@ fast::ReduceArgs global_args(const KernelContext& ctx) noexcept {
   return {op, x.as<const float>(), ctx.out[0].as<float>(), s.outer, s.n, 1, nullptr};
 }
 template <fast::Reduce op>
-int64_t global_scratch(const KernelContext& ctx) { return static_cast<int64_t>(table().reduce_scratch_bytes(global_args<op>(ctx))); }
+int64_t global_scratch(const KernelContext& ctx) {
+  return static_cast<int64_t>(table().reduce_scratch_bytes(global_args<op>(ctx)));
+}
 
 template <fast::Reduce op>
 Status run_global(KernelContext& ctx) noexcept {
@@ -121,8 +132,10 @@ std::span<const Candidate> pooling_steps() {
   static const Candidate list[] = {
       {"MaxPool", at_level("max_pool"), accepts_max, 0, nullptr, pool_scratch, run_max},
       {"AveragePool", at_level("average_pool"), accepts_windows, 0, nullptr, pool_scratch, run_average},
-      {"GlobalAveragePool", at_level("global_average_pool"), accepts_global, 0, nullptr, global_scratch<Reduce::mean>, run_global<Reduce::mean>},
-      {"GlobalMaxPool", at_level("global_max_pool"), accepts_global, 0, nullptr, global_scratch<Reduce::max>, run_global<Reduce::max>},
+      {"GlobalAveragePool", at_level("global_average_pool"), accepts_global, 0, nullptr, global_scratch<Reduce::mean>,
+       run_global<Reduce::mean>},
+      {"GlobalMaxPool", at_level("global_max_pool"), accepts_global, 0, nullptr, global_scratch<Reduce::max>,
+       run_global<Reduce::max>},
   };
   return list;
 }

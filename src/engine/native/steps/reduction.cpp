@@ -55,13 +55,16 @@ fast::ReduceArgs reduce_args(const KernelContext& ctx, fast::Reduce op) noexcept
 }
 
 template <fast::Reduce op>
-int64_t scratch(const KernelContext& ctx) { return static_cast<int64_t>(table().reduce_scratch_bytes(reduce_args(ctx, op))); }
+int64_t scratch(const KernelContext& ctx) {
+  return static_cast<int64_t>(table().reduce_scratch_bytes(reduce_args(ctx, op)));
+}
 
 template <fast::Reduce op>
 Status run(KernelContext& ctx) noexcept {
   fast::ReduceArgs args = reduce_args(ctx, op);
-  if (ctx.out[0].count != args.outer * args.inner) return Status::error(Code::shape, "%lld results for room of %lld",
-      static_cast<long long>(args.outer * args.inner), static_cast<long long>(ctx.out[0].count));
+  if (ctx.out[0].count != args.outer * args.inner)
+    return Status::error(Code::shape, "%lld results for room of %lld", static_cast<long long>(args.outer * args.inner),
+                         static_cast<long long>(ctx.out[0].count));
   if (ctx.out[0].count == 0) return {};
   const int64_t need = scratch<op>(ctx);
   args.scratch = need > 0 ? ctx.services->scratch(need) : nullptr;

@@ -20,7 +20,9 @@ std::string_view at_level(std::string_view stem) {
   return names.emplace_back(std::string(stem) + "." + table().name);
 }
 
-bool is_float32(const Type& type) noexcept { return type.is_tensor() && !type.sparse && type.has_rank && type.dtype == DType::float32; }
+bool is_float32(const Type& type) noexcept {
+  return type.is_tensor() && !type.sparse && type.has_rank && type.dtype == DType::float32;
+}
 bool is_float32(const Type& type, int rank) noexcept { return is_float32(type) && type.rank() == rank; }
 
 bool has_numbers(const Type& type, size_t first) noexcept {
@@ -123,7 +125,8 @@ PreparedEpilogue prepare_epilogue(const StepDescription& step, OwnBias own, std:
   if (own == OwnBias::constant) p.bias.assign(bias.begin(), bias.end());
   if (!affine.scaled && own != OwnBias::at_run) {
     if (affine.shifted && p.bias.empty()) p.bias.assign(affine.shift.size(), 0.0F);
-    for (size_t i = 0; affine.shifted && i < p.bias.size(); ++i) p.bias[i] = static_cast<float>(p.bias[i] + affine.shift[i]);
+    for (size_t i = 0; affine.shifted && i < p.bias.size(); ++i)
+      p.bias[i] = static_cast<float>(p.bias[i] + affine.shift[i]);
   } else if (affine.scaled || affine.shifted) {
     p.scale = narrow(affine.scale);
     if (affine.shifted) p.shift = narrow(affine.shift);
@@ -145,9 +148,10 @@ fast::Epilogue make_epilogue(const PreparedEpilogue& p, const KernelContext& ctx
 
 uint32_t all_epilogues() noexcept {
   uint32_t mask = 0;
-  for (EpilogueKind k : {EpilogueKind::bias_channel, EpilogueKind::scale_channel, EpilogueKind::residual, EpilogueKind::relu, EpilogueKind::clip,
-                         EpilogueKind::leaky_relu, EpilogueKind::hard_swish, EpilogueKind::hard_sigmoid, EpilogueKind::sigmoid,
-                         EpilogueKind::silu, EpilogueKind::tanh, EpilogueKind::gelu, EpilogueKind::gelu_tanh}) {
+  for (EpilogueKind k :
+       {EpilogueKind::bias_channel, EpilogueKind::scale_channel, EpilogueKind::residual, EpilogueKind::relu,
+        EpilogueKind::clip, EpilogueKind::leaky_relu, EpilogueKind::hard_swish, EpilogueKind::hard_sigmoid,
+        EpilogueKind::sigmoid, EpilogueKind::silu, EpilogueKind::tanh, EpilogueKind::gelu, EpilogueKind::gelu_tanh}) {
     mask |= epilogue_bit(k);
   }
   return mask;

@@ -35,11 +35,13 @@ inline Status no_scratch() noexcept { return Status::error(Code::budget, "no mem
 
 /// Epilogues of a step as the kernels take them: (x + bias) * scale + shift, then the residual, then the activation.
 struct PreparedEpilogue {
-  std::vector<float> bias, scale, shift;   ///< [channels], empty: left out
+  std::vector<float> bias, scale, shift;  ///< [channels], empty: left out
   fast::Activation activation = fast::Activation::none;
   float alpha = 0, beta = 0;
-  int residual = -1;                       ///< operand of the step
-  int64_t bytes() const noexcept { return static_cast<int64_t>((bias.size() + scale.size() + shift.size()) * sizeof(float)); }
+  int residual = -1;  ///< operand of the step
+  int64_t bytes() const noexcept {
+    return static_cast<int64_t>((bias.size() + scale.size() + shift.size()) * sizeof(float));
+  }
 };
 enum class OwnBias : uint8_t { none, constant, at_run };
 /// `own`: constant → its values in `bias` [channels] (already the operator's own); at_run → the kernel adds another bias before the rest.

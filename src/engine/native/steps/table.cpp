@@ -12,9 +12,9 @@ using Table = std::unordered_map<std::string_view, std::vector<const Candidate*>
 
 Table make_table() {
   Table table;
-  const std::span<const Candidate> families[] = {steps::convolution_steps(), steps::matrix_steps(), steps::elementwise_steps(),
-                                                 steps::activation_steps(), steps::normalization_steps(), steps::pooling_steps(),
-                                                 steps::movement_steps(), steps::reduction_steps()};
+  const std::span<const Candidate> families[] = {
+      steps::convolution_steps(),   steps::matrix_steps(),  steps::elementwise_steps(), steps::activation_steps(),
+      steps::normalization_steps(), steps::pooling_steps(), steps::movement_steps(),    steps::reduction_steps()};
   for (const auto& family : families) {
     for (const Candidate& candidate : family) table[candidate.op].push_back(&candidate);
   }

@@ -3,7 +3,7 @@
 namespace chorus::testing {
 namespace {
 
-constexpr double kTolerance = 2e-4;   // float32 sums of up to some hundred terms of magnitude 4, against float64 sums
+constexpr double kTolerance = 2e-4;  // float32 sums of up to some hundred terms of magnitude 4, against float64 sums
 
 std::vector<int64_t> some(Dice& dice, size_t n, int64_t low, int64_t high) {
   std::vector<int64_t> v;
@@ -12,12 +12,14 @@ std::vector<int64_t> some(Dice& dice, size_t n, int64_t low, int64_t high) {
 }
 
 /// Epilogues drawn at random; `operands` are further inputs of the graph.
-ValueId with_epilogues(GraphCase& c, Dice& dice, ValueId y, const Shape& shape, std::vector<Value>& inputs, int channel_axis) {
+ValueId with_epilogues(GraphCase& c, Dice& dice, ValueId y, const Shape& shape, std::vector<Value>& inputs,
+                       int channel_axis) {
   const int64_t channels = shape[channel_axis];
   std::vector<int64_t> spread(static_cast<size_t>(channel_axis == 1 ? shape.rank() - 1 : 1), 1);
   spread[0] = channels;
   const auto constant = [&] { return c.constant(dice.floats(dice.roll(0, 3) == 0 ? Shape{1} : Shape(spread))); };
-  for (int64_t i = dice.roll(0, 3); i > 0; --i) y = dice.coin() ? c.op("Add", {y, constant()}) : c.op("Mul", {constant(), y});
+  for (int64_t i = dice.roll(0, 3); i > 0; --i)
+    y = dice.coin() ? c.op("Add", {y, constant()}) : c.op("Mul", {constant(), y});
   if (dice.coin()) {
     Dims dims;
     for (int64_t d : shape) dims.push_back(d);
@@ -45,11 +47,13 @@ TEST(ConvolutionSteps, RandomConvolutionsWithEpiloguesEqualTheReference) {
   for (int i = 0; i < 60; ++i) {
     GraphCase c;
     const auto axes = static_cast<size_t>(dice.roll(1, 2));
-    const int64_t groups = dice.roll(0, 2) == 0 ? dice.roll(1, 4) : 1, in_group = dice.roll(1, 9), out_group = dice.roll(1, 20);
+    const int64_t groups = dice.roll(0, 2) == 0 ? dice.roll(1, 4) : 1, in_group = dice.roll(1, 9),
+                  out_group = dice.roll(1, 20);
     std::vector<int64_t> x{dice.roll(1, 3), groups * in_group}, w{groups * out_group, in_group};
     const auto kernel = some(dice, axes, 1, 4), strides = some(dice, axes, 1, 3), dilations = some(dice, axes, 1, 2);
     std::vector<Value> inputs;
-    for (size_t a = 0; a < axes; ++a) x.push_back((kernel[a] - 1) * dilations[a] + 1 + dice.roll(0, 14)), w.push_back(kernel[a]);
+    for (size_t a = 0; a < axes; ++a)
+      x.push_back((kernel[a] - 1) * dilations[a] + 1 + dice.roll(0, 14)), w.push_back(kernel[a]);
     Dims dims;
     for (int64_t d : x) dims.push_back(d);
     const ValueId image = c.in("x", dims);
@@ -120,10 +124,13 @@ TEST(ConvolutionSteps, OneProgramRunsManySizes) {
   Dice dice(3);
   GraphCase c;
   const ValueId x = c.in("x", {Dim::symbol("n"), 5, Dim::symbol("h"), Dim::symbol("w")});
-  c.out(c.op("Relu", {c.op("Conv", {x, c.constant(dice.floats(Shape{7, 5, 3, 3}))}, {{"auto_pad", "SAME_UPPER"}, {"strides", std::vector<int64_t>{2, 1}}})}), "y");
+  c.out(c.op("Relu", {c.op("Conv", {x, c.constant(dice.floats(Shape{7, 5, 3, 3}))},
+                           {{"auto_pad", "SAME_UPPER"}, {"strides", std::vector<int64_t>{2, 1}}})}),
+        "y");
   infer_types(c.graph);
   const auto instance = compile_steps(c.graph)->instance();
-  for (const Shape& shape : {Shape{1, 5, 9, 9}, Shape{3, 5, 2, 31}, Shape{2, 5, 40, 3}, Shape{1, 5, 9, 9}, Shape{0, 5, 4, 4}}) {
+  for (const Shape& shape :
+       {Shape{1, 5, 9, 9}, Shape{3, 5, 2, 31}, Shape{2, 5, 40, 3}, Shape{1, 5, 9, 9}, Shape{0, 5, 4, 4}}) {
     const std::vector<Value> inputs{dice.floats(shape)};
     std::vector<Value> outputs(1);
     instance->run(inputs, outputs, {});
@@ -134,18 +141,22 @@ TEST(ConvolutionSteps, OneProgramRunsManySizes) {
 TEST(ConvolutionSteps, TheRestIsLeftToTheReference) {
   Dice dice(4);
   GraphCase volume;
-  volume.out(volume.op("Conv", {volume.in("x", {1, 2, 4, 4, 4}), volume.constant(dice.floats(Shape{3, 2, 2, 2, 2}))}), "y");
+  volume.out(volume.op("Conv", {volume.in("x", {1, 2, 4, 4, 4}), volume.constant(dice.floats(Shape{3, 2, 2, 2, 2}))}),
+             "y");
   expect_steps(volume, {dice.floats(Shape{1, 2, 4, 4, 4})}, kTolerance, "reference");
   GraphCase shaped;
   shaped.out(shaped.op("ConvTranspose", {shaped.in("x", {1, 2, 4, 4}), shaped.constant(dice.floats(Shape{2, 3, 3, 3}))},
-                       {{"output_shape", std::vector<int64_t>{9, 9}}, {"strides", std::vector<int64_t>{2, 2}}}), "y");
+                       {{"output_shape", std::vector<int64_t>{9, 9}}, {"strides", std::vector<int64_t>{2, 2}}}),
+             "y");
   expect_steps(shaped, {dice.floats(Shape{1, 2, 4, 4})}, kTolerance, "reference");
   GraphCase wide;
-  wide.out(wide.op("Conv", {wide.in("x", {1, 2, 4, 4}, DType::float64), wide.constant(noise(Shape{3, 2, 2, 2}, 1, DType::float64))}), "y");
+  wide.out(wide.op("Conv", {wide.in("x", {1, 2, 4, 4}, DType::float64),
+                            wide.constant(noise(Shape{3, 2, 2, 2}, 1, DType::float64))}),
+           "y");
   expect_steps(wide, {noise(Shape{1, 2, 4, 4}, 2, DType::float64)}, 1e-12, "reference");
 }
 
-// What is folded and what is not -------------------------------------------------------------------------------------------------
+// What is folded and what is not --------------------------------------------------------------------------------------
 
 struct Net {
   GraphCase c;
@@ -168,7 +179,9 @@ TEST(ConvolutionSteps, SpelledOutActivationsAreFolded) {
   EXPECT_EQ(after.steps(after.c.op("Div", {after.c.op("Mul", {after.y, sum(after)}), after.number(6)})), 1U);
   EXPECT_EQ(before.steps(before.c.op("Mul", {before.c.op("Div", {sum(before), before.number(6)}), before.y})), 1U);
   EXPECT_EQ(times.steps(times.c.op("Mul", {times.c.op("Mul", {times.y, times.number(1.0 / 6)}), sum(times)})), 1U);
-  EXPECT_EQ(sigmoid.steps(sigmoid.c.op("Mul", {sigmoid.c.op("HardSigmoid", {sigmoid.y}, {{"alpha", 1.0F / 6}, {"beta", 0.5F}}), sigmoid.y})), 1U);
+  EXPECT_EQ(sigmoid.steps(sigmoid.c.op(
+                "Mul", {sigmoid.c.op("HardSigmoid", {sigmoid.y}, {{"alpha", 1.0F / 6}, {"beta", 0.5F}}), sigmoid.y})),
+            1U);
   const auto bell = [](Net& n) {
     return n.c.op("Add", {n.c.op("Erf", {n.c.op("Div", {n.y, n.number(1.4142135623730951)})}), n.number(1)});
   };
@@ -179,10 +192,23 @@ TEST(ConvolutionSteps, SpelledOutActivationsAreFolded) {
 
 TEST(ConvolutionSteps, OtherNumbersAreNotAnActivation) {
   Net seven(1), half(2), sigmoid(3), order(4);
-  EXPECT_GT(seven.steps(seven.c.op("Div", {seven.c.op("Mul", {seven.y, seven.c.op("Clip", {seven.c.op("Add", {seven.y, seven.number(3)}), seven.number(0), seven.number(7)})}), seven.number(6)})), 1U);
-  EXPECT_GT(half.steps(half.c.op("Mul", {half.c.op("Mul", {half.y, half.c.op("Add", {half.c.op("Erf", {half.y}), half.number(1)})}), half.number(0.5)})), 1U);
-  EXPECT_GT(sigmoid.steps(sigmoid.c.op("Mul", {sigmoid.c.op("HardSigmoid", {sigmoid.y}, {{"alpha", 0.2F}, {"beta", 0.5F}}), sigmoid.y})), 1U);
-  EXPECT_GT(order.steps(order.c.op("Div", {order.number(6), order.c.op("Mul", {order.y, order.c.op("Clip", {order.c.op("Add", {order.y, order.number(3)}), order.number(0), order.number(6)})})})), 1U);
+  EXPECT_GT(seven.steps(seven.c.op(
+                "Div", {seven.c.op("Mul", {seven.y, seven.c.op("Clip", {seven.c.op("Add", {seven.y, seven.number(3)}),
+                                                                        seven.number(0), seven.number(7)})}),
+                        seven.number(6)})),
+            1U);
+  EXPECT_GT(half.steps(half.c.op(
+                "Mul", {half.c.op("Mul", {half.y, half.c.op("Add", {half.c.op("Erf", {half.y}), half.number(1)})}),
+                        half.number(0.5)})),
+            1U);
+  EXPECT_GT(sigmoid.steps(sigmoid.c.op(
+                "Mul", {sigmoid.c.op("HardSigmoid", {sigmoid.y}, {{"alpha", 0.2F}, {"beta", 0.5F}}), sigmoid.y})),
+            1U);
+  EXPECT_GT(order.steps(order.c.op(
+                "Div", {order.number(6),
+                        order.c.op("Mul", {order.y, order.c.op("Clip", {order.c.op("Add", {order.y, order.number(3)}),
+                                                                        order.number(0), order.number(6)})})})),
+            1U);
 }
 
 TEST(ConvolutionSteps, ValuesThatSomebodyReadsStay) {
@@ -200,7 +226,9 @@ TEST(ConvolutionSteps, TheSumOfTwoConvolutionsIsFoldedOnce) {
     Dice dice(7);
     const ValueId other = n.c.op("Conv", {n.x, n.c.constant(dice.floats(Shape{4, 4, 1, 1}))});
     const ValueId sum = swapped ? n.c.op("Add", {other, n.y}) : n.c.op("Add", {n.y, other});
-    EXPECT_EQ(n.steps(n.c.op("Relu", {n.c.op("Add", {sum, n.c.op("Conv", {n.x, n.c.constant(dice.floats(Shape{4, 4, 1, 1}))})})})), 3U);
+    EXPECT_EQ(n.steps(n.c.op(
+                  "Relu", {n.c.op("Add", {sum, n.c.op("Conv", {n.x, n.c.constant(dice.floats(Shape{4, 4, 1, 1}))})})})),
+              3U);
   }
 }
 

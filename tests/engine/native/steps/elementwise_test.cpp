@@ -38,7 +38,10 @@ TEST(ElementwiseSteps, PowersOfPositiveAndNegativeNumbers) {
   GraphCase c;
   c.out(c.op("Pow", {c.in("a", {8}), c.in("b", {8})}), "y");
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  expect_steps(c, {Value::of<float>(Shape{8}, {2, -2, -2, 0, 0, inf, nan, 9}), Value::of<float>(Shape{8}, {0.5F, 3, 0.5F, 0, -1, 2, 0, -1.5F})}, 3e-7, "binary.");
+  expect_steps(c,
+               {Value::of<float>(Shape{8}, {2, -2, -2, 0, 0, inf, nan, 9}),
+                Value::of<float>(Shape{8}, {0.5F, 3, 0.5F, 0, -1, 2, 0, -1.5F})},
+               3e-7, "binary.");
 }
 
 TEST(ElementwiseSteps, SpecialNumbersGoThroughAsInTheReference) {
@@ -52,7 +55,10 @@ TEST(ElementwiseSteps, SpecialNumbersGoThroughAsInTheReference) {
   for (const char* name : {"Add", "Sub", "Mul", "Div", "Max", "Min"}) {
     GraphCase c;
     c.out(c.op(name, {c.in("a", {n}), c.in("b", {n})}), "y");
-    expect_steps(c, {Value::of<float>(Shape{n}, std::span<const float>(a)), Value::of<float>(Shape{n}, std::span<const float>(b))}, 3e-7, "binary.", name);
+    expect_steps(
+        c,
+        {Value::of<float>(Shape{n}, std::span<const float>(a)), Value::of<float>(Shape{n}, std::span<const float>(b))},
+        3e-7, "binary.", name);
   }
 }
 
@@ -62,16 +68,31 @@ TEST(ElementwiseSteps, OverwritesAnOperandThatDies) {
   const ValueId x = c.in("x", {3, 70}), y = c.op("Sin", {x});
   const ValueId twice = c.op("Add", {y, y}), mixed = c.op("Mul", {c.op("Sub", {twice, x}), twice});
   c.out(c.op("Relu", {c.op("Div", {mixed, c.in("s", {1, 70})})}), "y");
-  expect_steps(c, {dice.floats(Shape{3, 70}), Value::of<float>(Shape{1, 70}, std::span<const float>(std::vector<float>(70, 0.7F)))}, 1e-5, "unary.");
+  expect_steps(
+      c,
+      {dice.floats(Shape{3, 70}), Value::of<float>(Shape{1, 70}, std::span<const float>(std::vector<float>(70, 0.7F)))},
+      1e-5, "unary.");
 }
 
 TEST(ActivationSteps, FunctionsAtManyNumbers) {
-  std::vector<float> numbers{0.0F, -0.0F, 1e-30F, -1e-30F, 88, -88, 104, -104, 1e30F, -1e30F, std::numeric_limits<float>::infinity(),
-                             -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
+  std::vector<float> numbers{0.0F,
+                             -0.0F,
+                             1e-30F,
+                             -1e-30F,
+                             88,
+                             -88,
+                             104,
+                             -104,
+                             1e30F,
+                             -1e30F,
+                             std::numeric_limits<float>::infinity(),
+                             -std::numeric_limits<float>::infinity(),
+                             std::numeric_limits<float>::quiet_NaN()};
   for (int i = -400; i <= 400; ++i) numbers.push_back(static_cast<float>(i) / 40);
   const auto n = static_cast<int64_t>(numbers.size());
   const Value x = Value::of<float>(Shape{n}, std::span<const float>(numbers));
-  for (const char* name : {"Exp", "Log", "Tanh", "Sigmoid", "Erf", "HardSwish", "Sqrt", "Reciprocal", "Softplus", "Relu", "Gelu", "LeakyRelu", "HardSigmoid"}) {
+  for (const char* name : {"Exp", "Log", "Tanh", "Sigmoid", "Erf", "HardSwish", "Sqrt", "Reciprocal", "Softplus",
+                           "Relu", "Gelu", "LeakyRelu", "HardSigmoid"}) {
     GraphCase c;
     c.out(c.op(name, {c.in("x", {n})}), "y");
     // An infinity times zero is NaN in one order of computing and zero in another.

@@ -12,7 +12,8 @@ namespace {
 enum class Operands { at_run, constant };
 
 /// The case as a graph of one node; nullopt for what a graph cannot hold that way.
-bool build(const OpDef& op, const GridCase& one, const std::vector<Value>& made, Operands operands, GraphCase& c, std::vector<Value>& inputs) {
+bool build(const OpDef& op, const GridCase& one, const std::vector<Value>& made, Operands operands, GraphCase& c,
+           std::vector<Value>& inputs) {
   std::vector<ValueId> ids;
   for (size_t i = 0; i < made.size(); ++i) {
     if (made[i] && (!made[i].is_tensor() || made[i].dtype() == DType::string)) return false;
@@ -37,9 +38,10 @@ bool build(const OpDef& op, const GridCase& one, const std::vector<Value>& made,
 TEST(StepGrids, EveryCandidateEqualsItsReference) {
   std::map<std::string, int> ran;
   int cases = 0;
-  for (auto* family : {&native::steps::convolution_steps, &native::steps::matrix_steps, &native::steps::elementwise_steps,
-                             &native::steps::activation_steps, &native::steps::normalization_steps, &native::steps::pooling_steps,
-                             &native::steps::movement_steps, &native::steps::reduction_steps}) {
+  for (auto* family :
+       {&native::steps::convolution_steps, &native::steps::matrix_steps, &native::steps::elementwise_steps,
+        &native::steps::activation_steps, &native::steps::normalization_steps, &native::steps::pooling_steps,
+        &native::steps::movement_steps, &native::steps::reduction_steps}) {
     for (const native::Candidate& candidate : (*family)()) {
       const OpDef* op = find_op("", candidate.op);
       ASSERT_NE(op, nullptr) << candidate.op;
@@ -51,14 +53,17 @@ TEST(StepGrids, EveryCandidateEqualsItsReference) {
           GraphCase c;
           std::vector<Value> inputs;
           if (!build(*op, one, made, operands, c, inputs)) continue;
-          const auto kernels = expect_steps(c, inputs, 1e-4, "", std::string(candidate.op) + ": " + std::string(one.text));
+          const auto kernels =
+              expect_steps(c, inputs, 1e-4, "", std::string(candidate.op) + ": " + std::string(one.text));
           ++cases;
-          if (!kernels.empty() && kernels[0] == candidate.name) ++ran[std::string(candidate.op) + " " + std::string(candidate.name)];
+          if (!kernels.empty() && kernels[0] == candidate.name)
+            ++ran[std::string(candidate.op) + " " + std::string(candidate.name)];
         }
       }
       // The grids of these have no pair of float32 operands: elementwise_test.cpp runs them.
       if (candidate.op == "Max" || candidate.op == "Min" || candidate.op == "Sum") continue;
-      EXPECT_GT(ran[std::string(candidate.op) + " " + std::string(candidate.name)], 0) << candidate.op << " by " << candidate.name << " ran in no case";
+      EXPECT_GT(ran[std::string(candidate.op) + " " + std::string(candidate.name)], 0)
+          << candidate.op << " by " << candidate.name << " ran in no case";
     }
   }
   EXPECT_GT(cases, 200);

@@ -76,7 +76,9 @@ TEST(MatrixSteps, ABiasAlongTheRowsIsNoEpilogue) {
   // [m, 1] has as many numbers as the last axis has columns, but stands on the other axis.
   Dice dice(3);
   GraphCase c;
-  c.out(c.op("Add", {c.op("MatMul", {c.in("a", {6, 5}), c.constant(dice.floats(Shape{5, 6}))}), c.constant(dice.floats(Shape{6, 1}))}), "y");
+  c.out(c.op("Add", {c.op("MatMul", {c.in("a", {6, 5}), c.constant(dice.floats(Shape{5, 6}))}),
+                     c.constant(dice.floats(Shape{6, 1}))}),
+        "y");
   EXPECT_EQ(expect_steps(c, {dice.floats(Shape{6, 5})}, kTolerance, "matmul.gemm.").size(), 2U);
 }
 
@@ -99,7 +101,11 @@ TEST(MatrixSteps, GemmOfAllFormsEqualsTheReference) {
     const int64_t form = dice.roll(0, 8);
     if (form < 7) give(forms[form], "c");
     const float alphas[] = {1, 0.5F, -2}, betas[] = {1, 0.25F, 0};
-    ValueId y = c.op("Gemm", operands, {{"transA", int64_t{flip_a}}, {"transB", int64_t{flip_b}}, {"alpha", alphas[dice.roll(0, 2)]}, {"beta", betas[dice.roll(0, 2)]}});
+    ValueId y = c.op("Gemm", operands,
+                     {{"transA", int64_t{flip_a}},
+                      {"transB", int64_t{flip_b}},
+                      {"alpha", alphas[dice.roll(0, 2)]},
+                      {"beta", betas[dice.roll(0, 2)]}});
     if (dice.coin()) y = c.op("Mul", {y, c.constant(dice.floats(Shape{n}))});
     if (dice.coin()) y = c.op("Relu", {y});
     c.out(y, "y");
@@ -111,14 +117,17 @@ TEST(MatrixSteps, OneProgramRunsManySizes) {
   Dice dice(5);
   GraphCase c;
   const ValueId a = c.in("a", {Dim::symbol("n"), Dim::symbol("m"), 24});
-  c.out(c.op("Softmax", {c.op("MatMul", {c.op("MatMul", {a, c.constant(dice.floats(Shape{24, 24}))}), c.op("Transpose", {a}, {{"perm", std::vector<int64_t>{0, 2, 1}}})})}), "y");
+  c.out(c.op("Softmax", {c.op("MatMul", {c.op("MatMul", {a, c.constant(dice.floats(Shape{24, 24}))}),
+                                         c.op("Transpose", {a}, {{"perm", std::vector<int64_t>{0, 2, 1}}})})}),
+        "y");
   infer_types(c.graph);
   const auto instance = compile_steps(c.graph)->instance();
   for (const Shape& shape : {Shape{1, 1, 24}, Shape{3, 17, 24}, Shape{2, 5, 24}, Shape{1, 40, 24}}) {
     const std::vector<Value> inputs{dice.floats(shape)};
     std::vector<Value> outputs(1);
     instance->run(inputs, outputs, {});
-    expect_close(outputs[0], run_graph(c.graph, inputs)[0], 2e-3, shape.str());  // scores reach 100: their errors are exponents
+    expect_close(outputs[0], run_graph(c.graph, inputs)[0], 2e-3,
+                 shape.str());  // scores reach 100: their errors are exponents
   }
 }
 

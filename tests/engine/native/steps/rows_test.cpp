@@ -16,7 +16,8 @@ Shape random_shape(Dice& dice, int64_t rank, int64_t low, int64_t high) {
   return Shape(d);
 }
 
-void one_node(Dice& dice, std::string_view op, const Shape& shape, Attributes attributes, double tolerance, std::string_view kernel) {
+void one_node(Dice& dice, std::string_view op, const Shape& shape, Attributes attributes, double tolerance,
+              std::string_view kernel) {
   GraphCase c;
   c.out(c.op(op, {c.in("x", dims_of(shape))}, attributes), "y");
   expect_steps(c, {dice.floats(shape)}, tolerance, kernel, std::string(op) + shape.str());
@@ -44,11 +45,13 @@ TEST(NormalizationSteps, LayersWithAllOutputs) {
     std::vector<ValueId> operands{c.in("x", dims_of(shape)), c.in("scale", dims_of(line))};
     if (dice.coin()) operands.push_back(c.constant(dice.floats(line)));
     const int outputs = static_cast<int>(dice.roll(1, 3));
-    const ValueId y = c.op("LayerNormalization", operands, {{"axis", dice.coin() ? axis : axis - rank}, {"epsilon", 1e-3F}}, outputs);
+    const ValueId y =
+        c.op("LayerNormalization", operands, {{"axis", dice.coin() ? axis : axis - rank}, {"epsilon", 1e-3F}}, outputs);
     for (int o = 0; o < outputs; ++o) c.out(c.other(y, o), "y" + std::to_string(o));
     expect_steps(c, inputs, 2e-5, "layer_norm.", shape.str());
     GraphCase rms;
-    rms.out(rms.op("RMSNormalization", {rms.in("x", dims_of(shape)), rms.in("scale", dims_of(line))}, {{"axis", axis}}), "y");
+    rms.out(rms.op("RMSNormalization", {rms.in("x", dims_of(shape)), rms.in("scale", dims_of(line))}, {{"axis", axis}}),
+            "y");
     expect_steps(rms, inputs, 2e-5, "rms_norm.", shape.str());
   }
 }
@@ -66,9 +69,11 @@ TEST(NormalizationSteps, BatchNormalizationWithAndWithoutRelu) {
     for (int relu = 0; relu < 2; ++relu) {
       GraphCase c;
       const Shape channels{shape[1]};
-      const ValueId variance = c.constant(Value::of<float>(channels, std::span<const float>(std::vector<float>(static_cast<size_t>(shape[1]), 0.6F))));
-      ValueId y = c.op("BatchNormalization", {c.in("x", dims_of(shape)), c.constant(dice.floats(channels)), c.constant(dice.floats(channels)),
-                                              c.constant(dice.floats(channels)), variance});
+      const ValueId variance = c.constant(
+          Value::of<float>(channels, std::span<const float>(std::vector<float>(static_cast<size_t>(shape[1]), 0.6F))));
+      ValueId y =
+          c.op("BatchNormalization", {c.in("x", dims_of(shape)), c.constant(dice.floats(channels)),
+                                      c.constant(dice.floats(channels)), c.constant(dice.floats(channels)), variance});
       if (relu) y = c.op("Relu", {y});
       c.out(y, "y");
       EXPECT_EQ(expect_steps(c, {dice.floats(shape)}, 1e-5, "batch_norm.", shape.str()).size(), 1U);
@@ -83,9 +88,11 @@ TEST(ReductionSteps, NeighbouringAxesOfRandomTensors) {
     const int64_t rank = dice.roll(1, 5), first = dice.roll(0, rank - 1), last = dice.roll(first, rank - 1);
     const Shape shape = random_shape(dice, rank, 1, rank > 3 ? 6 : 25);
     std::vector<int64_t> axes;
-    for (int64_t a = first; a <= last; ++a) axes.insert(dice.coin() ? axes.begin() : axes.end(), dice.coin() ? a : a - rank);
+    for (int64_t a = first; a <= last; ++a)
+      axes.insert(dice.coin() ? axes.begin() : axes.end(), dice.coin() ? a : a - rank);
     GraphCase c;
-    const ValueId list = c.constant(Value::of<int64_t>(Shape{static_cast<int64_t>(axes.size())}, std::span<const int64_t>(axes)));
+    const ValueId list =
+        c.constant(Value::of<int64_t>(Shape{static_cast<int64_t>(axes.size())}, std::span<const int64_t>(axes)));
     c.out(c.op(names[i % 5], {c.in("x", dims_of(shape)), list}, {{"keepdims", dice.roll(0, 1)}}), "y");
     expect_steps(c, {dice.floats(shape)}, 3e-6, "reduce.", std::string(names[i % 5]) + shape.str());
   }
@@ -121,7 +128,8 @@ TEST(PoolingSteps, RandomWindows) {
     }
     if (!attributes.find("auto_pad")) attributes.set("ceil_mode", dice.roll(0, 1));
     if (average) attributes.set("count_include_pad", dice.roll(0, 1));
-    one_node(dice, average ? "AveragePool" : "MaxPool", Shape(x), attributes, average ? 2e-6 : 0, average ? "average_pool." : "max_pool.");
+    one_node(dice, average ? "AveragePool" : "MaxPool", Shape(x), attributes, average ? 2e-6 : 0,
+             average ? "average_pool." : "max_pool.");
   }
   one_node(dice, "GlobalAveragePool", Shape{2, 3, 9, 11}, {}, 2e-6, "global_average_pool.");
   one_node(dice, "GlobalMaxPool", Shape{2, 3, 70}, {}, 0, "global_max_pool.");
@@ -134,7 +142,8 @@ TEST(PoolingSteps, IndicesAndDilationsAreLeftToTheReference) {
   c.out(y, "y");
   c.out(c.other(y, 1), "indices");
   expect_steps(c, {dice.floats(Shape{1, 2, 6, 6})}, 0, "reference");
-  one_node(dice, "MaxPool", Shape{1, 2, 9, 9}, {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"dilations", std::vector<int64_t>{2, 2}}}, 0, "reference");
+  one_node(dice, "MaxPool", Shape{1, 2, 9, 9},
+           {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"dilations", std::vector<int64_t>{2, 2}}}, 0, "reference");
 }
 
 TEST(MovementSteps, RandomPermutationsMoveEveryBit) {
@@ -146,7 +155,9 @@ TEST(MovementSteps, RandomPermutationsMoveEveryBit) {
     for (int64_t a = 0; a < rank; ++a) perm.insert(perm.begin() + dice.roll(0, a), a);
     const DType type = dice.roll(0, 2) == 0 ? DType::int64 : dice.coin() ? DType::int32 : DType::float32;
     GraphCase c;
-    c.out(c.op("Transpose", {c.in("x", dims_of(shape), type)}, dice.roll(0, 5) == 0 ? Attributes{} : Attributes{{"perm", perm}}), "y");
+    c.out(c.op("Transpose", {c.in("x", dims_of(shape), type)},
+               dice.roll(0, 5) == 0 ? Attributes{} : Attributes{{"perm", perm}}),
+          "y");
     expect_steps(c, {noise(shape, static_cast<uint64_t>(i), type)}, 0, "transpose.", shape.str());
   }
 }
@@ -173,7 +184,8 @@ TEST(MovementSteps, ConcatenationsOfSomeTensors) {
 TEST(MovementSteps, ResizeInEveryModeThatItTakes) {
   Dice dice(11);
   for (const char* mode : {"nearest", "linear"}) {
-    for (const char* where : {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"}) {
+    for (const char* where :
+         {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"}) {
       for (const char* nearest : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}) {
         for (int i = 0; i < 6; ++i) {
           const Shape shape{dice.roll(1, 2), dice.roll(1, 3), dice.roll(1, 12), dice.roll(1, 12)};
@@ -191,7 +203,8 @@ TEST(MovementSteps, ResizeInEveryModeThatItTakes) {
             attributes.set("axes", std::vector<int64_t>{2, -1});
           }
           c.out(c.op("Resize", operands, attributes), "y");
-          expect_steps(c, {dice.floats(shape)}, mode[0] == 'n' ? 0 : 3e-6, "resize.", std::string(mode) + " " + where + " " + nearest + shape.str());
+          expect_steps(c, {dice.floats(shape)}, mode[0] == 'n' ? 0 : 3e-6, "resize.",
+                       std::string(mode) + " " + where + " " + nearest + shape.str());
         }
       }
     }

@@ -1,4 +1,5 @@
-// What the tests of steps share: a small graph through the native engine, against the same graph node by node by reference kernels.
+// What the tests of steps share: a small graph through the native engine, against the same graph node by node by
+// reference kernels.
 #pragma once
 #include <engine/native/exec/instance.h>
 
@@ -11,10 +12,11 @@
 
 namespace chorus::testing {
 
-/// Runs `c` by the engine with 1 and 3 threads, twice each, and compares with the reference kernels; all runs must agree in every bit.
+/// Runs `c` by the engine with 1 and 3 threads, twice each, and compares with the reference kernels; all runs must
+/// agree in every bit.
 /// `kernel`: the beginning of the name that the first step's kernel must have. Returns the names of all steps' kernels.
-std::vector<std::string> expect_steps(const GraphCase& c, const std::vector<Value>& inputs, double tolerance, std::string_view kernel,
-                                      const std::string& what = {});
+std::vector<std::string> expect_steps(const GraphCase& c, const std::vector<Value>& inputs, double tolerance,
+                                      std::string_view kernel, const std::string& what = {});
 /// Compiles without passes; operators must be of their newest versions.
 std::shared_ptr<native::NativeProgram> compile_steps(const Graph& graph, int threads = 1, int optimize = 1);
 
@@ -22,7 +24,9 @@ std::shared_ptr<native::NativeProgram> compile_steps(const Graph& graph, int thr
 class Dice {
  public:
   explicit Dice(uint64_t seed) : engine_(seed) {}
-  int64_t roll(int64_t low, int64_t high) { return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1)); }
+  int64_t roll(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
+  }
   bool coin() { return roll(0, 1) == 1; }
   Value floats(const Shape& shape) { return noise(shape, engine_()); }
 

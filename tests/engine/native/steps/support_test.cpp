@@ -13,8 +13,8 @@ std::shared_ptr<native::NativeProgram> compile_steps(const Graph& graph, int thr
   return std::make_shared<native::NativeProgram>(std::move(copy), options);
 }
 
-std::vector<std::string> expect_steps(const GraphCase& c, const std::vector<Value>& inputs, double tolerance, std::string_view kernel,
-                                      const std::string& what) {
+std::vector<std::string> expect_steps(const GraphCase& c, const std::vector<Value>& inputs, double tolerance,
+                                      std::string_view kernel, const std::string& what) {
   Graph graph(c.graph);
   infer_types(graph);
   const std::vector<Value> wanted = run_graph(graph, inputs);
@@ -29,7 +29,8 @@ std::vector<std::string> expect_steps(const GraphCase& c, const std::vector<Valu
       for (size_t i = 0; i < wanted.size(); ++i) {
         if (first.size() > i) {
           const auto* bytes = static_cast<const char*>(outputs[i].data());
-          EXPECT_TRUE(std::equal(bytes, bytes + dtype_bytes(outputs[i].dtype(), outputs[i].numel()), static_cast<const char*>(first[i].data())))
+          EXPECT_TRUE(std::equal(bytes, bytes + dtype_bytes(outputs[i].dtype(), outputs[i].numel()),
+                                 static_cast<const char*>(first[i].data())))
               << what << ": " << threads << " threads, run " << run;
           continue;
         }
