@@ -47,12 +47,13 @@ namespace {
 int change_body(Graph& graph, NodeId id, size_t attribute, BodyTypes how, FunctionRef<int(Graph&)> change) {
   const auto& item = graph.node(id).attributes.items()[attribute];
   auto copy = std::make_shared<Graph>(**item.value.get<GraphPtr>());
-  std::vector<Type> types = how == BodyTypes::by_node ? body_input_types(graph, id, item.name) : std::vector<Type>();
+  std::vector<Type> types = how != BodyTypes::as_they_are ? body_input_types(graph, id, item.name) : std::vector<Type>();
   const std::vector<ValueId> inputs(copy->inputs().begin(), copy->inputs().end());
   types.resize(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {
     Type& own = copy->value(inputs[k]).type;
     Type given = std::exchange(types[k], own);   // from here on what the body itself says
+    if (how == BodyTypes::by_node_unshaped && given.is_tensor()) given = Type::tensor(given.dtype);
     if (given.kind != ValueKind::none)
       own = own.kind == ValueKind::none ? std::move(given) : Type::meet(own, given, copy->value(inputs[k]).name);
   }
@@ -76,8 +77,8 @@ int change_bodies(Graph& graph, NodeId id, BodyTypes how, FunctionRef<int(Graph&
       changes += change_body(graph, id, i, how, change);
     } catch (const Error& error) {
       // The branch of an If that these shapes never take may contradict them: it is then changed without knowing them.
-      if (error.code() != Code::shape || graph.node(id).type != "If" || how == BodyTypes::as_they_are) throw;
-      changes += change_body(graph, id, i, BodyTypes::as_they_are, change);
+      if (error.code() != Code::shape || graph.node(id).type != "If" || how != BodyTypes::by_node) throw;
+      changes += change_body(graph, id, i, BodyTypes::by_node_unshaped, change);
     }
   }
   return changes;

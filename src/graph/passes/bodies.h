@@ -13,10 +13,12 @@ bool is_newest(const Node& node, std::string_view type) noexcept;
 /// The value of a constant operand that no caller can override, else null.
 const Value* constant_operand(const Graph& graph, const Node& node, size_t operand) noexcept;
 
+/// What the inputs of a body are taken to be while `change` runs.
 enum class BodyTypes : uint8_t {
   as_they_are,
-  by_node
-};  ///< by_node: the inputs get the types that the node gives them, while `change` runs
+  by_node,            ///< what the node gives them
+  by_node_unshaped    ///< the same without shapes
+};
 /// Calls `change` with a copy of every body; where it returns more than 0 the copy becomes the body. Returns the sum.
 int change_bodies(Graph& graph, NodeId node, BodyTypes types, FunctionRef<int(Graph&)> change);
 
