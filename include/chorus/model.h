@@ -67,6 +67,11 @@ class CHORUS_API CompiledModel {
   /// The instance keeps the weights alive. Defined in chorus/infer.h's library part: include it to use the result.
   Instance CreateInstance() const;
   Instance CreateInstance(const InstanceOptions& options) const;
+  /// Writes the optimised graph with its weights as one image (position-independent, weights used in place when it is loaded).
+  void Save(const std::string& path) const;
+  /// An image that Save wrote; bad_input for damaged ones. Weights are packed anew for this processor.
+  static CompiledModel Load(const std::string& path, const CompileOptions& options = {});
+  static CompiledModel Load(const std::string& path, const CompileOptions& options, const Device& device);
   /// Executed steps (fused nodes count once).
   int64_t step_count() const;
   std::string Print(const std::string& level) const;  ///< "plan", "kernel"

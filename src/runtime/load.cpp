@@ -1,5 +1,6 @@
 #include <core/cpu.h>
 #include <core/file.h>
+#include <engine/native/native_engine.h>
 #include <graph/pass.h>
 #include <runtime/custom_op.h>
 #include <runtime/load.h>
@@ -58,31 +59,42 @@ std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<
 }
 
 Compiled::Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs)
-    : model_(std::move(model)), engine_(std::move(engine)), engine_name_(engine_->name()), options_(std::move(options)), program_(compile(outputs)) {}
+    : model_(std::move(model)), engine_(std::move(engine)), engine_name_(engine_->name()), options_(std::move(options)), outputs_(outputs), program_(compile(outputs)) {}
+
+Model Compiled::part(const std::vector<std::string>& outputs) const {
+  Model part = *model_;
+  if (outputs.empty()) return part;
+  auto graph = std::make_shared<Graph>(*model_->graph);
+  std::vector<std::string> known;
+  for (ValueId id : graph->outputs()) known.push_back(graph->value(id).name);
+  for (const std::string& name : outputs) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw Error(Code::not_found, "the model has no output \"" + name + "\"", {}, "its outputs are " + quoted_list(known));
+    }
+  }
+  select_outputs(*graph, outputs);
+  const std::vector<ValueId> inputs(graph->inputs().begin(), graph->inputs().end());
+  for (ValueId id : inputs) {  // what the outputs do not need, nobody has to give
+    if (graph->value(id).uses.empty() && !graph->is_output(id)) graph->remove_value(id);
+  }
+  part.graph = std::move(graph);
+  return part;
+}
 
 std::shared_ptr<Program> Compiled::compile(const std::vector<std::string>& outputs) const {
   try {
-    if (outputs.empty()) return engine_->compile(*model_, options_);
-    auto graph = std::make_shared<Graph>(*model_->graph);
-    std::vector<std::string> known;
-    for (ValueId id : graph->outputs()) known.push_back(graph->value(id).name);
-    for (const std::string& name : outputs) {
-      if (std::find(known.begin(), known.end(), name) == known.end()) {
-        throw Error(Code::not_found, "the model has no output \"" + name + "\"", {}, "its outputs are " + quoted_list(known));
-      }
-    }
-    select_outputs(*graph, outputs);
-    const std::vector<ValueId> inputs(graph->inputs().begin(), graph->inputs().end());
-    for (ValueId id : inputs) {  // what the outputs do not need, nobody has to give
-      if (graph->value(id).uses.empty() && !graph->is_output(id)) graph->remove_value(id);
-    }
-    Model part = *model_;
-    part.graph = std::move(graph);
-    return engine_->compile(part, options_);
+    return engine_->compile(part(outputs), options_);
   } catch (const Error& error) {
     if (error.where().find(model_->source) != std::string::npos) throw;
     throw error.at(model_->source);
   }
+}
+
+Model Compiled::optimized() const {
+  Model result = part(outputs_);
+  result.graph = native::optimize(result, options_);
+  result.functions.clear();
+  return result;
 }
 
 bool Compiled::has_default(std::string_view input) const noexcept {

@@ -23,15 +23,19 @@ class Compiled {
   ThreadPool& pool() const noexcept { return *options_.pool; }
   const Model& model() const noexcept { return *model_; }
   bool has_default(std::string_view input) const noexcept;
+  /// The model as the native engine runs it: functions inlined, passes applied.
+  Model optimized() const;
   /// The program that computes only these outputs; the last few are kept.
   std::shared_ptr<Program> subset(const std::vector<std::string>& outputs);
 
  private:
   std::shared_ptr<Program> compile(const std::vector<std::string>& outputs) const;
+  Model part(const std::vector<std::string>& outputs) const;
   std::shared_ptr<const Model> model_;
   std::shared_ptr<Engine> engine_;
   std::string engine_name_;
   CompileOptions options_;
+  std::vector<std::string> outputs_;
   std::shared_ptr<Program> program_;
   std::mutex lock_;
   std::vector<std::pair<std::vector<std::string>, std::shared_ptr<Program>>> subsets_;

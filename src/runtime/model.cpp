@@ -2,7 +2,8 @@
 #include <chorus/model.h>
 
 #include <core/cpu.h>
-#include <graph/infer.h>
+#include <graph/image.h>
+#include <runtime/custom_op.h>
 #include <runtime/device.h>
 #include <runtime/session.h>
 
@@ -212,9 +213,8 @@ int64_t Model::weight_bytes() const {
   return sum;
 }
 
-CompiledModel Model::Compile(const CompileOptions& options) const { return Compile(options, Device::Open("cpu")); }
-
-CompiledModel Model::Compile(const CompileOptions& options, const Device& device) const {
+namespace {
+std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model, const CompileOptions& options, const Device& device) {
   const DeviceSettings settings = DeviceAccess::of(device);
   chorus::CompileOptions compile;
   compile.threads = settings.threads;
@@ -223,9 +223,24 @@ CompiledModel Model::Compile(const CompileOptions& options, const Device& device
   compile.reference_kernels = options.reference_kernels;
   compile.memory_budget = options.memory_limit;
   compile.pool = make_pool(settings.threads, settings.affinity, settings.external, settings.external_user);
-  auto impl = std::make_shared<CompiledModel::Impl>();
-  impl->compiled = std::make_shared<Compiled>(impl_->model, open_engine(options.engine), std::move(compile), options.outputs);
-  return CompiledModel(std::move(impl));
+  return std::make_shared<Compiled>(std::move(model), open_engine(options.engine), std::move(compile), options.outputs);
+}
+}  // namespace
+
+CompiledModel Model::Compile(const CompileOptions& options) const { return Compile(options, Device::Open("cpu")); }
+
+CompiledModel Model::Compile(const CompileOptions& options, const Device& device) const {
+  return CompiledModel(std::make_shared<CompiledModel::Impl>(CompiledModel::Impl{compile_for(impl_->model, options, device)}));
+}
+
+void CompiledModel::Save(const std::string& path) const { save_image_file(impl_->compiled->optimized(), path); }
+
+CompiledModel CompiledModel::Load(const std::string& path, const CompileOptions& options) { return Load(path, options, Device::Open("cpu")); }
+
+CompiledModel CompiledModel::Load(const std::string& path, const CompileOptions& options, const Device& device) {
+  load_plugins_of_environment();
+  auto model = std::make_shared<const chorus::Model>(load_image_file(path));
+  return CompiledModel(std::make_shared<Impl>(Impl{compile_for(std::move(model), options, device)}));
 }
 
 Instance CompiledModel::CreateInstance() const { return CreateInstance(InstanceOptions{}); }

@@ -105,6 +105,30 @@ TEST(Model, CompilesToOneStepPerBlock) {
   testing::part_of("E-MOD-03");
 }
 
+TEST(Model, SavedAndLoadedCompiledModels) {
+  const fs::path path = temporary("compiled.chorus");
+  for (const char* name : {"convbnrelu", "dropout", "lenet"}) {
+    const std::string bytes = testing::fixture_bytes(name);
+    const api::CompiledModel compiled = api::Model::LoadBuffer(bytes.data(), bytes.size()).Compile();
+    compiled.Save(path.string());
+    const api::CompiledModel loaded = api::CompiledModel::Load(path.string());
+    EXPECT_EQ(loaded.step_count(), compiled.step_count());
+    const auto run = [](api::Instance instance) {
+      api::InputTensor& input = instance.input(0);
+      input.copy(testing::noise(Shape(input.shape()).numel()));
+      instance.Run();
+      return instance.output(0).to_vector<float>();
+    };
+    EXPECT_EQ(run(loaded.CreateInstance()), run(compiled.CreateInstance())) << name;
+  }
+  fs::resize_file(path, fs::file_size(path) / 2);
+  const Error damaged = error_of([&] { api::CompiledModel::Load(path.string()); });
+  EXPECT_EQ(damaged.code(), Code::bad_input) << damaged.what();
+  fs::remove(path);
+  EXPECT_EQ(error_of([&] { api::CompiledModel::Load(path.string()); }).code(), Code::not_found);
+  testing::part_of("E-MOD-03");
+}
+
 TEST(Model, EndlessCallbackIsBounded) {
   api::LoadOptions options;
   options.max_bytes = 10 << 20;
