@@ -81,6 +81,24 @@ void infer_bit_cast(ShapeContext& ctx) {
   ctx.set_output(0, std::move(t));
 }
 
+/// complex64 ↔ pairs of float32, complex128 ↔ pairs of float64, the pair in a last dimension of its own.
+void infer_view_as_real(ShapeContext& ctx) {
+  Type t = tensor_input(ctx, 0);
+  t.dtype = t.dtype == DType::undefined ? t.dtype : t.dtype == DType::complex64 ? DType::float32 : DType::float64;
+  if (t.has_rank) t.dims.push_back(2);
+  ctx.set_output(0, std::move(t));
+}
+void infer_view_as_complex(ShapeContext& ctx) {
+  require_rank_at_least(ctx, 0, 1);
+  Type t = tensor_input(ctx, 0);
+  t.dtype = t.dtype == DType::undefined ? t.dtype : t.dtype == DType::float32 ? DType::complex64 : DType::complex128;
+  if (t.has_rank) {
+    ctx.require_equal(t.dims.back(), 2, "the last dimension, real and imaginary part");
+    t.dims.pop_back();
+  }
+  ctx.set_output(0, std::move(t));
+}
+
 void convert_values(ShapeContext& ctx, DType to) {
   auto values = known_values(ctx, 0);
   if (!values || !(is_integer(to) || is_float(to) || to == DType::boolean)) return;
@@ -253,6 +271,8 @@ constexpr Version kBitCast[] = {
      "(T1 input !d) -> (T2 output !d) {to: int!}; T1 = num f8 complex bf16 bool f8e8m0 f4e2m1 i2 i4 u2 u4; "
      "T2 = num f8 complex bf16 bool f8e8m0 f4e2m1 i2 i4 u2 u4"},
 };
+constexpr Version kViewAsReal[] = {{1, "(T1 input) -> (T2 output); T1 = complex; T2 = f32 f64"}};
+constexpr Version kViewAsComplex[] = {{1, "(T1 input) -> (T2 output); T1 = f32 f64; T2 = complex"}};
 constexpr Version kQuantizeLinear[] = {
     {10, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y); T1 = f32 i32; T2 = i8 u8"},
     {13, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1}; T1 = f32 i32; T2 = i8 u8", quantize_13},
@@ -321,6 +341,15 @@ consteval OpDef conversion(std::string_view name, std::string_view cpp, std::spa
   return row(d);
 }
 
+/// A row of our own domain whose results have other extents than its operands.
+consteval OpDef of_chorus(OpDef d) {
+  d.domain = "chorus";
+  d.origin = Origin::chorus_public;
+  d.layout = Layout::opaque;
+  d.aliases = {};
+  return row(d);
+}
+
 constexpr OpDef kRows[] = {
     []() consteval {
       OpDef d = conversion(
@@ -353,6 +382,12 @@ constexpr OpDef kRows[] = {
       d.gradient = Gradient{NoGradient{"bits of numbers"}};
       return row(d);
     }(),
+    of_chorus(conversion("ViewAsReal", "view_as_real", kViewAsReal, infer_view_as_real, Primitive{"reinterprets memory"},
+                         "c64[2,3]; c128[4]; c64[]; c64[0,3]",
+                         "Real and imaginary parts in a last dimension of extent 2.")),
+    of_chorus(conversion("ViewAsComplex", "view_as_complex", kViewAsComplex, infer_view_as_complex,
+                         Primitive{"reinterprets memory"}, "f32[3,2]; f64[2,3,2]; f32[2]; f32[0,2]",
+                         "Complex numbers from a last dimension of extent 2: real and imaginary part.")),
     []() consteval {
       OpDef d = conversion("QuantizeLinear", "quantize_linear", kQuantizeLinear, infer_quantize,
                            Primitive{"the form of quantisation that passes and adapters look for"},

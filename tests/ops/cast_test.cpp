@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <complex>
 #include <limits>
 
 namespace chorus::testing {
@@ -49,6 +50,20 @@ TEST(Cast, ReadsAndWritesStrings) {
   EXPECT_EQ(out.strings()[3], "NaN");
   const std::string wrong[] = {"a"};
   EXPECT_THROW(run_one({.op = "Cast", .inputs = {Value::strings({1}, wrong)}, .attributes = to(kF32)}), Error);
+}
+
+TEST(Cast, ViewsComplexNumbersAsPairs) {
+  EXPECT_EQ(run_grid("ViewAsReal", 0, "chorus"), 4);
+  EXPECT_EQ(run_grid("ViewAsComplex", 0, "chorus"), 4);
+  const Value pairs = make(kF32, {2, 2}, {1, 2, 3, -1});
+  const Value numbers = run_one({.op = "ViewAsComplex", .inputs = {pairs}, .domain = "chorus"});
+  ASSERT_EQ(numbers.dtype(), DType::complex64);
+  std::complex<double> second;
+  load_c128(numbers.dtype(), numbers.data(), 1, 1, &second);
+  EXPECT_EQ(second, std::complex<double>(3, -1));
+  expect_close(run_one({.op = "ViewAsReal", .inputs = {numbers}, .domain = "chorus"}), pairs);
+  EXPECT_THROW(run_one({.op = "ViewAsComplex", .inputs = {make(kF32, {3}, {1, 2, 3})}, .domain = "chorus"}), Error);
+  EXPECT_THROW(run_one({.op = "ViewAsComplex", .inputs = {make(kF32, {}, {1})}, .domain = "chorus"}), Error);
 }
 
 TEST(Cast, RefusesTypesThatItCannotMake) {

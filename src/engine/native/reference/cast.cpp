@@ -295,6 +295,8 @@ constexpr KernelRow kRows[] = {
     {"Cast", cast},
     {"CastLike", cast_like},
     {"BitCast", bit_cast},
+    {"ViewAsReal", bit_cast, "chorus"},
+    {"ViewAsComplex", bit_cast, "chorus"},
     {"QuantizeLinear", quantize},
     {"DequantizeLinear", dequantize},
     {"DynamicQuantizeLinear", dynamic_quantize},
