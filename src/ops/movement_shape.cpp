@@ -166,8 +166,8 @@ void infer_reshape(ShapeContext& ctx) {
     const Dim a = all(from), b = all(to);
     if (Dim::equal(a, b) == Dim::Truth::no && !(all(x.dims).is(0) && all(out).is(0))) {
       ctx.fail(Code::shape,
-               fmt::format("input of shape {} cannot be reshaped to {}: the numbers of elements differ", x.str(),
-                           dims_text(out)),
+               fmt::format("input of shape {} cannot be reshaped to {}: the numbers of elements differ, {} and {}", x.str(),
+                           dims_text(out), all(x.dims).str(), all(out).str()),
                "choose a shape with the same number of elements");
     }
     if (!a.is_unknown() && !b.is_unknown())
