@@ -839,6 +839,16 @@ Tensor bit_cast(const Tensor& input, DType to) {
   return call_one(op_, {&input}, std::move(attributes_));
 }
 
+Tensor view_as_real(const Tensor& input) {
+  static const OpDef& op_ = builtin_op("chorus", "ViewAsReal");
+  return call_one(op_, {&input}, {});
+}
+
+Tensor view_as_complex(const Tensor& input) {
+  static const OpDef& op_ = builtin_op("chorus", "ViewAsComplex");
+  return call_one(op_, {&input}, {});
+}
+
 Tensor quantize_linear(const Tensor& x, const Tensor& y_scale, const Tensor& y_zero_point, int64_t axis,
     int64_t block_size, DType output_dtype, int64_t precision, int64_t saturate) {
   static const OpDef& op_ = builtin_op("", "QuantizeLinear");

@@ -22,7 +22,7 @@ struct CallResult {
 
 /// Output types of the newest version of `op`. `results` has one item per output that is asked for.
 /// Throws Error like infer_types; `where` names the node in it.
-CHORUS_API void infer_call(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands,
+void infer_call(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands,
                            std::span<CallResult> results, std::string_view where = {});
 
 }  // namespace chorus

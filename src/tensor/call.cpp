@@ -90,7 +90,9 @@ void decide(const OpDef& op, const Schema& schema, const List& inputs, std::vect
     if (now == DType::undefined) continue;
     const uint32_t allowed = schema.types[s].tensor;
     const bool integral = is_integer(now) || now == DType::boolean;
-    if (promote == Promote::to_float && integral && !dtype_in(now, allowed)) g.target = DType::float32;
+    // Functions of real numbers take integers as float32: by the row, or because they know floats only.
+    const bool real = promote == Promote::to_float || (op.layout == Layout::elementwise && (allowed & ~kFloats) == 0);
+    if (real && integral && dtype_in(DType::float32, allowed)) g.target = DType::float32;
     if (promote == Promote::sum_to_int64 && integral && dtype_in(DType::int64, allowed)) g.target = DType::int64;
     if (allowed == dtype_bit(DType::boolean) && is_number(now)) g.target = DType::boolean;
     const DType wanted = g.target != DType::undefined ? g.target : now;

@@ -2,6 +2,7 @@
 #include <chorus/ops.h>
 #include <fmt/format.h>
 #include <tensor/call.h>
+#include <tensor/complex.h>
 
 #include <algorithm>
 
@@ -13,16 +14,25 @@ bool integral(const Tensor& t) {
 }
 }  // namespace
 
-Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
-Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
-Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+Tensor operator+(const Tensor& a, const Tensor& b) {
+  return any_complex(a, b) ? complex_arithmetic(ComplexOp::add, a, b) : add(a, b);
+}
+Tensor operator-(const Tensor& a, const Tensor& b) {
+  return any_complex(a, b) ? complex_arithmetic(ComplexOp::sub, a, b) : sub(a, b);
+}
+Tensor operator*(const Tensor& a, const Tensor& b) {
+  return any_complex(a, b) ? complex_arithmetic(ComplexOp::mul, a, b) : mul(a, b);
+}
 Tensor operator/(const Tensor& a, const Tensor& b) {
+  if (any_complex(a, b)) return complex_arithmetic(ComplexOp::div, a, b);
   return integral(a) && integral(b) ? div(cast_to(a, DType::float32), cast_to(b, DType::float32)) : div(a, b);
 }
 Tensor operator%(const Tensor& a, const Tensor& b) { return mod(a, b); }
-Tensor operator-(const Tensor& a) { return neg(a); }
-Tensor operator==(const Tensor& a, const Tensor& b) { return equal(a, b); }
-Tensor operator!=(const Tensor& a, const Tensor& b) { return logical_not(equal(a, b)); }
+Tensor operator-(const Tensor& a) { return is_complex(a.dtype()) ? Tensor(0) - a : neg(a); }
+Tensor operator==(const Tensor& a, const Tensor& b) {
+  return any_complex(a, b) ? complex_arithmetic(ComplexOp::equal, a, b) : equal(a, b);
+}
+Tensor operator!=(const Tensor& a, const Tensor& b) { return logical_not(a == b); }
 Tensor operator<(const Tensor& a, const Tensor& b) { return less(a, b); }
 Tensor operator<=(const Tensor& a, const Tensor& b) { return less_equal(a, b); }
 Tensor operator>(const Tensor& a, const Tensor& b) { return greater(a, b); }

@@ -580,6 +580,14 @@ CHORUS_API Tensor cast_like(const Tensor& input, const Tensor& target_type, std:
 /// BitCast-26.
 CHORUS_API Tensor bit_cast(const Tensor& input, DType to);
 
+/// Real and imaginary parts in a last dimension of extent 2.
+/// ViewAsReal-1.
+CHORUS_API Tensor view_as_real(const Tensor& input);
+
+/// Complex numbers from a last dimension of extent 2: real and imaginary part.
+/// ViewAsComplex-1.
+CHORUS_API Tensor view_as_complex(const Tensor& input);
+
 /// round(x / y_scale) + y_zero_point, rounded to nearest even and cut to the range of the result's type, which is that
 /// of y_zero_point or output_dtype (default uint8). Scales are one number, one per index of `axis`, or one per block.
 /// QuantizeLinear-28.
