@@ -4,6 +4,7 @@
 #include "../../apps/fixtures.h"
 #include "support/proves.h"
 
+#include <chorus/model.h>
 #include <chorus/predictor.h>
 #include <core/random.h>
 #include <format/npz/npz.h>
@@ -12,6 +13,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <iomanip>
 #include <regex>
 
 namespace chorus::testing {
@@ -94,8 +97,21 @@ TEST(Command, InspectSaysWhatTheGeneratorMeant) {
     };
     ports(json["inputs"], made.graph->inputs());
     ports(json["outputs"], made.graph->outputs());
+    const std::string bytes = text_of(model(name));
+    size_t at = 0;
+    const auto read = [&](void* buffer, size_t n) {
+      n = std::min(n, bytes.size() - at);
+      std::memcpy(buffer, bytes.data() + at, n);
+      at += n;
+      return n;
+    };
+    for (const api::Model& m : {api::Model::Load(model(name)), api::Model::LoadBuffer(bytes.data(), bytes.size()), api::Model::LoadCallback(read)}) {
+      std::ostringstream hash;
+      hash << std::hex << std::setfill('0') << std::setw(16) << m.graph_hash();
+      EXPECT_EQ(json["hash"], hash.str()) << name;
+    }
   }
-  part_of("E-MOD-01");  // with the test Model.FileMemoryAndCallbackAreTheSame
+  proves("E-MOD-01");
   ASSERT_EQ(chorus_command("inspect " + model("branch3") + " --svg picture.svg").status, 0);
   const std::string svg = text_of(scratch() / "picture.svg");
   for (const char* word : {"<svg ", "</svg>", ">Gemm<", ">Tanh<", ">scale<", ">right<"}) EXPECT_NE(svg.find(word), std::string::npos) << word;
@@ -217,6 +233,35 @@ TEST(Command, HelpAndCompletion) {
   EXPECT_EQ(complete("chorus ben", 1), "bench\n");
   EXPECT_EQ(complete("chorus task oc", 2), "ocr\n");
   EXPECT_EQ(complete("chorus run --prof", 2), "--profile\n");
+}
+
+TEST(Examples, FourInterfacesAndPredictor) {
+  for (const char* header : {"model", "device", "io", "infer"}) {
+    const std::string source = (scratch() / "header.cpp").string();
+    std::ofstream(source) << "#include <chorus/" << header << ".h>\n";
+    const std::string line = std::string("'" CHORUS_COMPILER "' -std=c++17 -fsyntax-only -I'" CHORUS_INCLUDE "' '") + source + "'";
+    EXPECT_EQ(std::system(line.c_str()), 0) << header;
+  }
+  const auto output_of = [](const std::string& program) {
+    const auto path = scratch() / "example";
+    EXPECT_EQ(std::system((program + " >'" + path.string() + "'").c_str()), 0) << program;
+    return text_of(path);
+  };
+  std::istringstream numbers(output_of("'" CHORUS_EXAMPLES "/example_four_interfaces' '" + model("lenet") + "'"));
+  double sum = 0;
+  for (int i = 0; i < 10; ++i) {
+    double p = -1;
+    ASSERT_TRUE(numbers >> p) << i;
+    EXPECT_GE(p, 0);
+    sum += p;
+  }
+  EXPECT_NEAR(sum, 1, 1e-5);
+  std::string rest;
+  numbers >> rest;
+  EXPECT_EQ(rest, "probabilities:");
+  proves("E-GEN-01");
+  EXPECT_NE(output_of("'" CHORUS_EXAMPLES "/example_predictor' '" + model("lenet") + "'").find("probabilities: best class "), std::string::npos);
+  proves("I-API-16");
 }
 
 class Cleanup : public ::testing::Environment {
