@@ -97,7 +97,7 @@ Status run_transpose(KernelContext& ctx) noexcept {
     std::memcpy(y.data, x.data, static_cast<size_t>(x.count * words) * 4);
     return {};
   }
-  // [batch, rows, columns, inner] with the two in the middle exchanged: what remains of most permutations after merging.
+  // [batch, rows, columns, inner] with the two in the middle exchanged: what most permutations become by merging.
   const int first = t.perm[0] == 0 ? 1 : 0;
   const bool tail = t.perm[t.rank - 1] == t.rank - 1;
   if (t.rank - first - (tail ? 1 : 0) == 2) {

@@ -118,7 +118,7 @@ std::shared_ptr<const Prepared> prepare_batch(const StepDescription& step) {
 
 /// Four numbers at once, as every x86-64 processor and every compiler's vector extension has them: the pass is bound by
 /// memory.
-using Four = float __attribute__((vector_size(16), aligned(4)));
+using Four = float __attribute__((vector_size(16), aligned(4), may_alias));
 
 template <fast::Activation activation>
 void scale_plane(const float* x, float* y, int64_t n, float scale, float shift) noexcept {

@@ -1,5 +1,5 @@
-// What the families of fast candidates share: the kernel table of this processor, types a candidate asks for, packed floats, and the
-// translation of a step's epilogues for the kernels. Everything here but the functions of preparing is free of allocation.
+// What the families of fast candidates share: the kernel table of this processor, types that a candidate asks for, and
+// the translation of a step's epilogues for the kernels. All but the functions of preparing allocate nothing.
 #pragma once
 #include <engine/native/candidate.h>
 #include <engine/native/fast/kernels.h>
@@ -44,7 +44,7 @@ struct PreparedEpilogue {
   }
 };
 enum class OwnBias : uint8_t { none, constant, at_run };
-/// `own`: constant → its values in `bias` [channels] (already the operator's own); at_run → the kernel adds another bias before the rest.
+/// `own`: constant: the operator's own bias is `bias` [channels]; at_run: the caller sets one before the rest.
 PreparedEpilogue prepare_epilogue(const StepDescription& step, OwnBias own, std::span<const float> bias);
 /// For one run; the axis is the caller's.
 fast::Epilogue make_epilogue(const PreparedEpilogue& prepared, const KernelContext& ctx) noexcept;

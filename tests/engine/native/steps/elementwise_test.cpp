@@ -1,4 +1,4 @@
-#include "support.h"
+#include "step_case.h"
 
 #include <cmath>
 #include <limits>

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "support.h"
+#include "step_case.h"
 
 namespace chorus::testing {
 namespace {

@@ -1,5 +1,5 @@
 // Normalisations, reductions, pools and movements at random shapes.
-#include "support.h"
+#include "step_case.h"
 
 namespace chorus::testing {
 namespace {

@@ -1,4 +1,5 @@
-#include "support.h"
+// The body of step_case.h; named so that it is part of this test program.
+#include "step_case.h"
 
 #include <algorithm>
 
