@@ -4,6 +4,7 @@
 #include <graph/image_generated.h>
 #include <graph/image_layout.h>
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 
@@ -15,6 +16,13 @@ using Ints = std::vector<int32_t>;
 
 constexpr size_t kMostStructure = (size_t{1} << 31) - (size_t{1} << 16);
 constexpr int kMostDepth = 1000;
+
+// As Type::same, but that an unknown dimension equals another.
+bool equal(const Type& a, const Type& b) {
+  if (a.kind != b.kind || a.dtype != b.dtype || a.has_rank != b.has_rank || a.sparse != b.sparse || !a.elem != !b.elem) return false;
+  auto dim = [](const Dim& x, const Dim& y) { return x.same(y) || (x.is_unknown() && y.is_unknown()); };
+  return std::ranges::equal(a.dims, b.dims, dim) && (!a.elem || equal(*a.elem, *b.elem));
+}
 
 class Saver {
  public:
@@ -122,7 +130,7 @@ int32_t Saver::type(const Type& t) {
   if (t.kind == ValueKind::none) return -1;
   const std::string key = t.str();
   for (auto [it, end] = known_types_.equal_range(key); it != end; ++it) {
-    if (it->second.first.same(t) && it->second.first.sparse == t.sparse) return it->second.second;
+    if (equal(it->second.first, t)) return it->second.second;
   }
   const int32_t elem = t.elem ? type(*t.elem) : -1;
   Ints dims;

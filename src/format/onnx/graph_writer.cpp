@@ -62,7 +62,7 @@ wire::Writer GraphWriter::type_of(const GraphValue& v) const {
   if (const std::string_view* kept = details_.find(DetailKind::value_type, v.name)) {
     Source source;
     source.base = kept->data();
-    if (parse_type(*kept, source).same(v.type)) {
+    if (type_message(parse_type(*kept, source)).str() == type_message(v.type).str()) {   // nothing has changed since
       wire::Writer out;
       out.raw(*kept);
       return out;

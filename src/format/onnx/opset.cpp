@@ -23,6 +23,13 @@ bool output_allowed(const TypeSet& set, const Type& type) {
   }
 }
 
+// Reshape's allowzero means nothing where the result has no dimension 0: then no number of the shape is 0.
+bool idle_allowzero(const Graph& graph, const Node& n, std::string_view attribute) {
+  if (n.type != "Reshape" || !n.domain.empty() || attribute != "allowzero" || n.outputs.empty() || n.outputs[0] == kNone) return false;
+  const Type& type = graph.value(n.outputs[0]).type;
+  return type.has_rank && std::ranges::all_of(type.dims, [](const Dim& d) { return d.is_number() && d.number() > 0; });
+}
+
 std::string forbidden_output(const Graph& graph, const Node& n, const Schema& schema) {
   for (size_t i = 0; i < n.outputs.size(); ++i) {
     const Param* param = schema.output(static_cast<int>(i));
@@ -89,7 +96,8 @@ bool Converter::step_down(Graph& graph, NodeId id, std::string& reason) {
   const Attributes kept = n.attributes;
   for (const auto& item : kept.items()) {
     const Attr* attr = from.attribute(item.name);
-    if (to.attribute(item.name) == nullptr && attr != nullptr && attr->fallback == item.value) n.attributes.erase(item.name);
+    if (to.attribute(item.name) != nullptr || attr == nullptr) continue;
+    if (attr->fallback == item.value || idle_allowzero(graph, n, item.name)) n.attributes.erase(item.name);
   }
   --n.version;
   try {

@@ -1,0 +1,175 @@
+// The ONNX writer: what it writes is read again as the same graph; bodies, names, operator sets, external data.
+#include <chorus/error.h>
+#include <format/onnx/onnx.h>
+#include <graph/infer.h>
+#include <graph/pass.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace chorus {
+namespace {
+
+Model read(const std::string& file) {
+  auto owner = std::make_shared<const std::string>(file);
+  return onnx::read_model(*owner, owner);
+}
+
+Type f32(std::initializer_list<int64_t> dims) {
+  Dims all;
+  for (int64_t d : dims) all.push_back(Dim(d));
+  return Type::tensor(DType::float32, all);
+}
+
+// Model of y = op(x), x [2, 3, 4], at the operator's own version for `opset`.
+Model one_node(const char* op, int opset, Attributes attributes = {}) {
+  auto g = std::make_shared<Graph>();
+  g->name = "g";
+  g->opsets[""] = opset;
+  const ValueId x = g->add_input("x", f32({2, 3, 4}));
+  Node n;
+  n.op = find_op("", op);
+  n.type = op;
+  n.version = n.op->version_index(opset);
+  n.inputs = {x};
+  n.outputs = {g->add_value("y")};
+  n.attributes = std::move(attributes);
+  const ValueId y = n.outputs[0];
+  g->add_node(std::move(n));
+  infer_types(*g);
+  g->add_output(y);
+  return {.graph = g, .ir_version = 8};
+}
+
+std::string op_names(const Graph& g) {
+  std::string names;
+  for (NodeId id : g.order()) names += (names.empty() ? "" : " ") + g.node(id).type;
+  return names;
+}
+
+TEST(OnnxWriter, TensorsOfEveryTypeComeBack) {
+  for (int t = 1; t < kDTypeCount; ++t) {
+    const auto dtype = static_cast<DType>(t);
+    Value value;
+    if (dtype == DType::string) {
+      value = Value::strings(Shape{2}, std::vector<std::string>{"one", std::string("\0two", 4)});
+    } else {
+      value = Value::tensor(dtype, Shape{5});
+      auto* p = static_cast<uint8_t*>(value.mutable_data());
+      const int64_t n = dtype_bytes(dtype, 5);
+      for (int64_t i = 0; i < n; ++i) p[i] = dtype == DType::boolean ? i % 2 : static_cast<uint8_t>(37 * i + 11);
+    }
+    const std::string file = onnx::write_tensor(value, "v");
+    EXPECT_TRUE(onnx::read_value(file, Type::tensor(dtype)).identical(value)) << dtype_name(dtype);
+  }
+  const Value empty = Value::tensor(DType::float32, Shape{0, 3});
+  EXPECT_TRUE(onnx::read_value(onnx::write_tensor(empty, "e"), Type::tensor(DType::float32)).identical(empty));
+}
+
+// Softmax of opset 12 flattens to rank 2, that of 13 does not: on rank 3 the step needs nodes around it. NonZero came with opset 9.
+TEST(OnnxWriter, StepsToAnotherOperatorSet) {
+  onnx::WriteOptions options;
+  options.opset = 13;
+  const Model up = read(onnx::write_model(one_node("Softmax", 11, {{"axis", 1}}), options));
+  EXPECT_EQ(up.graph->opsets.at(""), 13);
+  EXPECT_NE(op_names(*up.graph), "Softmax");
+  EXPECT_EQ(up.graph->value(up.graph->outputs()[0]).name, "y");
+  EXPECT_EQ(up.graph->value(up.graph->inputs()[0]).type.str(), "float32[2, 3, 4]");
+  options.opset = 15;
+  EXPECT_EQ(op_names(*read(onnx::write_model(one_node("Softmax", 21), options)).graph), "Softmax");
+  options.opset = 8;
+  try {
+    onnx::write_model(one_node("NonZero", 21), options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unsupported);
+    EXPECT_NE(std::string(error.what()).find("NonZero cannot be written at operator set 8"), std::string::npos) << error.what();
+  }
+  options.opset = 1000;
+  EXPECT_THROW(onnx::write_model(one_node("Softmax", 21), options), Error);
+}
+
+TEST(OnnxWriter, FileSaysTheLeastIrVersionOfItsOperatorSet) {
+  onnx::WriteOptions options;
+  for (const auto& [opset, ir] : {std::pair{13, 7}, {15, 8}, {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}, {28, 14}}) {
+    options.opset = opset;
+    EXPECT_EQ(read(onnx::write_model(one_node("Relu", 14), options)).ir_version, ir) << opset;
+  }
+  EXPECT_EQ(read(onnx::write_model(one_node("Relu", 14))).ir_version, 8);   // as it was
+}
+
+// Closed bodies (captured values as further inputs) are written open, under the names outside; a name of the body that is taken outside changes.
+TEST(OnnxWriter, OpensClosedBodies) {
+  auto body = [](const char* op) {
+    auto b = std::make_shared<Graph>();
+    b->name = op;
+    const ValueId x = b->add_value("x");
+    b->captures.emplace_back(x, "x");
+    Node n;
+    n.op = find_op("", op);
+    n.type = op;
+    n.version = n.op->version_index(21);
+    n.inputs = {x};
+    n.outputs = {b->add_value("taken")};
+    const ValueId out = n.outputs[0];
+    b->add_node(std::move(n));
+    b->add_output(out);
+    return GraphPtr(b);
+  };
+  auto g = std::make_shared<Graph>();
+  g->name = "g";
+  g->opsets[""] = 21;
+  const ValueId c = g->add_input("c", Type::tensor(DType::boolean, {}));
+  g->add_input("x", f32({2}));
+  g->add_input("taken", f32({2}));
+  Node n;
+  n.op = find_op("", "If");
+  n.type = "If";
+  n.version = n.op->version_index(21);
+  n.inputs = {c};
+  n.outputs = {g->add_value("y")};
+  n.attributes = {{"then_branch", body("Relu")}, {"else_branch", body("Neg")}};
+  const ValueId y = n.outputs[0];
+  g->add_node(std::move(n));
+  g->value(y).type = f32({2});
+  g->add_output(y);
+  const Model open{.graph = g, .ir_version = 10};
+  auto closed_graph = std::make_shared<Graph>(*g);
+  PassContext context;
+  ASSERT_GT(passes::close_bodies(*closed_graph, context), 0);
+  const Model closed{.graph = closed_graph, .ir_version = 10};
+  for (const Model* m : {&open, &closed}) {
+    const Model back = read(onnx::write_model(*m));
+    const GraphPtr inner = *back.graph->node(0).attributes.find("then_branch")->get<GraphPtr>();
+    EXPECT_TRUE(inner->inputs().empty());
+    ASSERT_EQ(inner->captures.size(), 1u);
+    EXPECT_EQ(inner->captures[0].second, "x");
+    EXPECT_EQ(inner->find_value("taken"), kNone);
+  }
+}
+
+TEST(OnnxWriter, LargeTensorsGoBesideTheModel) {
+  std::string folder = std::filesystem::temp_directory_path() / "chorus-writer-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  auto g = std::make_shared<Graph>();
+  g->name = "g";
+  g->opsets[""] = 21;
+  std::vector<float> many(1000);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<float>(i);
+  g->add_constant("large", Value::of<float>(Shape{1000}, many));
+  g->add_constant("small", Value::of<float>(Shape{2}, {1, 2}));
+  onnx::WriteOptions options;
+  options.external_bytes = 1024;
+  const std::string path = folder + "/m.onnx";
+  onnx::write_model_file({.graph = g, .ir_version = 10}, path, options);
+  EXPECT_EQ(std::filesystem::file_size(path + ".data"), 4000u);
+  EXPECT_LT(std::filesystem::file_size(path), 500u);
+  const Model back = onnx::read_model(path);
+  EXPECT_EQ(back.graph->value(back.graph->find_value("large")).constant.as<float>()[999], 999.0f);
+  EXPECT_EQ(back.graph->value(back.graph->find_value("small")).constant.as<float>()[1], 2.0f);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace chorus
