@@ -95,13 +95,35 @@ ch_code open(const ch_host* host, const ch_open* options, ch_engine** out, ch_er
 
 void describe(ch_engine* engine, ch_sink sink, void* user) { sink(user, engine->context.version.data(), engine->context.version.size()); }
 
+// Versions that ONNX Runtime does not know: often an older one says the same, which only the host's conversion can tell. Asked once for a
+// graph, and only where there is such a node. Empty: the conversion works.
+class Conversion {
+ public:
+  Conversion(const ch_host* host, const ch_graph& graph) : host_(host), graph_(graph) {}
+  const std::string& refusal() {
+    if (asked_) return reason_;
+    asked_ = true;
+    ch_error error{};
+    error.size = sizeof error;
+    const ch_code code = host_->export_model(&graph_, {"onnx", 4}, kMaxOpset, kMaxIr, [](void*, const void*, uint64_t) {}, nullptr, &error);
+    if (code != CH_OK) reason_ = error.what[0] != 0 ? error.what : "it cannot be converted";
+    return reason_;
+  }
+
+ private:
+  const ch_host* host_;
+  const ch_graph& graph_;
+  bool asked_ = false;
+  std::string reason_;
+};
+
 // A sentence why not, or nothing.
-std::string refusal(const ch_graph& graph, const ch_node& node) {
+std::string refusal(const ch_graph& graph, const ch_node& node, Conversion& conversion) {
   const std::string op(view(node.op)), domain(view(node.domain));
   const int most = domain.empty() ? kMaxOpset : domain == "ai.onnx.ml" ? kMaxMlOpset : INT32_MAX;
-  if (node.since > most) {
-    return op + ": version " + std::to_string(node.since) + " of the operator is newer than " + std::to_string(most) +
-           ", the last that ONNX Runtime 1.31 knows";
+  if (node.since > most && (!domain.empty() || !conversion.refusal().empty())) {
+    return op + ": version " + std::to_string(node.since) + " is newer than " + std::to_string(most) +
+           ", the last that ONNX Runtime 1.31 knows; " + (domain.empty() ? conversion.refusal() : "there is no conversion");
   }
   const bool own = node.since > 0 && !domain.empty() && domain != "ai.onnx.ml" && domain != "com.microsoft";
   if (own) return op + ": ONNX Runtime does not know the operators of domain \"" + domain + "\"";
@@ -122,10 +144,11 @@ std::string refusal(const ch_graph& graph, const ch_node& node) {
   return {};
 }
 
-ch_code claim(ch_engine*, const ch_graph* graph, const ch_options*, ch_claim* const* claims, uint32_t n, ch_error* error) {
+ch_code claim(ch_engine* engine, const ch_graph* graph, const ch_options*, ch_claim* const* claims, uint32_t n, ch_error* error) {
   return guarded(error, [&] {
+    Conversion conversion(engine->host, *graph);
     for (uint32_t i = 0; i < n && i < graph->n_nodes; ++i) {
-      const std::string why = refusal(*graph, *graph->nodes[i]);
+      const std::string why = refusal(*graph, *graph->nodes[i], conversion);
       claims[i]->verdict = why.empty() ? CH_CLAIM_YES : CH_CLAIM_NO;
       std::snprintf(claims[i]->reason, sizeof claims[i]->reason, "%s", why.c_str());
     }

@@ -55,7 +55,7 @@ void check(const Ort& ort, OrtStatus* status, const char* doing) {
   ort.ReleaseStatus(status);
   auto has = [&](const char* part) { return said.find(part) != std::string::npos; };
   const bool cannot = fault == Fault::not_implemented || has("is not a registered function/op") || has("under development") ||
-                      has("Unsupported") || has("NOT_IMPLEMENTED") || has("not supported");
+                      has("Unsupported") || has("Failed to construct locale") || has("NOT_IMPLEMENTED") || has("not supported");
   const ch_code code = cannot ? CH_UNSUPPORTED
                        : fault == Fault::invalid_argument || fault == Fault::invalid_graph ? CH_BAD_INPUT : CH_INTERNAL;
   throw Failure(code, std::string(doing) + ": " + said);

@@ -106,10 +106,14 @@ const ch_host_graph& host_graph(const ch_graph* graph) {
 ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, int32_t max_ir, ch_sink sink, void* user, ch_error* error) {
   return guarded(error, [&] {
     if (view(format) != "onnx") throw Error(Code::unsupported, "format \"" + std::string(view(format)) + "\" is not known", {}, "ask for \"onnx\"");
-    const Model& model = host_graph(graph).model;
+    Model model = host_graph(graph).model;
+    if (!model.graph->opsets.contains("")) {   // built here: its nodes are of the newest versions
+      auto dated = std::make_shared<Graph>(*model.graph);
+      dated->opsets[""] = newest_opset("");
+      model.graph = std::move(dated);
+    }
     onnx::WriteOptions options;
-    const auto own = model.graph->opsets.find("");
-    int opset = own == model.graph->opsets.end() ? 0 : own->second;
+    int opset = model.graph->opsets.at("");
     if (max_opset > 0 && opset > max_opset) options.opset = opset = max_opset;
     if (max_ir > 0) {
       const int64_t least = onnx::least_ir_version(model, *model.graph);
