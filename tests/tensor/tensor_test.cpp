@@ -102,6 +102,15 @@ TEST(Lazy, RandomNumbersAreDrawnOnce) {
   EXPECT_NE(random_uniform({4}).to_doubles(), once);
 }
 
+TEST(Lazy, HeavyStructuresAreCompiledAtOnce) {
+  const auto engine = native();
+  const EvaluateOn scope(*engine);
+  const Tensor a = ones({256, 256}), b = full({256, 256}, 2.0);
+  expect_values(matmul(a, b)[{7, 9}], Shape{}, {512});
+  EXPECT_EQ(engine->counts().compiled, 1);
+  EXPECT_EQ(engine->counts().node_by_node, 0);
+}
+
 TEST(Lazy, TheCacheIsBounded) {
   Evaluator::Options small;
   small.cache_bytes = 64 << 10;
