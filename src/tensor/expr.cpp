@@ -7,6 +7,7 @@
 namespace chorus {
 namespace {
 thread_local int history_scopes = 0;
+thread_local std::vector<Tensor>* releasing = nullptr;
 constinit std::mutex edges_mutex;
 }  // namespace
 
@@ -22,20 +23,22 @@ Type ExprOutput::full_type() const {
 
 Expr::~Expr() { release_edges(inputs); }
 
-// The operands of an operand that nobody else holds are taken over before it goes, so that no destructor calls another one in depth.
+// What the destructor of an expression lets go joins the list of the outermost call, so that destructors do not nest.
 void release_edges(std::vector<Tensor>& edges) noexcept {
   if (edges.empty()) return;
+  if (releasing != nullptr) {
+    for (Tensor& t : edges) releasing->push_back(std::move(t));
+    edges.clear();
+    return;
+  }
   std::vector<Tensor> waiting = std::move(edges);
   edges.clear();
+  releasing = &waiting;
   while (!waiting.empty()) {
     const Tensor last = std::move(waiting.back());
     waiting.pop_back();
-    if (!last.defined() || last.expr().use_count() != 1) continue;
-    std::atomic_thread_fence(std::memory_order_acquire);
-    std::vector<Tensor>& inner = last.expr()->inputs;
-    for (Tensor& t : inner) waiting.push_back(std::move(t));
-    inner.clear();
   }
+  releasing = nullptr;
 }
 
 Tensor make_leaf(Value value, Weak weak) {
