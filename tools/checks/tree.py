@@ -20,6 +20,7 @@ HOUSE = [
     ["tensor"],
     ["autograd"],
     ["format"],
+    ["engine/plugin"],  # gives engines whole models in the formats that they want
     ["engine/registry"],  # knows every engine, and the formats that some of them want
     ["nn"],
     ["optim"],

@@ -55,7 +55,7 @@ command_test() {
   local broken=()
   need_build release all || broken+=(release)
   if [ "$sanitizers" = 1 ]; then
-    need_build asan tests || broken+=(asan)
+    need_build asan tests chorus_command || broken+=(asan)
     need_build tsan thread_tests || broken+=(tsan)
     sanitized=(--sanitized build-asan build-tsan)
   fi

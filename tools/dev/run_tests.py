@@ -144,6 +144,7 @@ def run_other(name, command, properties, options):
     status, outcome.output = run(command, properties.get("WORKING_DIRECTORY", ROOT), options.environment, timeout)
     last = (outcome.output.strip().splitlines() or ["no output"])[-1].strip()
     closing = CLOSING.match(last)
+    wanted = properties.get("PASS_REGULAR_EXPRESSION", [""])
     if closing and status != SKIP_STATUS:
         outcome.passed, outcome.failed, outcome.skipped = map(int, closing.groups())
         if status != 0 or outcome.failed:
@@ -151,7 +152,7 @@ def run_other(name, command, properties, options):
             outcome.reasons.append(f"{name} {ending(status, timeout)}: {last}")
         if outcome.skipped:
             outcome.skips.append(f"{name}: {outcome.skipped} of its cases")
-    elif status == 0:
+    elif status == 0 and any(re.search(pattern, outcome.output) for pattern in wanted):
         outcome.passed = 1
     elif status == SKIP_STATUS:
         outcome.skipped = 1
@@ -159,17 +160,21 @@ def run_other(name, command, properties, options):
     else:
         outcome.failed = 1
         outcome.reasons.append(f"{name} {ending(status, timeout)}: {last}")
+        if status == 0:
+            outcome.reasons.append(f"{name} did not print what matches {' or '.join(wanted)}")
     return outcome
 
 
 def run_sanitized(name, command, properties, options):
-    """A GoogleTest program under a sanitizer: one case, since its cases were counted already."""
-    outcome = run_program(name, command, properties, options)
+    """A program under a sanitizer: one case, since its cases were counted already."""
+    outcome = (run_program if is_gtest(command) else run_other)(name, command, properties, options)
     report = re.search(r"^.*(ERROR: \w+Sanitizer|runtime error|WARNING: ThreadSanitizer).*$", outcome.output, re.M)
     if report:
-        outcome.reasons.append(report.group(0).strip())
-    outcome.passed, outcome.failed, outcome.skipped = (1, 0, 0) if not outcome.failed else (0, 1, 0)
-    outcome.skips = []
+        outcome.reasons.append(f"{name}: {report.group(0).strip()}")
+        outcome.failed = max(outcome.failed, 1)
+    nothing = not outcome.failed and not outcome.passed
+    outcome.passed, outcome.failed, outcome.skipped = (0, 1, 0) if outcome.failed else (0, 0, 1) if nothing else (1, 0, 0)
+    outcome.skips = outcome.skips[:1] if nothing else []
     return outcome
 
 
@@ -183,7 +188,7 @@ def jobs_of(options):
             if options.quick and "long" in properties.get("LABELS", []):
                 continue
             command = command or [str(build / "bin" / f"test_{name}")]  # ctest names no program that is not built
-            if suffix and not is_gtest(command):
+            if suffix and not is_gtest(command) and "sanitized" not in properties.get("LABELS", []):
                 continue
             if build.name.endswith("tsan") and "threads" not in properties.get("LABELS", []):
                 continue
@@ -240,12 +245,15 @@ def print_table(outcomes):
 def run_all(options):
     jobs = list(jobs_of(options))
     outcomes = {}
+    for name, job, _ in jobs:
+        if job is not None and "FIXTURES_SETUP" in job[2]:  # others want what it leaves behind
+            outcomes[name] = measure(name, job, options)
     with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        waiting = {pool.submit(measure, name, job, options): name for name, job, serial in jobs if not serial}
+        waiting = {pool.submit(measure, name, job, options): name for name, job, serial in jobs if not serial and name not in outcomes}
         for done in concurrent.futures.as_completed(waiting):
             outcomes[waiting[done]] = done.result()
     for name, job, serial in jobs:
-        if serial:
+        if serial and name not in outcomes:
             outcomes[name] = measure(name, job, options)
     ordered = [outcomes[name] for name, _, _ in jobs]
     if not options.only:

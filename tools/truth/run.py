@@ -6,7 +6,7 @@
   conformance  the 2,027 backend cases of the onnx package pass, but those that later.txt names
   fields       no field of an ONNX file is lost
   writer       written files are right at every opset
-  models       whole networks are as exact as float64 asks, in outputs and intermediates
+  models       whole networks are as exact as float64 asks, in outputs and intermediates; a few, with --all every one
   mutants      damaged models are refused, never crash
 
 Packages go to .cache/venv-truth, cases and models to .cache/truth; a stamp saves the second time. Runs with the system's
@@ -54,14 +54,18 @@ def locked(name):
         yield
 
 
-def made(name, inputs, command):
+# One of each kind, small enough for a build that starts with nothing: residual, grouped with shuffles, the newer exporter, attention.
+FEW_MODELS = ["resnet50", "shufflenet_v2_x1_0", "mobilenet_v2-dynamo", "bert-base"]
+
+
+def made(name, inputs, command, options=()):
     """CACHE/name, made by `command` unless the inputs are as they were when it was made last."""
     target, stamp = CACHE / name, CACHE / f"{name}.stamp"
     key = hashlib.sha256(b"".join((HERE / i).read_bytes() for i in inputs)).hexdigest()
     with locked(name):
         if not (stamp.exists() and stamp.read_text() == key):
             stamp.unlink(missing_ok=True)
-            subprocess.run([*map(str, command), str(target)], check=True)
+            subprocess.run([*map(str, command), str(target), *options], check=True)
             stamp.write_text(key)
     return target
 
@@ -71,9 +75,10 @@ def cases():
     return made("cases", inputs, [python(), HERE / "dump_onnx_cases.py"])
 
 
-def models():
+def models(every):
     inputs = ["export_models.py", "requirements-torch.txt"]
-    return made("models", inputs, [python(torch=True), HERE / "export_models.py"])
+    command = [python(torch=True), HERE / "export_models.py"]
+    return made("models", inputs, command) if every else made("models-few", inputs, command, ["--only", *FEW_MODELS])
 
 
 def ocr_models():
@@ -90,7 +95,7 @@ def script(name, *arguments):
 
 def conformance(args):
     folder = cases()
-    report = CACHE / f"conformance-{args.engine or 'native'}.json"
+    report = args.build / f"conformance-{args.engine or 'native'}.json"
     report.unlink(missing_ok=True)
     engine = ["--engine", args.engine] if args.engine else []
     done = subprocess.run([str(args.chorus), "conformance", str(folder), "--json", str(report), *engine])
@@ -124,7 +129,7 @@ def conformance(args):
 
 def compare(args):
     engine = ["--engine", args.engine] if args.engine else []
-    folders = [*sorted(p.parent for p in models().glob("*/feeds.npz")), *ocr_models()]
+    folders = [*sorted(p.parent for p in models(args.all).glob("*/feeds.npz")), *ocr_models()]
     return script("compare_models.py", *folders, "--chorus", args.chorus, *engine)
 
 
@@ -144,6 +149,7 @@ def main():
     parser.add_argument("check", choices=CHECKS)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--engine")
+    parser.add_argument("--all", action="store_true", help="models: every network, not the few of a test run")
     args = parser.parse_args()
     args.chorus = args.build / "bin" / "chorus"
     if args.check != "self" and not args.chorus.exists():

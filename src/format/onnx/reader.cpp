@@ -205,6 +205,15 @@ void GraphReader::connect(Node& n, const std::vector<std::string_view>& inputs, 
   if (n.version < 0) {   // younger than the model's operator set, or a function of the model: inference says so
     n.op = nullptr;
     n.version = 0;
+    return;
+  }
+  const Schema& schema = n.schema();
+  const int in = static_cast<int>(n.inputs.size()), out = static_cast<int>(n.outputs.size());
+  if (in < schema.min_inputs() || in > schema.max_inputs()) {
+    throw Error(Code::bad_input, fmt::format("{}: {} operands given, version {} takes {} to {}", n.type, in, schema.since, schema.min_inputs(), schema.max_inputs()));
+  }
+  if (out > schema.max_outputs()) {
+    throw Error(Code::bad_input, fmt::format("{}: {} outputs asked for, version {} has at most {}", n.type, out, schema.since, schema.max_outputs()));
   }
 }
 
