@@ -126,7 +126,7 @@ typedef struct ch_graph {
   const ch_node *const *nodes;
   const int32_t *inputs, *outputs;       /* indices of values; ch_run follows their order */
   const ch_value *const *constants;
-  const uint8_t *image;           /* the graph as bytes for caches and worker processes; null where the host makes none */
+  const uint8_t *image;           /* the graph as bytes; null where the host makes them on request only (export_model, "chorus") */
   uint64_t image_bytes;
   uint64_t hash;                  /* of graph and constants; 0: not computed */
   ch_host_graph *host;            /* null in bodies */
@@ -188,7 +188,8 @@ typedef struct ch_host {
   void (*log)(int32_t level, ch_str message);
   /* Node (index in ch_graph.nodes) ran from t0 to t1, nanoseconds of CLOCK_MONOTONIC. */
   void (*span)(ch_task *, uint32_t node, uint64_t t0, uint64_t t1);
-  /* The graph as a file of `format` ("onnx"), converted to at most this opset of ai.onnx and this IR version (0: as it is). */
+  /* The graph as a file of `format`, in pieces. "onnx": converted to at most this opset of ai.onnx and this IR version (0: as it is).
+     "chorus": the binary image with all weights, for caches and worker processes. */
   ch_code (*export_model)(const ch_graph *, ch_str format, int32_t max_opset, int32_t max_ir, ch_sink, void *user, ch_error *);
   /* The node by simpler operators, as a graph with the node's operands as inputs and its outputs as outputs; *keep owns it. */
   ch_code (*decompose)(const ch_graph *, uint32_t node, const ch_graph **out, ch_owner **keep, ch_error *);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <format/onnx/writer.h>
+#include <graph/image.h>
 #include <graph/infer.h>
 
 #include <algorithm>
@@ -105,7 +106,13 @@ const ch_host_graph& host_graph(const ch_graph* graph) {
 
 ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, int32_t max_ir, ch_sink sink, void* user, ch_error* error) {
   return guarded(error, [&] {
-    if (view(format) != "onnx") throw Error(Code::unsupported, "format \"" + std::string(view(format)) + "\" is not known", {}, "ask for \"onnx\"");
+    if (view(format) == "chorus") {
+      save_image(host_graph(graph).model, [&](std::span<const std::byte> part) { sink(user, part.data(), part.size()); });
+      return;
+    }
+    if (view(format) != "onnx") {
+      throw Error(Code::unsupported, "format \"" + std::string(view(format)) + "\" is not known", {}, "ask for \"onnx\" or \"chorus\"");
+    }
     Model model = host_graph(graph).model;
     if (!model.graph->opsets.contains("")) {   // built here: its nodes are of the newest versions
       auto dated = std::make_shared<Graph>(*model.graph);

@@ -85,10 +85,10 @@ std::optional<fs::path> find_plugin(const Registry& r, std::string_view name) {
   return std::nullopt;
 }
 
-// Where `./dev engines` puts an engine's own libraries: .engines/<name> in a folder above the plug-in, or CHORUS_ENGINE_ROOT/<name>.
+// Where `./dev engines` puts an engine's own libraries: .engines/<name> in a folder above the plug-in, or CHORUS_ENGINES_DIR/<name>.
 std::string installation(const fs::path& plugin, std::string_view name) {
   std::error_code error;
-  if (const char* root = std::getenv("CHORUS_ENGINE_ROOT")) {
+  if (const char* root = std::getenv("CHORUS_ENGINES_DIR")) {
     const fs::path folder = fs::path(root) / name;
     return fs::is_directory(folder, error) ? folder.string() : std::string();
   }
