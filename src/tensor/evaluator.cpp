@@ -100,6 +100,7 @@ struct Evaluator::Impl {
   void run(Capture& captured);
   void run_nodes(Capture& captured, std::vector<Value>& values);
   void run_program(Entry& entry, const Capture& captured, const Structure& s, std::vector<Value>& values);
+  bool run_or_refuse(Entry& entry, const Capture& captured, const Structure& s, std::vector<Value>& values);
   EntryPtr find(const std::string& key);
   EntryPtr compile(const Capture& captured, Structure& s);
   bool first_time(const std::string& key);
@@ -207,6 +208,19 @@ void Evaluator::Impl::run_program(Entry& entry, const Capture& captured, const S
   if (kept) entry.idle.push_back(std::move(instance));
 }
 
+// What was checked for these sizes at the calls may be more than a program for all sizes can prove: then node by node decides.
+bool Evaluator::Impl::run_or_refuse(Entry& entry, const Capture& captured, const Structure& s, std::vector<Value>& values) {
+  try {
+    run_program(entry, captured, s, values);
+    return true;
+  } catch (const Error& error) {
+    const bool sizes = error.code() == Code::shape || error.code() == Code::unsupported;
+    if (!native || !sizes) throw;
+    values.clear();
+    return false;
+  }
+}
+
 void Evaluator::Impl::run(Capture& captured) {
   std::vector<Value> values;
   const bool once = runs_once(captured) || captured.nodes.size() > kMaxCachedNodes;
@@ -223,14 +237,11 @@ void Evaluator::Impl::run(Capture& captured) {
                                                                                    static_cast<double>(options.compile_work)));
     if (compile_now) entry = compile(captured, s);
   }
-  if (entry != nullptr && entry->program != nullptr) {
-    run_program(*entry, captured, s, values);
-    if (cached) {
-      const std::lock_guard lock(mutex);
-      ++counts.from_cache;
-    }
-  } else {
+  if (entry == nullptr || entry->program == nullptr || !run_or_refuse(*entry, captured, s, values)) {
     run_nodes(captured, values);
+  } else if (cached) {
+    const std::lock_guard lock(mutex);
+    ++counts.from_cache;
   }
   commit(captured, values);
 }
