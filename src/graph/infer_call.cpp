@@ -22,8 +22,8 @@ const Dims* dims_of_constant(const Value& value, Dims& out) {
 
 class CallContext final : public ShapeContext {
  public:
-  CallContext(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands, std::span<CallResult> results,
-              std::string_view where)
+  CallContext(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands,
+              std::span<CallResult> results, std::string_view where)
       : op_(op), attrs_(attributes, op.newest()), operands_(operands), results_(results), where_(where) {}
   const OpDef& op() const override { return op_; }
   const AttrReader& attrs() const override { return attrs_; }
@@ -59,7 +59,8 @@ class CallContext final : public ShapeContext {
     }
   }
   Dim require_equal(const Dim& a, const Dim& b, std::string_view what) override {
-    if (Dim::equal(a, b) == Dim::Truth::no) fail(Code::shape, fmt::format("{}: {} and {} differ", what, a.str(), b.str()), {});
+    if (Dim::equal(a, b) == Dim::Truth::no)
+      fail(Code::shape, fmt::format("{}: {} and {} differ", what, a.str(), b.str()), {});
     if (a.is_number() || b.is_unknown()) return a;
     return b.is_number() || a.is_unknown() ? b : a;
   }
@@ -74,7 +75,10 @@ class CallContext final : public ShapeContext {
   }
 
  private:
-  struct Read { bool done = false, found = false; Dims dims; };
+  struct Read {
+    bool done = false, found = false;
+    Dims dims;
+  };
   const CallOperand* at(int i) const {
     return i >= 0 && static_cast<size_t>(i) < operands_.size() ? &operands_[static_cast<size_t>(i)] : nullptr;
   }
@@ -87,9 +91,11 @@ class CallContext final : public ShapeContext {
 };
 
 /// Counts, attributes and element types of tensors agree with the schema. False for everything unusual: the long way says what is wrong.
-bool plainly_valid(const Schema& schema, const Attributes& attributes, std::span<const CallOperand> operands, size_t outputs) {
+bool plainly_valid(const Schema& schema, const Attributes& attributes, std::span<const CallOperand> operands,
+                   size_t outputs) {
   const int in = static_cast<int>(operands.size()), out = static_cast<int>(outputs);
-  if (in < schema.min_inputs() || in > schema.max_inputs() || out < schema.min_outputs() || out > schema.max_outputs()) return false;
+  if (in < schema.min_inputs() || in > schema.max_inputs() || out < schema.min_outputs() || out > schema.max_outputs())
+    return false;
   size_t given = 0;
   for (const Attr& attr : schema.attributes) {
     const AttrValue* value = attributes.find(attr.name);
@@ -118,8 +124,8 @@ bool plainly_valid(const Schema& schema, const Attributes& attributes, std::span
 }
 
 /// Through a graph of one node: bodies, sequences, and the sentences about wrong calls.
-void infer_by_graph(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands, std::span<CallResult> results,
-                    std::string_view where, std::span<const Type> captured = {}) {
+void infer_by_graph(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands,
+                    std::span<CallResult> results, std::string_view where, std::span<const Type> captured = {}) {
   Graph graph;
   Node n;
   n.op = &op;
@@ -133,7 +139,8 @@ void infer_by_graph(const OpDef& op, const Attributes& attributes, std::span<con
       n.inputs.push_back(kNone);
       continue;
     }
-    const ValueId id = operand.constant != nullptr ? graph.add_constant("x", *operand.constant) : graph.add_input("x", *operand.type);
+    const ValueId id =
+        operand.constant != nullptr ? graph.add_constant("x", *operand.constant) : graph.add_input("x", *operand.type);
     if (operand.known != nullptr) graph.value(id).symbolic = std::make_shared<const Dims>(*operand.known);
     n.inputs.push_back(id);
   }
@@ -149,8 +156,8 @@ void infer_by_graph(const OpDef& op, const Attributes& attributes, std::span<con
 
 }  // namespace
 
-void infer_call(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands, std::span<CallResult> results,
-                std::string_view where) {
+void infer_call(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands,
+                std::span<CallResult> results, std::string_view where) {
   if (!plainly_valid(op.newest(), attributes, operands, results.size())) {
     infer_by_graph(op, attributes, operands, results, where);
     return;
@@ -172,8 +179,10 @@ std::vector<Type> infer_call(const OpDef& op, const Attributes& attributes, std:
     operands[i] = {&inputs[i], i < constants.size() ? constants[i] : nullptr, nullptr};
   }
   std::vector<CallResult> results(static_cast<size_t>(outputs));
-  if (captured.empty()) infer_call(op, attributes, operands, results, where);
-  else infer_by_graph(op, attributes, operands, results, where, captured);
+  if (captured.empty())
+    infer_call(op, attributes, operands, results, where);
+  else
+    infer_by_graph(op, attributes, operands, results, where, captured);
   std::vector<Type> types;
   types.reserve(results.size());
   for (CallResult& result : results) types.push_back(std::move(result.type));

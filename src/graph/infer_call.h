@@ -23,6 +23,6 @@ struct CallResult {
 /// Output types of the newest version of `op`. `results` has one item per output that is asked for.
 /// Throws Error like infer_types; `where` names the node in it.
 void infer_call(const OpDef& op, const Attributes& attributes, std::span<const CallOperand> operands,
-                           std::span<CallResult> results, std::string_view where = {});
+                std::span<CallResult> results, std::string_view where = {});
 
 }  // namespace chorus

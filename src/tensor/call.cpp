@@ -1,9 +1,9 @@
 #include <tensor/call.h>
 
 #include <core/convert.h>
-#include <fmt/format.h>
 #include <graph/infer_call.h>
 #include <tensor/expr.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -26,7 +26,8 @@ DType weak_default(Weak weak) {
 DType beside(Weak weak, DType strong, Promote promote) {
   if (strong == DType::undefined) return weak_default(weak);
   const bool may_change = promote == Promote::common_type || promote == Promote::to_float;
-  if (weak == Weak::real && (is_integer(strong) || strong == DType::boolean)) return may_change ? DType::float32 : strong;
+  if (weak == Weak::real && (is_integer(strong) || strong == DType::boolean))
+    return may_change ? DType::float32 : strong;
   if (weak == Weak::integer && strong == DType::boolean && may_change) return DType::int64;
   return strong;
 }
@@ -69,7 +70,8 @@ void decide(const OpDef& op, const Schema& schema, const List& inputs, std::vect
   each([&](const Tensor& t, Group& g) {
     if (is_weak(t)) return;
     const DType type = dtype_of_tensor(t);
-    if (g.common == DType::undefined) g.common = type;
+    if (g.common == DType::undefined)
+      g.common = type;
     else if (promote == Promote::common_type && g.common != type) {
       const DType both = promote_types(g.common, type);
       if (both != DType::undefined) g.common = both;
@@ -168,7 +170,8 @@ CallOperand operand_of(const Tensor& t, const Param* param, Type& type) {
   CallOperand operand;
   if (done) {
     type = Type::of(out.value);
-    const bool small = (is_integer(out.dtype) || out.dtype == DType::boolean) && out.value.is_tensor() && out.value.numel() <= kSmallConstant;
+    const bool small = (is_integer(out.dtype) || out.dtype == DType::boolean) && out.value.is_tensor() &&
+                       out.value.numel() <= kSmallConstant;
     if (host || small) operand.constant = &out.value;
   } else {
     type = out.full_type();
@@ -205,7 +208,8 @@ std::shared_ptr<Expr> make_expr(const OpDef& op, List inputs, Attributes attribu
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].defined()) continue;
     operands[i] = operand_of(inputs[i], schema.input(static_cast<int>(i)), types[i]);
-    if (!inputs[i].expr()->done.load(std::memory_order_acquire)) expr->depth = std::max(expr->depth, inputs[i].expr()->depth);
+    if (!inputs[i].expr()->done.load(std::memory_order_acquire))
+      expr->depth = std::max(expr->depth, inputs[i].expr()->depth);
   }
   ++expr->depth;
   std::vector<CallResult> results(static_cast<size_t>(outputs));
@@ -242,13 +246,15 @@ Tensor number_as(const Tensor& t, DType type) {
     int64_t read = 0;
     load_i64(type, made.data(), 0, 1, &read);
     if (read != n || (n < 0 && is_unsigned_integer(type))) {
-      throw Error(Code::bad_input, fmt::format("{} does not fit {}", n, dtype_name(type)), {}, "convert the tensor first");
+      throw Error(Code::bad_input, fmt::format("{} does not fit {}", n, dtype_name(type)), {},
+                  "convert the tensor first");
     }
     return make_leaf(std::move(made));
   }
   const double n = t.expr()->weak == Weak::real ? t.expr()->number : v.to_doubles()[0];
   if (is_integer(type) && n != std::trunc(n)) {
-    throw Error(Code::bad_input, fmt::format("{} does not fit {}", n, dtype_name(type)), {}, "convert the tensor first");
+    throw Error(Code::bad_input, fmt::format("{} does not fit {}", n, dtype_name(type)), {},
+                "convert the tensor first");
   }
   store_f64(type, made.mutable_data(), 0, 1, &n);
   return make_leaf(std::move(made));
@@ -275,7 +281,8 @@ Tensor call_one(const OpDef& op, std::span<const Tensor* const> inputs, Attribut
   return back.empty() || back[0] == DType::undefined ? result : cast_to(result, back[0]);
 }
 
-std::vector<Tensor> call_many(const OpDef& op, std::span<const Tensor* const> inputs, Attributes attributes, int outputs) {
+std::vector<Tensor> call_many(const OpDef& op, std::span<const Tensor* const> inputs, Attributes attributes,
+                              int outputs) {
   std::vector<DType> back;
   const auto expr = call(op, inputs, std::move(attributes), outputs, back);
   std::vector<Tensor> list;
@@ -289,7 +296,8 @@ std::vector<Tensor> call_many(const OpDef& op, std::span<const Tensor* const> in
 
 DType promote_types(DType a, DType b) noexcept {
   if (a == b) return a;
-  if (a == DType::undefined || b == DType::undefined || a == DType::string || b == DType::string) return DType::undefined;
+  if (a == DType::undefined || b == DType::undefined || a == DType::string || b == DType::string)
+    return DType::undefined;
   if (a == DType::boolean) return b;
   if (b == DType::boolean) return a;
   if (is_complex(a) || is_complex(b)) {
@@ -307,7 +315,10 @@ DType promote_types(DType a, DType b) noexcept {
   const int unsigned_bits = is_signed_integer(a) ? bits_b : bits_a, signed_bits = dtype_bits(with_sign);
   if (signed_bits > unsigned_bits) return with_sign;
   if (unsigned_bits < 8) return DType::int8;
-  return unsigned_bits == 8 ? DType::int16 : unsigned_bits == 16 ? DType::int32 : unsigned_bits == 32 ? DType::int64 : DType::float64;
+  return unsigned_bits == 8    ? DType::int16
+         : unsigned_bits == 16 ? DType::int32
+         : unsigned_bits == 32 ? DType::int64
+                               : DType::float64;
 }
 
 }  // namespace chorus

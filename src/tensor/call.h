@@ -17,15 +17,22 @@ Tensor call_one(const OpDef& op, std::span<const Tensor* const> inputs, Attribut
 inline Tensor call_one(const OpDef& op, std::initializer_list<const Tensor*> inputs, Attributes attributes = {}) {
   return call_one(op, std::span<const Tensor* const>(inputs.begin(), inputs.size()), std::move(attributes));
 }
-std::vector<Tensor> call_many(const OpDef& op, std::span<const Tensor* const> inputs, Attributes attributes, int outputs);
+std::vector<Tensor> call_many(const OpDef& op, std::span<const Tensor* const> inputs, Attributes attributes,
+                              int outputs);
 /// Converted to a type; numbers that stand alone are made in it.
 Tensor cast_to(const Tensor& tensor, DType type);
 
 /// Operands of a call with variadic parameters.
 class Operands {
  public:
-  Operands& add(const Tensor& t) { list_.push_back(&t); return *this; }
-  Operands& add(std::span<const Tensor> ts) { for (const Tensor& t : ts) list_.push_back(&t); return *this; }
+  Operands& add(const Tensor& t) {
+    list_.push_back(&t);
+    return *this;
+  }
+  Operands& add(std::span<const Tensor> ts) {
+    for (const Tensor& t : ts) list_.push_back(&t);
+    return *this;
+  }
   operator std::span<const Tensor* const>() const noexcept { return list_; }  // NOLINT(google-explicit-constructor)
 
  private:

@@ -88,7 +88,8 @@ Capture capture(std::span<const Tensor> targets) {
     captured.nodes[i].kept = captured.nodes[i].expr.use_count() > walk.references()[i];
   }
   for (const Tensor& t : targets) {
-    if (t.defined() && !t.expr()->done.load(std::memory_order_acquire)) captured.nodes[static_cast<size_t>(t.expr()->mark)].kept = true;
+    if (t.defined() && !t.expr()->done.load(std::memory_order_acquire))
+      captured.nodes[static_cast<size_t>(t.expr()->mark)].kept = true;
   }
   return captured;
 }

@@ -7,7 +7,9 @@ namespace {
 
 DType part_type(DType complex) { return complex == DType::complex64 ? DType::float32 : DType::float64; }
 
-struct Parts { Tensor real, imaginary; };
+struct Parts {
+  Tensor real, imaginary;
+};
 
 Parts parts_of(const Tensor& t, DType part) {
   if (!is_complex(t.dtype())) return {t.to(part), zeros(t.shape(), part)};
@@ -21,7 +23,8 @@ Tensor join(const Tensor& real, const Tensor& imaginary) { return view_as_comple
 
 Tensor complex_arithmetic(ComplexOp op, const Tensor& a, const Tensor& b) {
   const DType type = promote_types(a.dtype(), b.dtype());
-  if (!is_complex(type)) throw Error(Code::type, "complex numbers and " + std::string(dtype_name(b.dtype())) + " have no common type");
+  if (!is_complex(type))
+    throw Error(Code::type, "complex numbers and " + std::string(dtype_name(b.dtype())) + " have no common type");
   const auto [ar, ai] = parts_of(a, part_type(type));
   const auto [br, bi] = parts_of(b, part_type(type));
   switch (op) {

@@ -39,17 +39,23 @@ class Sizes final : public CostContext {
   std::span<const int64_t> dims(bool output, int i) const override {
     if (output) return node_.expr->outputs[static_cast<size_t>(i)].shape.dims();
     const Tensorish t = input(i);
-    return t.leaf != nullptr ? t.leaf->shape().dims() : t.made != nullptr ? t.made->shape.dims() : std::span<const int64_t>();
+    return t.leaf != nullptr   ? t.leaf->shape().dims()
+           : t.made != nullptr ? t.made->shape.dims()
+                               : std::span<const int64_t>();
   }
 
  private:
-  struct Tensorish { const Value* leaf; const ExprOutput* made; };
+  struct Tensorish {
+    const Value* leaf;
+    const ExprOutput* made;
+  };
   Tensorish input(int i) const {
     if (i < 0 || i >= node_.operand_count) return {nullptr, nullptr};
     const int32_t o = c_.operands_of(node_)[static_cast<size_t>(i)];
     if (o == kOmitted) return {nullptr, nullptr};
     if (is_leaf_operand(o)) return {&c_.leaves[static_cast<size_t>(leaf_of(o))], nullptr};
-    const auto it = std::prev(std::upper_bound(c_.nodes.begin(), c_.nodes.end(), o, [](int32_t v, const CapturedNode& n) { return v < n.value; }));
+    const auto it = std::prev(std::upper_bound(c_.nodes.begin(), c_.nodes.end(), o,
+                                               [](int32_t v, const CapturedNode& n) { return v < n.value; }));
     return {nullptr, &it->expr->outputs[static_cast<size_t>(o - it->value)]};
   }
   const Capture& c_;
@@ -71,7 +77,8 @@ double work_of(const Capture& captured, double enough) {
 }
 
 bool runs_once(const Capture& captured) {   // random numbers and effects: see call.cpp
-  return std::any_of(captured.nodes.begin(), captured.nodes.end(), [](const CapturedNode& n) { return n.expr->op->effect != Effect::pure; });
+  return std::any_of(captured.nodes.begin(), captured.nodes.end(),
+                     [](const CapturedNode& n) { return n.expr->op->effect != Effect::pure; });
 }
 
 Value own_copy(const Value& v) {
@@ -157,10 +164,11 @@ EntryPtr Evaluator::Impl::compile(const Capture& captured, Structure& s) {
   }
   entry->key = std::move(s.key);
   int64_t constants = 0;
-  for (size_t i = 0; i < captured.leaves.size(); ++i) constants += s.baked[i] ? static_cast<int64_t>(captured.leaves[i].bytes()) : 0;
+  for (size_t i = 0; i < captured.leaves.size(); ++i)
+    constants += s.baked[i] ? static_cast<int64_t>(captured.leaves[i].bytes()) : 0;
   entry->bytes = static_cast<int64_t>(entry->key.size() + captured.nodes.size() * 2048) + constants;
   const std::lock_guard lock(mutex);
-  if (const auto it = entries.find(entry->key); it != entries.end()) return *it->second;   // another thread was first
+  if (const auto it = entries.find(entry->key); it != entries.end()) return *it->second;  // another thread was first
   ++counts.compiled;
   counts.bytes += entry->bytes;
   recent.push_front(entry);
@@ -173,7 +181,8 @@ EntryPtr Evaluator::Impl::compile(const Capture& captured, Structure& s) {
   return entry;
 }
 
-void Evaluator::Impl::run_program(Entry& entry, const Capture& captured, const Structure& s, std::vector<Value>& values) {
+void Evaluator::Impl::run_program(Entry& entry, const Capture& captured, const Structure& s,
+                                  std::vector<Value>& values) {
   std::unique_ptr<Instance> instance;
   {
     const std::lock_guard lock(mutex);
@@ -209,7 +218,8 @@ void Evaluator::Impl::run_program(Entry& entry, const Capture& captured, const S
 }
 
 // What was checked for these sizes at the calls may be more than a program for all sizes can prove: then node by node decides.
-bool Evaluator::Impl::run_or_refuse(Entry& entry, const Capture& captured, const Structure& s, std::vector<Value>& values) {
+bool Evaluator::Impl::run_or_refuse(Entry& entry, const Capture& captured, const Structure& s,
+                                    std::vector<Value>& values) {
   try {
     run_program(entry, captured, s, values);
     return true;
@@ -233,8 +243,10 @@ void Evaluator::Impl::run(Capture& captured) {
   EntryPtr entry = s.cacheable ? find(s.key) : nullptr;
   const bool cached = entry != nullptr;
   if (!cached) {
-    const bool compile_now = !native || (s.cacheable && (!first_time(s.key) || work_of(captured, static_cast<double>(options.compile_work)) >=
-                                                                                   static_cast<double>(options.compile_work)));
+    const bool compile_now =
+        !native ||
+        (s.cacheable && (!first_time(s.key) || work_of(captured, static_cast<double>(options.compile_work)) >=
+                                                   static_cast<double>(options.compile_work)));
     if (compile_now) entry = compile(captured, s);
   }
   if (entry == nullptr || entry->program == nullptr || !run_or_refuse(*entry, captured, s, values)) {
@@ -249,7 +261,8 @@ void Evaluator::Impl::run(Capture& captured) {
 Evaluator::Evaluator(std::shared_ptr<Engine> engine) : Evaluator(std::move(engine), Options{}) {}
 Evaluator::Evaluator(std::shared_ptr<Engine> engine, const Options& options) : impl_(std::make_unique<Impl>()) {
   if (!engine) throw Error(Code::bad_input, "an Evaluator needs an engine", {}, "open one by its name");
-  if (options.threads < 1) throw Error(Code::bad_input, "an Evaluator needs at least one thread, not " + std::to_string(options.threads));
+  if (options.threads < 1)
+    throw Error(Code::bad_input, "an Evaluator needs at least one thread, not " + std::to_string(options.threads));
   impl_->native = engine->name() == "native";
   impl_->engine = std::move(engine);
   impl_->options = options;
@@ -278,7 +291,8 @@ void Evaluator::eval(std::span<const Tensor> tensors) {
 
 Evaluator& Evaluator::current() {
   if (scope != nullptr) return *scope;
-  static Evaluator* const standard = new Evaluator(native::make_native_engine());   // never destroyed: tensors may outlive statics
+  static Evaluator* const standard =
+      new Evaluator(native::make_native_engine());  // never destroyed: tensors may outlive statics
   return *standard;
 }
 

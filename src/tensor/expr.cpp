@@ -61,7 +61,8 @@ Tensor make_leaf(Value value, Weak weak) {
 
 namespace {
 const ExprOutput& output_of(const Tensor& t) {
-  if (!t.defined()) throw Error(Code::bad_input, "an empty Tensor has no data", {}, "make one with zeros, initialize …");
+  if (!t.defined())
+    throw Error(Code::bad_input, "an empty Tensor has no data", {}, "make one with zeros, initialize …");
   return t.expr()->outputs[static_cast<size_t>(t.output())];
 }
 bool is_done(const Tensor& t) noexcept { return t.expr()->done.load(std::memory_order_acquire); }
@@ -71,7 +72,8 @@ Tensor::Tensor(Value value) : Tensor(make_leaf(std::move(value))) {}
 Tensor::Tensor(std::initializer_list<int64_t> numbers)
     : Tensor(make_leaf(Value::of<int64_t>(Shape{static_cast<int64_t>(numbers.size())}, numbers))) {}
 Tensor::Tensor(const std::vector<int64_t>& numbers)
-    : Tensor(make_leaf(Value::of<int64_t>(Shape{static_cast<int64_t>(numbers.size())}, std::span<const int64_t>(numbers)))) {}
+    : Tensor(make_leaf(
+          Value::of<int64_t>(Shape{static_cast<int64_t>(numbers.size())}, std::span<const int64_t>(numbers)))) {}
 Tensor Tensor::of_bool(bool v) { return make_leaf(Value::scalar(v), Weak::boolean); }
 Tensor Tensor::of_integer(int64_t v) { return make_leaf(Value::scalar(v), Weak::integer); }
 Tensor Tensor::of_real(double v) {
@@ -89,7 +91,8 @@ ValueKind Tensor::kind() const {
 
 DType Tensor::dtype() const {
   const ExprOutput& out = output_of(*this);
-  if (out.dtype != DType::undefined || is_done(*this)) return out.dtype != DType::undefined ? out.dtype : out.value.dtype();
+  if (out.dtype != DType::undefined || is_done(*this))
+    return out.dtype != DType::undefined ? out.dtype : out.value.dtype();
   return value().dtype();
 }
 

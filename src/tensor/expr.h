@@ -21,19 +21,19 @@ struct ExprOutput {
   Type full_type() const;
 };
 
-enum class Weak : uint8_t { no, boolean, integer, real };   ///< a bare number: takes the type of what stands next to it
+enum class Weak : uint8_t { no, boolean, integer, real };  ///< a bare number: takes the type of what stands next to it
 
 struct Expr {
-  const OpDef* op = nullptr;                ///< null: a leaf from the start
+  const OpDef* op = nullptr;  ///< null: a leaf from the start
   Attributes attributes;
-  std::vector<Tensor> inputs;               ///< guarded by graph_mutex() once shared; empty Tensors are omitted operands
+  std::vector<Tensor> inputs;  ///< guarded by graph_mutex() once shared; empty Tensors are omitted operands
   std::vector<ExprOutput> outputs;
-  int32_t depth = 0;                        ///< longest chain of pending calls that ends here
-  int32_t mark = -1;                        ///< of a capture in progress; guarded by graph_mutex()
+  int32_t depth = 0;  ///< longest chain of pending calls that ends here
+  int32_t mark = -1;  ///< of a capture in progress; guarded by graph_mutex()
   Weak weak = Weak::no;
-  double number = 0;                        ///< of a bare real number, in full precision
+  double number = 0;  ///< of a bare real number, in full precision
   bool keeps_history = false;
-  std::atomic<bool> done{false};            ///< all outputs have their values (acquire / release)
+  std::atomic<bool> done{false};  ///< all outputs have their values (acquire / release)
   ~Expr();
 };
 

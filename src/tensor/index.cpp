@@ -24,7 +24,9 @@ int64_t add_slice(Plan& plan, const Slice& s, int64_t axis, int64_t extent) {
   };
   const int64_t start = cut(s.start, s.step > 0 ? 0 : extent - 1), stop = cut(s.stop, s.step > 0 ? extent : -1);
   const int64_t distance = s.step > 0 ? stop - start : start - stop;
-  const int64_t step = s.step > 0 ? s.step : s.step == std::numeric_limits<int64_t>::min() ? std::numeric_limits<int64_t>::max() : -s.step;
+  const int64_t step = s.step > 0                                      ? s.step
+                       : s.step == std::numeric_limits<int64_t>::min() ? std::numeric_limits<int64_t>::max()
+                                                                       : -s.step;
   const int64_t left = distance <= 0 ? 0 : (distance - 1) / step + 1;
   if (start == 0 && stop == extent && s.step == 1) return left;
   plan.starts.push_back(start);
@@ -36,9 +38,12 @@ int64_t add_slice(Plan& plan, const Slice& s, int64_t axis, int64_t extent) {
 }
 
 Plan make_plan(const Shape& shape, std::span<const Index> at) {
-  const auto consumed = std::count_if(at.begin(), at.end(), [](const Index& i) { return i.kind() == Index::Kind::number || i.kind() == Index::Kind::slice; });
+  const auto consumed = std::count_if(at.begin(), at.end(), [](const Index& i) {
+    return i.kind() == Index::Kind::number || i.kind() == Index::Kind::slice;
+  });
   if (consumed > shape.rank()) {
-    throw Error(Code::shape, fmt::format("index: {} indices for a tensor of shape {} (rank {})", consumed, shape.str(), shape.rank()));
+    throw Error(Code::shape, fmt::format("index: {} indices for a tensor of shape {} (rank {})", consumed, shape.str(),
+                                         shape.rank()));
   }
   if (std::count_if(at.begin(), at.end(), [](const Index& i) { return i.kind() == Index::Kind::ellipsis; }) > 1) {
     throw Error(Code::bad_input, "index: more than one ellipsis");
@@ -64,8 +69,9 @@ Plan make_plan(const Shape& shape, std::span<const Index> at) {
       case Index::Kind::number: {
         const int64_t extent = shape[axis], n = i.number() < 0 ? i.number() + extent : i.number();
         if (n < 0 || n >= extent) {
-          throw Error(Code::shape, fmt::format("index: {} is out of range for dimension {} of size {}", i.number(), axis, extent), {},
-                      fmt::format("the tensor has shape {}", shape.str()));
+          throw Error(Code::shape,
+                      fmt::format("index: {} is out of range for dimension {} of size {}", i.number(), axis, extent),
+                      {}, fmt::format("the tensor has shape {}", shape.str()));
         }
         if (extent != 1) add_slice(plan, Slice{n, n + 1, 1}, axis, extent);
         plan.reshapes = true;
@@ -86,7 +92,9 @@ Tensor Tensor::index(std::span<const Index> at) const {
   if (!plan.axes.empty()) result = chorus::slice(result, plan.starts, plan.ends, plan.axes, plan.steps);
   return plan.reshapes ? reshape(result, plan.shape, 1) : result;
 }
-Tensor Tensor::index(std::initializer_list<Index> at) const { return index(std::span<const Index>(at.begin(), at.size())); }
+Tensor Tensor::index(std::initializer_list<Index> at) const {
+  return index(std::span<const Index>(at.begin(), at.size()));
+}
 Tensor Tensor::operator[](const Index& at) const { return index({at}); }
 Tensor Tensor::operator[](std::initializer_list<Index> at) const { return index(at); }
 Tensor index(const Tensor& tensor, std::initializer_list<Index> at) { return tensor.index(at); }

@@ -16,7 +16,9 @@ class PlainServices final : public native::KernelServices {
  public:
   explicit PlainServices(native::CallEnvironment& environment) : env_(environment) {}
   ThreadPool& pool() noexcept override { return *env_.pool; }
-  void* scratch(int64_t bytes) noexcept override { return bytes > env_.memory_budget ? nullptr : env_.scratch->take(bytes); }
+  void* scratch(int64_t bytes) noexcept override {
+    return bytes > env_.memory_budget ? nullptr : env_.scratch->take(bytes);
+  }
   Status allocate(int output, DType, std::span<const int64_t>, native::TensorView*) noexcept override {
     return Status::error(Code::internal, "a kernel of fixed sizes asked for the memory of output %d", output);
   }
@@ -106,8 +108,8 @@ class Runner {
   Value allocate(const Expr& expr, const ExprOutput& o, size_t i) const {
     const int64_t count = checked_numel(o.shape.dims()), bytes = count < 0 ? -1 : dtype_bytes(o.dtype, count);
     if (bytes < 0 || bytes > env_.memory_budget) {
-      throw Error(Code::budget, fmt::format("{}: output {} of type {}{} does not fit the memory budget of {} bytes", expr.op->name, i,
-                                            dtype_name(o.dtype), o.shape.str(), env_.memory_budget));
+      throw Error(Code::budget, fmt::format("{}: output {} of type {}{} does not fit the memory budget of {} bytes",
+                                            expr.op->name, i, dtype_name(o.dtype), o.shape.str(), env_.memory_budget));
     }
     return Value::tensor(o.dtype, o.shape);
   }
@@ -115,7 +117,8 @@ class Runner {
   void run_any(const CapturedNode& node, const Expr& expr) {
     std::vector<Value> inputs;
     for (int32_t id : captured_.operands_of(node)) inputs.push_back(operand(id));
-    std::vector<Value> results = native::call_op(*expr.op, expr.attributes, inputs, static_cast<int>(expr.outputs.size()), env_);
+    std::vector<Value> results =
+        native::call_op(*expr.op, expr.attributes, inputs, static_cast<int>(expr.outputs.size()), env_);
     for (size_t i = 0; i < results.size(); ++i) values_[static_cast<size_t>(node.value) + i] = std::move(results[i]);
   }
 

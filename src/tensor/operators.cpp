@@ -1,8 +1,8 @@
 // Operators of C++ and the few functions that are not rows of the table.
 #include <chorus/ops.h>
-#include <fmt/format.h>
 #include <tensor/call.h>
 #include <tensor/complex.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -44,7 +44,8 @@ Tensor square(const Tensor& tensor) { return mul(tensor, tensor); }
 Tensor Tensor::to(DType type) const { return cast_to(*this, type); }
 Tensor Tensor::to(const Device& device) const {
   if (device != this->device()) {
-    throw Error(Code::unavailable, "device \"" + device.str() + "\" is not available to tensors", {}, "the devices are: cpu");
+    throw Error(Code::unavailable, "device \"" + device.str() + "\" is not available to tensors", {},
+                "the devices are: cpu");
   }
   return *this;
 }
@@ -61,8 +62,10 @@ Tensor permute(const Tensor& tensor, const std::vector<int64_t>& dims) {
     order.push_back(d);
   }
   if (!valid) {
-    throw Error(Code::shape, fmt::format("permute: {} is no order of the {} dimensions of a tensor of shape {}", shape_str(dims), rank,
-                                         tensor.shape().str()), {}, "name every dimension once");
+    throw Error(Code::shape,
+                fmt::format("permute: {} is no order of the {} dimensions of a tensor of shape {}", shape_str(dims),
+                            rank, tensor.shape().str()),
+                {}, "name every dimension once");
   }
   return transpose(tensor, order);
 }
@@ -77,9 +80,11 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t axis) {
 std::vector<Tensor> split(const Tensor& tensor, int64_t parts, int64_t axis) {
   const Shape shape = tensor.shape();
   const int64_t rank = shape.rank(), at = axis < 0 ? axis + rank : axis;
-  if (at < 0 || at >= rank) throw Error(Code::shape, fmt::format("split: axis {} is out of range for shape {}", axis, shape.str()));
+  if (at < 0 || at >= rank)
+    throw Error(Code::shape, fmt::format("split: axis {} is out of range for shape {}", axis, shape.str()));
   if (parts < 1 || parts > std::max<int64_t>(shape[static_cast<int>(at)], 1)) {
-    throw Error(Code::shape, fmt::format("split: {} parts of dimension {} of extent {}", parts, at, shape[static_cast<int>(at)]));
+    throw Error(Code::shape,
+                fmt::format("split: {} parts of dimension {} of extent {}", parts, at, shape[static_cast<int>(at)]));
   }
   return split_outputs(static_cast<int>(parts), tensor, {}, at, parts);
 }

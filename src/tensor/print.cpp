@@ -1,7 +1,7 @@
 // Printing as NumPy does, and single elements.
 #include <core/convert.h>
-#include <fmt/format.h>
 #include <tensor/expr.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -65,10 +65,14 @@ std::vector<std::string> real_texts(const std::vector<double>& values, bool sing
   std::vector<std::string> texts;
   size_t digits = 0;
   for (double v : values) {
-    if (!std::isfinite(v)) texts.push_back(special(v));
-    else if (scientific) texts.push_back(fmt::format("{:.{}e}", v, kPrecision));
-    else texts.push_back(fixed_text(v, single));
-    if (const size_t point = texts.back().find('.'); !scientific && point != std::string::npos) digits = std::max(digits, texts.back().size() - point - 1);
+    if (!std::isfinite(v))
+      texts.push_back(special(v));
+    else if (scientific)
+      texts.push_back(fmt::format("{:.{}e}", v, kPrecision));
+    else
+      texts.push_back(fixed_text(v, single));
+    if (const size_t point = texts.back().find('.'); !scientific && point != std::string::npos)
+      digits = std::max(digits, texts.back().size() - point - 1);
   }
   for (std::string& t : texts) {   // the points stand below each other
     const size_t point = t.find('.');
@@ -81,8 +85,10 @@ std::string quoted(std::string_view s) {
   std::string out = "'";
   for (char c : s) {
     if (c == '\'' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else out += c;
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      out += c;
   }
   return out + "'";
 }
@@ -104,8 +110,10 @@ std::vector<std::string> element_texts(const Value& v, const std::vector<int64_t
       std::complex<double> c;
       load_c128(type, v.data(), i, 1, &c);
       const bool single = type == DType::complex64;
-      std::string imaginary = std::isfinite(c.imag()) ? fixed_text(std::abs(c.imag()), single) : special(std::abs(c.imag()));
-      texts.push_back((std::isfinite(c.real()) ? fixed_text(c.real(), single) : special(c.real())) + (std::signbit(c.imag()) ? "-" : "+") + imaginary + "j");
+      std::string imaginary =
+          std::isfinite(c.imag()) ? fixed_text(std::abs(c.imag()), single) : special(std::abs(c.imag()));
+      texts.push_back((std::isfinite(c.real()) ? fixed_text(c.real(), single) : special(c.real())) +
+                      (std::signbit(c.imag()) ? "-" : "+") + imaginary + "j");
     } else if (type == DType::uint64) {
       texts.push_back(fmt::format("{}", static_cast<uint64_t>(get_i64(type, v.data(), i))));
     } else {
@@ -117,7 +125,8 @@ std::vector<std::string> element_texts(const Value& v, const std::vector<int64_t
 
 class Printer {
  public:
-  Printer(const Shape& shape, bool summary, std::vector<std::string> texts) : shape_(shape), summary_(summary), texts_(std::move(texts)) {
+  Printer(const Shape& shape, bool summary, std::vector<std::string> texts)
+      : shape_(shape), summary_(summary), texts_(std::move(texts)) {
     for (const std::string& t : texts_) width_ = std::max(width_, t.size());
   }
   std::string print() {
@@ -149,8 +158,10 @@ class Printer {
         out_ += ' ';
       }
       first = false;
-      if (i < 0) out_ += "...";
-      else axis(depth + 1);
+      if (i < 0)
+        out_ += "...";
+      else
+        axis(depth + 1);
     }
     out_ += ']';
   }
@@ -186,7 +197,8 @@ std::vector<std::string> Tensor::to_strings() const {
 
 std::span<const std::complex<float>> Tensor::complex_data() const {
   const Value& v = value();
-  if (v.dtype() != DType::complex64) throw Error(Code::type, fmt::format("complex_data of a tensor of {}", dtype_name(v.dtype())));
+  if (v.dtype() != DType::complex64)
+    throw Error(Code::type, fmt::format("complex_data of a tensor of {}", dtype_name(v.dtype())));
   return {static_cast<const std::complex<float>*>(v.data()), static_cast<size_t>(v.numel())};
 }
 
@@ -196,7 +208,9 @@ const Value& single(const Tensor& t) {
   if (!v.is_tensor() || v.dtype() == DType::string || is_complex(v.dtype())) {
     throw Error(Code::type, "item: " + Type::of(v).str() + " has no element that is a real number");
   }
-  if (v.numel() != 1) throw Error(Code::shape, fmt::format("item: a tensor of shape {} has {} elements, not one", v.shape().str(), v.numel()));
+  if (v.numel() != 1)
+    throw Error(Code::shape,
+                fmt::format("item: a tensor of shape {} has {} elements, not one", v.shape().str(), v.numel()));
   return v;
 }
 }  // namespace

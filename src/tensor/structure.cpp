@@ -16,7 +16,9 @@ class KeyWriter {
  public:
   explicit KeyWriter(Structure& s) : s_(s) {}
   template <class T>
-  void raw(T v) { s_.key.append(reinterpret_cast<const char*>(&v), sizeof v); }
+  void raw(T v) {
+    s_.key.append(reinterpret_cast<const char*>(&v), sizeof v);
+  }
   void text(std::string_view t) {
     raw(static_cast<uint32_t>(t.size()));
     s_.key.append(t);
@@ -28,17 +30,23 @@ class KeyWriter {
   }
   void attribute(const AttrValue& a) {
     raw(static_cast<uint8_t>(a.kind()));
-    if (const auto* i = a.get<int64_t>()) raw(*i);
-    else if (const auto* f = a.get<float>()) raw(*f);
-    else if (const auto* s = a.get<std::string>()) text(*s);
-    else if (const auto* g = a.get<GraphPtr>()) raw(g->get());   // the program holds it, so nothing else gets its address
-    else if (const auto* is = a.get<std::vector<int64_t>>()) list(*is);
-    else if (const auto* fs = a.get<std::vector<float>>()) list(*fs);
+    if (const auto* i = a.get<int64_t>())
+      raw(*i);
+    else if (const auto* f = a.get<float>())
+      raw(*f);
+    else if (const auto* s = a.get<std::string>())
+      text(*s);
+    else if (const auto* g = a.get<GraphPtr>())
+      raw(g->get());   // the program holds it, so nothing else gets its address
+    else if (const auto* is = a.get<std::vector<int64_t>>())
+      list(*is);
+    else if (const auto* fs = a.get<std::vector<float>>())
+      list(*fs);
     else if (const auto* ss = a.get<std::vector<std::string>>()) {
       raw(static_cast<uint32_t>(ss->size()));
       for (const std::string& one : *ss) text(one);
     } else if (const auto* v = a.get<Value>(); v != nullptr && v->is_tensor() && v->dtype() != DType::string &&
-                                             dtype_bytes(v->dtype(), v->numel()) <= kMaxAttributeBytes) {
+                                               dtype_bytes(v->dtype(), v->numel()) <= kMaxAttributeBytes) {
       value(*v);
     } else {
       s_.cacheable = false;
@@ -47,7 +55,9 @@ class KeyWriter {
 
  private:
   template <class T>
-  void list(const std::vector<T>& v) { text({reinterpret_cast<const char*>(v.data()), v.size() * sizeof(T)}); }
+  void list(const std::vector<T>& v) {
+    text({reinterpret_cast<const char*>(v.data()), v.size() * sizeof(T)});
+  }
   Structure& s_;
 };
 
@@ -64,7 +74,7 @@ void find_baked(const Capture& captured, Structure& s) {
     const Schema& schema = expr.op->newest();
     bool wanted = false;
     for (size_t i = 0; i < expr.outputs.size(); ++i) wanted = wanted || feeds[static_cast<size_t>(node.value) + i] != 0;
-    if (expr.op->name == "Shape" || expr.op->name == "Size") wanted = false;   // sizes, not values
+    if (expr.op->name == "Shape" || expr.op->name == "Size") wanted = false;  // sizes, not values
     const auto operands = captured.operands_of(node);
     for (size_t i = 0; i < operands.size(); ++i) {
       if (operands[i] == kOmitted) continue;
@@ -129,7 +139,8 @@ Structure describe(const Capture& captured) {
     key.raw(expr.op);
     key.raw(static_cast<uint16_t>(expr.outputs.size()));
     key.raw(static_cast<uint8_t>(node.kept));
-    for (int32_t o : captured.operands_of(node)) key.raw(is_leaf_operand(o) ? leaf_operand(number[static_cast<size_t>(leaf_of(o))]) : o);
+    for (int32_t o : captured.operands_of(node))
+      key.raw(is_leaf_operand(o) ? leaf_operand(number[static_cast<size_t>(leaf_of(o))]) : o);
     key.raw(static_cast<uint32_t>(expr.attributes.items().size()));
     for (const auto& item : expr.attributes.items()) {
       key.text(item.name);
@@ -176,7 +187,9 @@ std::shared_ptr<const Graph> to_graph(const Capture& captured, const Structure& 
       graph->opsets[node.domain] = std::max(newest_opset(node.domain), expr.op->newest_version());
     }
     for (int32_t o : captured.operands_of(captured_node)) {
-      node.inputs.push_back(o == kOmitted ? kNone : is_leaf_operand(o) ? leaves[static_cast<size_t>(leaf_of(o))] : values[static_cast<size_t>(o)]);
+      node.inputs.push_back(o == kOmitted        ? kNone
+                            : is_leaf_operand(o) ? leaves[static_cast<size_t>(leaf_of(o))]
+                                                 : values[static_cast<size_t>(o)]);
     }
     for (size_t i = 0; i < expr.outputs.size(); ++i) {
       const auto number = static_cast<size_t>(captured_node.value) + i;

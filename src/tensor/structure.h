@@ -12,11 +12,11 @@ namespace chorus {
 
 struct Structure {
   std::string key;
-  bool cacheable = true;             ///< false: an attribute that has no key
-  std::vector<int32_t> leaf_at;      ///< inputs of the graph: index into Capture::leaves
-  std::vector<char> baked;           ///< per leaf: a constant of the graph
-  std::vector<char> used;            ///< per leaf: read by a node
-  std::vector<int32_t> outputs;      ///< outputs of the graph: value numbers
+  bool cacheable = true;  ///< false: an attribute that has no key
+  std::vector<int32_t> leaf_at;  ///< inputs of the graph: index into Capture::leaves
+  std::vector<char> baked;  ///< per leaf: a constant of the graph
+  std::vector<char> used;  ///< per leaf: read by a node
+  std::vector<int32_t> outputs;  ///< outputs of the graph: value numbers
 };
 Structure describe(const Capture& captured);
 /// Types are inferred. Throws Error where rules that held for the numbers do not hold for symbols.

@@ -7,7 +7,8 @@
 namespace chorus::testing {
 namespace {
 
-constexpr DType kNumeric[] = {DType::float32, DType::float64, DType::int64, DType::int32, DType::int16, DType::int8, DType::uint8, DType::boolean};
+constexpr DType kNumeric[] = {DType::float32, DType::float64, DType::int64, DType::int32,
+                              DType::int16,   DType::int8,    DType::uint8, DType::boolean};
 
 TEST(Create, FilledTensors) {
   const Tensor e = empty({2, 3}, DType::float32);
@@ -156,7 +157,9 @@ TEST(Create, Ranges) {
   EXPECT_THROW(arange(0.0, 1e18, 1e-9), Error);
 }
 
-struct Moments { double mean, variance, least, most; };
+struct Moments {
+  double mean, variance, least, most;
+};
 Moments moments(const Tensor& t) {
   const std::vector<double> v = t.to_doubles();
   double total = 0;
@@ -182,7 +185,8 @@ TEST(Random, Uniform) {
   EXPECT_TRUE(t.value().identical(rand({1000000}, same).value()));
   EXPECT_FALSE(t.value().identical(rand({1000000}, other).value()));
   EXPECT_FALSE(t.value().identical(rand({1000000}, g).value()));
-  for (DType type : {DType::float16, DType::bfloat16, DType::float64}) EXPECT_LT(moments(rand({100000}, g, type)).most, 1);
+  for (DType type : {DType::float16, DType::bfloat16, DType::float64})
+    EXPECT_LT(moments(rand({100000}, g, type)).most, 1);
   proves({"A-ADP-007", "A-TEN-010"});
 }
 

@@ -30,7 +30,9 @@ TEST(Operators, Logic) {
 TEST(Operators, Trigonometry) {
   for (DType type : {DType::float32, DType::float64}) {
     const double close = type == DType::float32 ? kClose : 1e-12;
-    const auto of = [&](std::initializer_list<NestedList<Number>> v) { return initialize(NestedList<Number>(v), type); };
+    const auto of = [&](std::initializer_list<NestedList<Number>> v) {
+      return initialize(NestedList<Number>(v), type);
+    };
     expect_values(sin(of({0, kPi / 6, kPi / 2})), {0, 0.5, 1}, close);
     expect_values(cos(of({0, kPi / 3, kPi})), {1, 0.5, -1}, close);
     expect_values(tan(of({0, kPi / 4})), {0, 1}, close);
@@ -42,7 +44,8 @@ TEST(Operators, Trigonometry) {
     expect_values(tanh(of({1})), {std::tanh(1.0)}, close);
   }
   EXPECT_EQ(sin(initialize({0, 1})).dtype(), DType::float32);
-  part_of({"A-ADP-014", "A-ADP-015", "A-ADP-016", "A-ADP-017", "A-ADP-018", "A-ADP-019", "A-ADP-020", "A-ADP-021", "A-ADP-022"});
+  part_of({"A-ADP-014", "A-ADP-015", "A-ADP-016", "A-ADP-017", "A-ADP-018", "A-ADP-019", "A-ADP-020", "A-ADP-021",
+           "A-ADP-022"});
 }
 
 TEST(Operators, Comparisons) {
@@ -80,8 +83,8 @@ TEST(Operators, Arithmetic) {
   EXPECT_EQ(sqrt(initialize({4, 9})).dtype(), DType::float32);
   expect_values(exp(initialize({0, 1})), {1, std::numbers::e}, kClose);
   expect_values(log(initialize({1.0, std::numbers::e, 0.0, -1.0})), {0, 1, -kInf, kNan}, kClose);
-  part_of({"A-ADP-029", "A-ADP-030", "A-ADP-031", "A-ADP-032", "A-TEN-016", "A-TEN-017", "A-TEN-018", "A-TEN-019", "A-TEN-020", "A-TEN-021",
-           "A-TEN-022"});
+  part_of({"A-ADP-029", "A-ADP-030", "A-ADP-031", "A-ADP-032", "A-TEN-016", "A-TEN-017", "A-TEN-018", "A-TEN-019",
+           "A-TEN-020", "A-TEN-021", "A-TEN-022"});
 }
 
 TEST(Operators, TypesArePromotedByOneRule) {
@@ -109,8 +112,8 @@ TEST(Operators, TypesArePromotedByOneRule) {
 }
 
 TEST(Operators, PromotionIsCommutativeAndKeepsValues) {
-  const DType types[] = {DType::boolean, DType::int8, DType::uint8, DType::int16, DType::uint16, DType::int32, DType::uint32, DType::int64,
-                         DType::float32, DType::float64, DType::complex64};
+  const DType types[] = {DType::boolean, DType::int8,  DType::uint8,   DType::int16,   DType::uint16,   DType::int32,
+                         DType::uint32,  DType::int64, DType::float32, DType::float64, DType::complex64};
   for (DType a : types) {
     EXPECT_EQ(promote_types(a, a), a);
     for (DType b : types) {
@@ -175,8 +178,9 @@ TEST(Operators, Conversions) {
   const Tensor cut = initialize({1.7, -1.7}).to(DType::int64);
   EXPECT_EQ(cut.dtype(), DType::int64);
   expect_values(cut, {1, -1});
-  const DType types[] = {DType::float16, DType::bfloat16, DType::float32, DType::float64, DType::int8, DType::uint8, DType::int16,
-                         DType::uint16, DType::int32, DType::uint32, DType::int64, DType::uint64, DType::boolean};
+  const DType types[] = {DType::float16, DType::bfloat16, DType::float32, DType::float64, DType::int8,
+                         DType::uint8,   DType::int16,    DType::uint16,  DType::int32,   DType::uint32,
+                         DType::int64,   DType::uint64,   DType::boolean};
   for (DType from : types) {
     for (DType to : types) {
       const Tensor x = initialize({0, 1, 1}, from), y = x.to(to).to(from);

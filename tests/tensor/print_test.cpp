@@ -14,7 +14,8 @@ TEST(Print, AsNumPy) {
   EXPECT_EQ(initialize({1.0, 2.0}).str(), "[1. 2.]");
   EXPECT_EQ(initialize({0.1, 0.25}).str(), "[0.1  0.25]");
   EXPECT_EQ(initialize({1.0 / 3}, DType::float64).str(), "[0.33333333]");
-  EXPECT_EQ(initialize({std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity(), 1.0}).str(), "[ nan -inf   1.]");
+  EXPECT_EQ(initialize({std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity(), 1.0}).str(),
+            "[ nan -inf   1.]");
   EXPECT_EQ(initialize({true, false}).str(), "[ True False]");
   EXPECT_EQ(initialize(7).str(), "7");
   EXPECT_EQ(reshape(arange(8), {2, 2, 2}).str(), "[[[0 1]\n  [2 3]]\n\n [[4 5]\n  [6 7]]]");

@@ -16,7 +16,9 @@ struct Array {
 Array broadcast(const Array& a, const Array& b, const std::function<double(double, double)>& f) {
   Array out;
   const size_t rank = std::max(a.dims.size(), b.dims.size());
-  const auto extent = [&](const Array& x, size_t axis) { return axis + x.dims.size() < rank ? 1 : x.dims[axis + x.dims.size() - rank]; };
+  const auto extent = [&](const Array& x, size_t axis) {
+    return axis + x.dims.size() < rank ? 1 : x.dims[axis + x.dims.size() - rank];
+  };
   int64_t count = 1;
   for (size_t i = 0; i < rank; ++i) {
     out.dims.push_back(std::max(extent(a, i), extent(b, i)));
@@ -63,7 +65,8 @@ Pair leaf(std::mt19937_64& random, const std::vector<int64_t>& dims) {
   Array a{dims, {}};
   int64_t count = 1;
   for (int64_t d : dims) count *= d;
-  for (int64_t i = 0; i < count; ++i) a.data.push_back(static_cast<double>(static_cast<int64_t>(random() % 2001) - 1000) / 1000);
+  for (int64_t i = 0; i < count; ++i)
+    a.data.push_back(static_cast<double>(static_cast<int64_t>(random() % 2001) - 1000) / 1000);
   return {from_data<double>(Shape(dims), a.data), a};
 }
 
@@ -71,14 +74,22 @@ Pair leaf(std::mt19937_64& random, const std::vector<int64_t>& dims) {
 Pair grow(std::mt19937_64& random, const std::vector<Pair>& all) {
   const Pair &a = all[random() % all.size()], &b = all[random() % all.size()];
   switch (random() % 7) {
-    case 0: return {(a.tensor + b.tensor) * 0.5, broadcast(a.array, b.array, [](double x, double y) { return (x + y) * 0.5; })};
-    case 1: return {(a.tensor - b.tensor) / 2, broadcast(a.array, b.array, [](double x, double y) { return (x - y) / 2; })};
+    case 0:
+      return {(a.tensor + b.tensor) * 0.5,
+              broadcast(a.array, b.array, [](double x, double y) { return (x + y) * 0.5; })};
+    case 1:
+      return {(a.tensor - b.tensor) / 2, broadcast(a.array, b.array, [](double x, double y) { return (x - y) / 2; })};
     case 2: return {a.tensor * b.tensor, broadcast(a.array, b.array, [](double x, double y) { return x * y; })};
-    case 3: return {maximum({a.tensor, b.tensor}), broadcast(a.array, b.array, [](double x, double y) { return std::max(x, y); })};
+    case 3:
+      return {maximum({a.tensor, b.tensor}),
+              broadcast(a.array, b.array, [](double x, double y) { return std::max(x, y); })};
     case 4: return {tanh(a.tensor), map(a.array, [](double x) { return std::tanh(x); })};
-    case 5: return {where(a.tensor < b.tensor, a.tensor, -b.tensor), broadcast(a.array, b.array, [](double x, double y) { return x < y ? x : -y; })};
+    case 5:
+      return {where(a.tensor < b.tensor, a.tensor, -b.tensor),
+              broadcast(a.array, b.array, [](double x, double y) { return x < y ? x : -y; })};
     default:
-      if (a.array.dims.empty() || a.array.dims.back() == 0) return {neg(a.tensor), map(a.array, [](double x) { return -x; })};
+      if (a.array.dims.empty() || a.array.dims.back() == 0)
+        return {neg(a.tensor), map(a.array, [](double x) { return -x; })};
       return {tanh(sum(a.tensor, {-1})), map(sum_of_last(a.array), [](double x) { return std::tanh(x); })};
   }
 }
@@ -96,7 +107,8 @@ TEST(Properties, RandomExpressionsAgreeWithDoubles) {
       std::vector<Pair> made = all;
       for (int step = 0; step < 12; ++step) {
         const Pair next = grow(choice, made);
-        const bool fits = next.array.dims.empty() || next.array.dims.size() == 2 || next.array.dims.back() == m;   // sums over rows do not broadcast
+        const bool fits = next.array.dims.empty() || next.array.dims.size() == 2 ||
+                          next.array.dims.back() == m;   // sums over rows do not broadcast
         if (fits) made.push_back(next);
       }
       const Pair& last = made.back();
@@ -110,9 +122,11 @@ TEST(Properties, RandomExpressionsAgreeWithDoubles) {
 TEST(Properties, SlicesAndReshapesKeepElements) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 100; ++round) {
-    const auto a = static_cast<int64_t>(1 + random() % 5), b = static_cast<int64_t>(1 + random() % 5), c = static_cast<int64_t>(1 + random() % 5);
+    const auto a = static_cast<int64_t>(1 + random() % 5), b = static_cast<int64_t>(1 + random() % 5),
+               c = static_cast<int64_t>(1 + random() % 5);
     const Tensor t = reshape(arange(a * b * c), {a, b, c});
-    const auto i = static_cast<int64_t>(random() % static_cast<uint64_t>(a)), k = static_cast<int64_t>(random() % static_cast<uint64_t>(c));
+    const auto i = static_cast<int64_t>(random() % static_cast<uint64_t>(a)),
+               k = static_cast<int64_t>(random() % static_cast<uint64_t>(c));
     const Tensor row = permute(t, {2, 0, 1})[{k, i}];
     std::vector<double> wanted;
     for (int64_t j = 0; j < b; ++j) wanted.push_back(static_cast<double>((i * b + j) * c + k));

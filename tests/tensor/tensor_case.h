@@ -25,7 +25,8 @@ inline void expect_values(const Tensor& got, const std::vector<double>& wanted, 
     }
   }
 }
-inline void expect_values(const Tensor& got, const Shape& shape, const std::vector<double>& wanted, double tolerance = 0) {
+inline void expect_values(const Tensor& got, const Shape& shape, const std::vector<double>& wanted,
+                          double tolerance = 0) {
   EXPECT_EQ(got.shape(), shape) << got.shape().str();
   expect_values(got, wanted, tolerance);
 }

@@ -62,7 +62,10 @@ TEST(Lazy, BothWaysAgree) {
   check([&] { return identity(a); });
   check([&] { return reshape(permute(a, {1, 0}) * 2, {6}); });
   check([&] { return topk(a, {2})[1]; });
-  check([&] { const auto p = split(a, 3, 1); return p[0] + p[2]; });
+  check([&] {
+    const auto p = split(a, 3, 1);
+    return p[0] + p[2];
+  });
   check([&] { return string_concat(s, s); });
   check([&] { return non_zero(a > 1); });
   check([&] { return reshape(a, shape(permute(a, {1, 0}))); });
@@ -143,7 +146,8 @@ TEST(Lazy, AChainOfAMillionNodes) {
   const double evaluated = seconds();
   x = Tensor();
   const double gone = seconds();
-  std::printf("a million nodes: built in %.2f s, evaluated in %.2f s, destroyed in %.2f s\n", built - begin, evaluated - built, gone - evaluated);
+  std::printf("a million nodes: built in %.2f s, evaluated in %.2f s, destroyed in %.2f s\n", built - begin,
+              evaluated - built, gone - evaluated);
   EXPECT_LT(gone - begin, 60);
 }
 
@@ -190,7 +194,8 @@ TEST(Lazy, FirstSightCostsMicroseconds) {
   const double called = seconds();
   x.eval();
   const double done = seconds();
-  std::printf("per node: %.2f us for the call, %.2f us for the run\n", (called - begin) / kNodes * 1e6, (done - called) / kNodes * 1e6);
+  std::printf("per node: %.2f us for the call, %.2f us for the run\n", (called - begin) / kNodes * 1e6,
+              (done - called) / kNodes * 1e6);
   expect_values(x[{0, 0}], {kNodes});
   EXPECT_LT((done - begin) / kNodes, 100e-6);
 }

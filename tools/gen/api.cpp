@@ -25,12 +25,13 @@ std::string lower(std::string_view name) {
 }
 
 bool names_a_type(std::string_view attribute) {
-  static const std::set<std::string_view> kNames = {"to", "dtype", "output_dtype", "output_datatype", "stash_type", "softmax_precision"};
+  static const std::set<std::string_view> kNames = {
+      "to", "dtype", "output_dtype", "output_datatype", "stash_type", "softmax_precision"};
   return kNames.count(attribute) > 0;
 }
 
 struct Parameter {
-  std::string type, name, fallback;   // fallback empty: required
+  std::string type, name, fallback;  // fallback empty: required
 };
 
 std::string number(float v) {
@@ -71,12 +72,17 @@ class Function {
            (o.size() > 1 && std::any_of(o.begin(), o.end(), [](const Param& p) { return p.count == Count::optional; }));
   }
   bool has_single() const {
-    return !schema_.outputs.empty() && schema_.outputs[0].count != Count::variadic && (schema_.outputs.size() == 1 || may_drop_outputs());
+    return !schema_.outputs.empty() && schema_.outputs[0].count != Count::variadic &&
+           (schema_.outputs.size() == 1 || may_drop_outputs());
   }
-  size_t fixed_outputs() const { return schema_.outputs.size() > 1 && !may_drop_outputs() ? schema_.outputs.size() : 0; }
+  size_t fixed_outputs() const {
+    return schema_.outputs.size() > 1 && !may_drop_outputs() ? schema_.outputs.size() : 0;
+  }
 
   std::string head(bool many, bool defaults) const {
-    const std::string result = many ? "std::vector<Tensor>" : fixed_outputs() > 0 ? fmt::format("std::array<Tensor, {}>", fixed_outputs()) : "Tensor";
+    const std::string result = many                  ? "std::vector<Tensor>"
+                               : fixed_outputs() > 0 ? fmt::format("std::array<Tensor, {}>", fixed_outputs())
+                                                     : "Tensor";
     std::string list = many ? "int outputs" : "";
     for (const Parameter& p : parameters_) {
       list += fmt::format("{}{} {}", list.empty() ? "" : ", ", p.type, p.name);
@@ -101,22 +107,30 @@ class Function {
       for (const Param& p : schema_.inputs) operands += (operands.empty() ? "&" : ", &") + lower(p.name);
       operands = "{" + operands + "}";
     }
-    if (!many && fixed_outputs() == 0) return text + fmt::format("  return call_one(op_, {}, {});\n", operands, attributes);
+    if (!many && fixed_outputs() == 0)
+      return text + fmt::format("  return call_one(op_, {}, {});\n", operands, attributes);
     if (!has_variadic()) {
-      text += schema_.inputs.empty() ? "  const std::span<const Tensor* const> operands_;\n" : fmt::format("  const Tensor* const operands_[] = {};\n", operands);
+      text += schema_.inputs.empty() ? "  const std::span<const Tensor* const> operands_;\n"
+                                     : fmt::format("  const Tensor* const operands_[] = {};\n", operands);
     }
     if (many) return text + fmt::format("  return call_many(op_, operands_, {}, outputs);\n", attributes);
-    return text + fmt::format("  return as_array<{0}>(call_many(op_, operands_, {1}, {0}));\n", fixed_outputs(), attributes);
+    return text +
+           fmt::format("  return as_array<{0}>(call_many(op_, operands_, {1}, {0}));\n", fixed_outputs(), attributes);
   }
 
  private:
-  static bool is_required(const Param& p) { return p.count == Count::one || (p.count == Count::variadic && p.at_least > 0); }
+  static bool is_required(const Param& p) {
+    return p.count == Count::one || (p.count == Count::variadic && p.at_least > 0);
+  }
   bool has_variadic() const {
-    return std::any_of(schema_.inputs.begin(), schema_.inputs.end(), [](const Param& p) { return p.count == Count::variadic; });
+    return std::any_of(schema_.inputs.begin(), schema_.inputs.end(),
+                       [](const Param& p) { return p.count == Count::variadic; });
   }
   void operand(const Param& p) {
-    if (p.count == Count::variadic) parameters_.push_back({"const std::vector<Tensor>&", lower(p.name), p.at_least > 0 ? "" : "{}"});
-    else parameters_.push_back({"const Tensor&", lower(p.name), p.count == Count::optional ? "{}" : ""});
+    if (p.count == Count::variadic)
+      parameters_.push_back({"const std::vector<Tensor>&", lower(p.name), p.at_least > 0 ? "" : "{}"});
+    else
+      parameters_.push_back({"const Tensor&", lower(p.name), p.count == Count::optional ? "{}" : ""});
   }
   void set(const std::string& condition, std::string_view name, const std::string& value) {
     setters_ += condition.empty() ? fmt::format("  attributes_.set(\"{}\", {});\n", name, value)
@@ -146,7 +160,9 @@ class Function {
       return;
     }
     parameters_.push_back({type, name, fallback == nullptr ? "{}" : braces(*fallback, text)});
-    set(fallback == nullptr ? "!" + name + ".empty()" : fmt::format("{} != std::vector<{}>{}", name, element, braces(*fallback, text)), a.name, name);
+    set(fallback == nullptr ? "!" + name + ".empty()"
+                            : fmt::format("{} != std::vector<{}>{}", name, element, braces(*fallback, text)),
+        a.name, name);
   }
   void element_type(const Attr& a) {
     const std::string name = lower(a.name), value = fmt::format("static_cast<int64_t>({})", name);
@@ -156,8 +172,9 @@ class Function {
       set("", a.name, value);
       return;
     }
-    const std::string otherwise =
-        fallback == nullptr || *fallback == 0 ? "DType::undefined" : fmt::format("DType::{}", dtype_name(static_cast<DType>(*fallback)));
+    const std::string otherwise = fallback == nullptr || *fallback == 0
+                                      ? "DType::undefined"
+                                      : fmt::format("DType::{}", dtype_name(static_cast<DType>(*fallback)));
     parameters_.push_back({"DType", name, otherwise});
     set(name + " != " + otherwise, a.name, value);
   }
@@ -187,8 +204,9 @@ class Function {
         return set(a.required ? "" : lower(a.name), a.name, lower(a.name));
       case AttrKind::integers: return list<int64_t>(a, "int64_t", [](int64_t v) { return fmt::format("{}", v); });
       case AttrKind::reals: return list<float>(a, "float", number);
-      case AttrKind::strings: return list<std::string>(a, "std::string", [](const std::string& s) { return quoted(s); });
-      default: return;   // types and sparse tensors have no C++ form in the public API
+      case AttrKind::strings:
+        return list<std::string>(a, "std::string", [](const std::string& s) { return quoted(s); });
+      default: return;  // types and sparse tensors have no C++ form in the public API
     }
   }
 
@@ -234,7 +252,8 @@ std::string comment(const OpDef& def) {
 }  // namespace
 
 bool has_function(const OpDef& def) {
-  return def.api.form == Form::function && (def.origin == Origin::onnx || def.origin == Origin::chorus_public) && !def.newest().deprecated;
+  return def.api.form == Form::function && (def.origin == Origin::onnx || def.origin == Origin::chorus_public) &&
+         !def.newest().deprecated;
 }
 
 std::string declaration_of(const OpDef& def) {
@@ -265,13 +284,17 @@ std::string wrapped(std::string_view text, std::string_view prefix) {
 
 void add_api(Files& files) {
   std::string header =
-      "// Written by chorus-gen from the operator table: do not edit. One function per operator; a second one, named _outputs, where\n"
-      "// outputs may be left out or their number varies (`outputs` is how many are wanted). Empty Tensors are omitted operands.\n"
+      "// Written by chorus-gen from the operator table: do not edit. One function per operator; a second one, named "
+      "_outputs, where\n"
+      "// outputs may be left out or their number varies (`outputs` is how many are wanted). Empty Tensors are omitted "
+      "operands.\n"
       "// All throw Error naming operator, operand and values for operands that do not fit.\n"
-      "#pragma once\n#include <chorus/tensor.h>\n\n#include <array>\n#include <memory>\n#include <optional>\n#include <string>\n"
+      "#pragma once\n#include <chorus/tensor.h>\n\n#include <array>\n#include <memory>\n#include <optional>\n#include "
+      "<string>\n"
       "#include <string_view>\n#include <vector>\n\nnamespace chorus {\n\nclass Graph;\n";
   std::string source =
-      "// Written by chorus-gen from the operator table: do not edit.\n#include <chorus/ops.h>\n#include <tensor/call.h>\n\n"
+      "// Written by chorus-gen from the operator table: do not edit.\n#include <chorus/ops.h>\n#include "
+      "<tensor/call.h>\n\n"
       "namespace chorus {\n";
   for (const OpDef* def : all_ops()) {
     if (!has_function(*def)) continue;

@@ -16,7 +16,8 @@ std::string types_of(const TypeSet& set) {
   std::string out;
   const auto add = [&](uint32_t mask, std::string_view before, std::string_view after) {
     for (int t = 1; t < kDTypeCount; ++t) {
-      if (mask & (1u << t)) out += fmt::format("{}{}{}{}", out.empty() ? "" : ", ", before, dtype_name(static_cast<DType>(t)), after);
+      if (mask & (1u << t))
+        out += fmt::format("{}{}{}{}", out.empty() ? "" : ", ", before, dtype_name(static_cast<DType>(t)), after);
     }
   };
   add(set.tensor, "", "");
@@ -30,7 +31,10 @@ std::string types_of(const TypeSet& set) {
 std::string parameters(const Schema& schema, const std::vector<Param>& list) {
   std::string out;
   for (const Param& p : list) {
-    const char* count = p.count == Count::one ? "" : p.count == Count::optional ? ", optional" : p.at_least > 0 ? ", one or more" : ", any number";
+    const char* count = p.count == Count::one        ? ""
+                        : p.count == Count::optional ? ", optional"
+                        : p.at_least > 0             ? ", one or more"
+                                                     : ", any number";
     out += fmt::format("| `{}` | {}{}{}{} |\n", p.name, schema.types[static_cast<size_t>(p.type_set)].letter, count,
                        p.host_value ? ", read by the shape rule" : "", p.mixed_types ? ", types may differ" : "");
   }
@@ -73,7 +77,9 @@ std::string page(const OpDef& def) {
   if (!schema.attributes.empty()) {
     text += "\n| attribute | kind | default |\n|---|---|---|\n";
     for (const Attr& a : schema.attributes) {
-      const std::string fallback = a.required ? "required" : a.fallback.kind() == AttrKind::undefined ? "none" : "`" + a.fallback.str() + "`";
+      const std::string fallback = a.required                                 ? "required"
+                                   : a.fallback.kind() == AttrKind::undefined ? "none"
+                                                                              : "`" + a.fallback.str() + "`";
       text += fmt::format("| `{}` | {} | {} |\n", a.name, attr_kind_name(a.kind), fallback);
     }
   }
@@ -81,9 +87,11 @@ std::string page(const OpDef& def) {
   for (const TypeSet& set : schema.types) text += fmt::format("- {}: {}\n", set.letter, types_of(set));
   text += fmt::format("\nDomain {}; versions", def.domain.empty() ? std::string_view("ai.onnx") : def.domain);
   for (const Version& v : def.versions) text += fmt::format(" {}", v.since);
-  text += fmt::format(". Promised error of float32: {}.\n", def.ulp == 0 ? "none" : fmt::format("{} units in the last place", def.ulp));
+  text += fmt::format(". Promised error of float32: {}.\n",
+                      def.ulp == 0 ? "none" : fmt::format("{} units in the last place", def.ulp));
   if (def.sizes == Sizes::known_after_run) text += "Sizes of the results are known only after the run.\n";
-  text += fmt::format("\n## Gradient\n\n{}\n\n## Decomposition\n\n{}\n\n## Cases\n\n{}", gradient(def), meaning(def), cases(def.grid));
+  text += fmt::format("\n## Gradient\n\n{}\n\n## Decomposition\n\n{}\n\n## Cases\n\n{}", gradient(def), meaning(def),
+                      cases(def.grid));
   return text;
 }
 
@@ -93,7 +101,8 @@ void add_docs(Files& files) {
   std::string index = "# Operators\n\nWritten by chorus-gen from the operator table.\n\n";
   for (const OpDef* def : all_ops()) {
     files["docs/operators/" + page_name(*def)] = page(*def);
-    index += fmt::format("- [{}]({}){}\n", def->name, page_name(*def), has_function(*def) ? fmt::format(" `{}`", def->api.cpp) : "");
+    index += fmt::format("- [{}]({}){}\n", def->name, page_name(*def),
+                         has_function(*def) ? fmt::format(" `{}`", def->api.cpp) : "");
   }
   files["docs/operators/README.md"] = index;
 }

@@ -44,7 +44,7 @@ int write(const fs::path& root, const chorus::gen::Files& files) {
     }
   }
   for (const auto& [path, text] : files) {
-    if (fs::exists(root / path) && read(root / path) == text) continue;   // keeps the time: nothing is compiled again
+    if (fs::exists(root / path) && read(root / path) == text) continue;  // keeps the time: nothing is compiled again
     fs::create_directories((root / path).parent_path());
     std::ofstream out(root / path, std::ios::binary);
     out << text;
