@@ -10,6 +10,7 @@ Exit status: 0 all right, 1 failures, 2 nothing could be run.
 
 import argparse
 import concurrent.futures
+import math
 import os
 import pathlib
 import resource
@@ -31,6 +32,7 @@ def run_one(args, path):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (args.memory << 20, args.memory << 20))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(args.seconds), math.ceil(args.seconds) + 1))
 
     command = [str(args.chorus), *args.sub_command.split(), str(path)]
     process = subprocess.Popen(
@@ -43,7 +45,7 @@ def run_one(args, path):
         preexec_fn=limit,
     )
     try:
-        _, said = process.communicate(timeout=args.seconds)
+        _, said = process.communicate(timeout=10 * args.seconds)  # waiting, or the machine is busy
         return process.returncode, said
     except subprocess.TimeoutExpired:
         process.kill()
@@ -54,7 +56,9 @@ def run_one(args, path):
 def verdict(status, said, seconds):
     """None when the answer is allowed, else what is wrong with it."""
     if status is None:
-        return f"was stopped after {seconds} s"
+        return f"was stopped after {10 * seconds} s"
+    if status == -signal.SIGXCPU:
+        return f"took more than {seconds} s of processor time"
     if status < 0:
         return f"died by {signal.Signals(-status).name}"
     if status in REFUSED:
@@ -86,7 +90,7 @@ def main():
     parser.add_argument("--largest", type=int, default=65536, help="seed files beyond this size are left out (bytes)")
     parser.add_argument("--sub-command", default="check", help="words between the program and the file")
     parser.add_argument("--memory", type=int, default=4096, help="address space of one process (MiB)")
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=20, help="processor time of one process; ten times that on the clock")
     parser.add_argument("--keep", type=pathlib.Path, default=ROOT / ".cache/truth/bad_mutants")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     args = parser.parse_args()
