@@ -30,10 +30,13 @@ class Inliner {
   void bind_attributes(Attributes& attributes, const Attributes& given, const Function& f, int depth);
   std::vector<NodeId> expand(Graph& graph, NodeId call, const Function& f);
   void spend(int nodes, const Graph& graph, NodeId call);
+  std::vector<const Function*> callees(const Function& f) const;
+  void refuse_cycle(const Function& f);
 
   PassContext& context_;
   std::map<Key, const Function*> functions_;
   std::map<const Function*, std::shared_ptr<const Graph>> closed_;
+  std::map<const Function*, bool> checked_;   ///< false: being walked, true: reaches no cycle
   int64_t made_ = 0;   ///< nodes of all copies: calls in two branches of bodies in bodies double at every level
 };
 
@@ -52,6 +55,47 @@ void Inliner::spend(int nodes, const Graph& graph, NodeId call) {
   if (made_ > context_.max_nodes)
     throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes),
                 graph.where(call));
+}
+
+std::vector<const Function*> Inliner::callees(const Function& f) const {
+  std::vector<const Function*> found;
+  std::vector<const Graph*> graphs{f.body.get()};
+  while (!graphs.empty()) {
+    const Graph& graph = *graphs.back();
+    graphs.pop_back();
+    for (NodeId id = 0; id < graph.node_capacity(); ++id) {
+      const Node& n = graph.node(id);
+      if (!n.alive) continue;
+      if (const Function* callee = function_of(n)) found.push_back(callee);
+      for (const auto& item : n.attributes.items()) {
+        if (const GraphPtr* body = item.value.get<GraphPtr>()) graphs.push_back(body->get());
+      }
+    }
+  }
+  return found;
+}
+
+// ONNX has no recursion; without this check a cycle of calls costs the whole budget of nodes before it is refused.
+void Inliner::refuse_cycle(const Function& f) {
+  if (!checked_.emplace(&f, false).second) return;
+  std::vector<std::pair<const Function*, std::vector<const Function*>>> path;
+  path.emplace_back(&f, callees(f));
+  while (!path.empty()) {
+    if (path.back().second.empty()) {
+      checked_[path.back().first] = true;
+      path.pop_back();
+      continue;
+    }
+    const Function* next = path.back().second.back();
+    path.back().second.pop_back();
+    const auto [at, fresh] = checked_.emplace(next, false);
+    if (fresh) {
+      path.emplace_back(next, callees(*next));
+    } else if (!at->second) {
+      throw Error(Code::bad_input, fmt::format("function \"{}\" calls itself", next->name), {},
+                  "ONNX has no recursion: use a Loop");
+    }
+  }
 }
 
 // Nobody gives `id` a value: the nodes that read it do without.
@@ -114,6 +158,7 @@ void omit_captured(Node& node, const std::vector<ValueId>& to) {
 }
 
 std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f) {
+  refuse_cycle(f);
   const Graph& body = closed_body(f);
   spend(body.node_count() + 1, graph, call);
   const Node caller = graph.node(call);
