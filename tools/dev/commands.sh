@@ -5,8 +5,9 @@ command_help() {
 usage: ./dev COMMAND
 
   demo [PICTURE] [OPTION…]    installs what it needs, builds, and reads the text in a picture on the native engine
-  test [--quick] [--engines all|a,b] [--no-sanitizers] [--only REGEX]
-                              builds and runs every test and check; --quick: within two minutes on a built tree
+  test [--quick] [--engines all|a,b] [--sanitizers] [--only REGEX]
+                              builds and runs every test and check; --quick: within two minutes on a built tree;
+                              --sanitizers: the tests under address, undefined-behaviour and thread sanitizers too
   build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
   engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
   bench [OPTION…]             times the models of .cache/models with `chorus bench`; options go to the command
@@ -34,11 +35,11 @@ command_demo() {
 }
 
 command_test() {
-  local quick=() sanitizers=1 engines="${CHORUS_ENGINES:-}" only=() sanitized=()
+  local quick=() sanitizers=0 engines="${CHORUS_ENGINES:-}" only=() sanitized=()
   while [ $# -gt 0 ]; do
     case "$1" in
-      --quick) quick=(--quick) sanitizers=0 ;;
-      --no-sanitizers) sanitizers=0 ;;
+      --quick) quick=(--quick) ;;
+      --sanitizers) sanitizers=1 ;;
       --engines) engines="${2:?--engines needs all or names}" && shift ;;
       --engines=*) engines="${1#*=}" ;;
       --only) only=(--only "${2:?--only needs a regular expression}") && shift ;;
