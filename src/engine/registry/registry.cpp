@@ -38,9 +38,9 @@ bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
 }
 
-std::string install_command(std::string_view name) { return fmt::format("./dev engines {}", name); }
-
 #ifndef CHORUS_LITE
+
+std::string install_command(std::string_view name) { return fmt::format("./dev engines {}", name); }
 
 // Folders of the file that holds this code (libchorus.so or a program that has it inside) and of the program.
 std::vector<fs::path> own_folders() {
