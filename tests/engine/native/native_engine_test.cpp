@@ -3,6 +3,7 @@
 
 #include <core/clock.h>
 #include <engine/native/native_engine.h>
+#include <engine/native/plan/plan.h>
 #include <graph/infer.h>
 
 #include <gtest/gtest.h>
@@ -97,6 +98,16 @@ TEST(NativeEngine, FusedPlanAnswersAsThePlainKernels) {
     ASSERT_EQ(fast.size(), slow.size());
     for (size_t i = 0; i < fast.size(); ++i) EXPECT_NEAR(fast[i], slow[i], 2e-6) << shape.str() << " element " << i;
   }
+}
+
+TEST(NativeEngine, PlansAreVerifiedAndTheVerifierFindsDamage) {
+  const auto graph = native::optimize(small_network(), {});
+  native::PlanOptions options;
+  options.cpu = &cpu();
+  native::Plan plan = native::build_plan(graph, options);
+  EXPECT_NO_THROW(native::verify_plan(plan));
+  std::swap(plan.steps.front(), plan.steps.back());   // reads before writes
+  EXPECT_THROW(native::verify_plan(plan), Error);
 }
 
 TEST(NativeEngine, ResultsAreBitEqualForAnyNumberOfThreads) {
