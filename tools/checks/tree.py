@@ -12,6 +12,7 @@ HOUSE = [
     ["engine"],
     ["engine/native"],
     ["engine/native/fast"],
+    ["engine/native/jit"],  # generated kernels, with the contracts of the fast ones
     ["engine/native/reference"],
     ["engine/native/plan"],
     ["engine/native/steps"],

@@ -1,0 +1,96 @@
+// Generated convolutions over channels in blocks of 16 (NCHW16c): what is accepted, packed weights, and the call.
+//
+//   compile:  ConvProblem p{shape, …};  if (accepts(p, level)) { buffer(packed_weight_bytes(p)); pack_weights(p, w, scale, …); }
+//   bind:     auto call = ConvCall::make(p, sizes, level);   // chooses tiles, generates what is not in the code cache
+//   run:      call->run(buffers, pool);                      // no allocation, lock, exception; bit-equal for any pool
+//
+// Blocked tensor: [N, ceil(C / 16), H, W, 16] float32, base aligned to 64 bytes. The lanes behind the last channel may hold any
+// value: no kernel here lets them flow into a real lane, and what a kernel writes there follows from zero weights and zero bias.
+#pragma once
+#include <core/cpu.h>
+#include <engine/native/fast/conv.h>
+#include <engine/native/fast/epilogue.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace chorus {
+class ThreadPool;
+}
+
+namespace chorus::jit {
+
+inline constexpr int64_t kBlock = 16;
+constexpr int64_t blocks(int64_t channels) { return (channels + kBlock - 1) / kBlock; }
+/// Floats of a blocked tensor.
+constexpr int64_t blocked_count(int64_t n, int64_t c, int64_t h, int64_t w) { return n * blocks(c) * h * w * kBlock; }
+
+/// What code is generated for. `plain` runs everything below in portable C++ (slow): other processors, and where the system
+/// refuses executable memory.
+enum class Level : uint8_t { plain, avx2, avx512 };
+/// The best level for these features; `plain` too when executable memory is refused or switched off (CHORUS_JIT=off).
+/// Blocked layouts pay only from avx2 on.
+Level level(const CpuFeatures& features) noexcept;
+
+enum class Source : uint8_t {
+  blocked,  ///< input NCHW16c
+  planar,  ///< input NCHW, in_channels <= 4, groups 1 (the first layer); the output is blocked all the same
+};
+
+/// Winograd computes 3x3, stride 1, dilation 1 with fewer products and more rounding: max |error| <= 1e-4 of the largest
+/// |output| (measured: see conv_winograd.cpp). Weights are packed for a method.
+enum class Method : uint8_t { direct, winograd };
+
+struct ConvProblem {
+  fast::ConvShape shape;
+  Source source = Source::blocked;
+  Method method = Method::direct;
+  bool bias = false;
+  bool residual = false;  ///< a blocked tensor of the output's shape
+  fast::ResidualPlace residual_place = fast::ResidualPlace::before_activation;
+  /// none, relu, clip, leaky_relu, hard_swish, hard_sigmoid, sigmoid, silu, as in fast::Epilogue.
+  fast::Activation activation = fast::Activation::none;
+  float alpha = 0, beta = 0;
+};
+
+/// Null: accepted. Otherwise the reason: "groups of 6 channels" … Accepted are any kernel, stride, dilation and pads with groups
+/// 1; groups whose channel counts (in and out) are multiples of 16, or equal and divisors of 16 (computed as dense blocks);
+/// and depthwise with one output channel per input channel. output_pad is not looked at.
+const char* refusal(const ConvProblem& problem) noexcept;
+
+/// Direct for all but the cases where Winograd saves time at these (typical) sizes; height or width 0: unknown.
+Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typical, Level level) noexcept;
+
+/// Bytes of packed weights, a multiple of 64; the buffer must be aligned to 64. The form depends on shape, source and method only.
+size_t packed_weight_bytes(const ConvProblem& problem) noexcept;
+/// weights [out_channels, in_channels / groups, kernel_h, kernel_w]; scale [out_channels] or null is multiplied in.
+void pack_weights(const ConvProblem& problem, const float* weights, const float* scale, float* packed) noexcept;
+/// Floats of a bias: 16 * blocks(out_channels), zeros behind the last channel.
+constexpr int64_t bias_count(int64_t out_channels) { return blocks(out_channels) * kBlock; }
+
+struct ConvBuffers {
+  const float* input = nullptr;
+  const float* weights = nullptr;  ///< packed
+  const float* bias = nullptr;  ///< [bias_count]; read only if the problem has a bias
+  const float* residual = nullptr;  ///< may be the output itself (in place), otherwise does not overlap it
+  float* output = nullptr;
+  void* scratch = nullptr;  ///< scratch_bytes(pool.threads()), aligned to 64
+  /// Floats from one image to the next; 0: dense. For tensors that are a range of channel blocks of a larger one (Concat, Split).
+  int64_t input_image = 0, output_image = 0, residual_image = 0;
+};
+
+/// A convolution at fixed sizes: tasks, tiles, and the code for them. Immutable; shared by any number of callers.
+class ConvCall {
+ public:
+  virtual ~ConvCall() = default;
+  /// Never null. Generates kernels that the code cache lacks (some 0.1 ms each, then kept for the process); when memory for
+  /// code is refused the call runs plain C++. The problem must be accepted.
+  static std::shared_ptr<const ConvCall> make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
+  virtual size_t scratch_bytes(int threads) const noexcept = 0;
+  virtual void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept = 0;
+  /// "direct.avx512 14x2", "winograd4.avx512", "depthwise.avx2", "plain": for profiles.
+  virtual const char* name() const noexcept = 0;
+};
+
+}  // namespace chorus::jit

@@ -1,0 +1,110 @@
+#include <engine/native/jit/geometry.h>
+#include <engine/native/jit/winograd.h>
+
+#include <cstring>
+
+namespace chorus::jit {
+
+using fast::Activation;
+using fast::ConvShape;
+
+Form form_of(const ConvShape& s, Source source) noexcept {
+  if (source == Source::planar) return Form::planar;
+  if (s.groups == 1) return Form::dense;
+  const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
+  if (in == 1 && out == 1) return Form::depthwise;
+  return in % kBlock == 0 && out % kBlock == 0 ? Form::grouped : Form::diagonal;
+}
+
+const char* refusal(const ConvProblem& p) noexcept {
+  const ConvShape& s = p.shape;
+  if (s.in_channels < 1 || s.out_channels < 1 || s.groups < 1) return "no channels";
+  if (s.kernel_h < 1 || s.kernel_w < 1 || s.stride_h < 1 || s.stride_w < 1) return "no kernel";
+  // Kernels unroll the width of the filter where it meets a border; their immediates are 32 bits.
+  if (s.kernel_w > 31 || s.stride_w > 64 || s.dilation_w > 64 || s.kernel_h > 4096 || s.pad_left > 4096)
+    return "a filter beyond 31 columns, stride or dilation beyond 64";
+  switch (p.activation) {
+    case Activation::none:
+    case Activation::relu:
+    case Activation::clip:
+    case Activation::leaky_relu:
+    case Activation::hard_swish:
+    case Activation::hard_sigmoid:
+    case Activation::sigmoid:
+    case Activation::silu: break;
+    default: return "an activation that is not generated";
+  }
+  if (p.source == Source::planar && (s.in_channels > 4 || s.groups != 1)) return "a planar input of many channels";
+  if (form_of(s, p.source) == Form::diagonal) {
+    const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
+    if (in != out || kBlock % in != 0 || s.in_channels % kBlock != 0) return "groups that do not fill blocks of 16";
+  }
+  if (p.method == Method::winograd && !winograd_fits(p)) return "not a 3x3 convolution of stride 1";
+  return nullptr;
+}
+
+Geometry geometry(const ConvProblem& p) noexcept {
+  const ConvShape& s = p.shape;
+  Geometry g;
+  g.form = form_of(s, p.source);
+  g.out_blocks = blocks(s.out_channels);
+  g.blocks_per_group = g.out_blocks;
+  g.in_blocks = blocks(s.in_channels);
+  switch (g.form) {
+    case Form::dense: g.last_lanes = s.in_channels - (g.in_blocks - 1) * kBlock; break;
+    case Form::planar:
+      g.in_blocks = s.in_channels;
+      g.lanes = g.last_lanes = 1;
+      break;
+    case Form::grouped:
+      g.in_blocks /= s.groups;
+      g.blocks_per_group = g.out_blocks / s.groups;
+      break;
+    case Form::diagonal: g.in_blocks = g.blocks_per_group = 1; break;
+    case Form::depthwise:
+      g.in_blocks = g.blocks_per_group = 1;
+      g.lanes = g.last_lanes = 1;
+      break;
+  }
+  g.tap = g.lanes * kBlock;
+  g.out_block_floats = g.in_blocks * s.kernel_h * s.kernel_w * g.tap;
+  return g;
+}
+
+size_t packed_weight_bytes(const ConvProblem& p) noexcept {
+  if (p.method == Method::winograd) return winograd_packed_bytes(p);
+  const Geometry g = geometry(p);
+  return static_cast<size_t>(g.out_blocks * g.out_block_floats) * sizeof(float);
+}
+
+void pack_weights(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
+  if (p.method == Method::winograd) return winograd_pack(p, weights, scale, packed);
+  const ConvShape& s = p.shape;
+  const Geometry g = geometry(p);
+  std::memset(packed, 0, packed_weight_bytes(p));
+  const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  for (int64_t o = 0; o < s.out_channels; ++o) {
+    const float factor = scale != nullptr ? scale[o] : 1.0f;
+    const int64_t first_channel = g.first_in(o / kBlock) * kBlock;
+    for (int64_t i = 0; i < in_group; ++i) {
+      // Position of the channel among those that the output block reads.
+      const int64_t c = g.form == Form::depthwise ? 0 : o / out_group * in_group + i - first_channel;
+      const int64_t block = c / g.lanes, lane = c % g.lanes;
+      float* to = packed + o / kBlock * g.out_block_floats + block * taps * g.tap + lane * kBlock + o % kBlock;
+      const float* from = weights + (o * in_group + i) * taps;
+      for (int64_t t = 0; t < taps; ++t) to[t * g.tap] = from[t] * factor;
+    }
+  }
+}
+
+Images images(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b) noexcept {
+  const ConvShape& s = p.shape;
+  const int64_t in = p.source == Source::planar ? s.in_channels * z.height * z.width
+                                                : blocked_count(1, s.in_channels, z.height, z.width);
+  const int64_t out = blocked_count(1, s.out_channels, fast::conv_out_height(s, z), fast::conv_out_width(s, z));
+  return {b.input_image != 0 ? b.input_image : in, b.output_image != 0 ? b.output_image : out,
+          b.residual_image != 0 ? b.residual_image : out};
+}
+
+}  // namespace chorus::jit

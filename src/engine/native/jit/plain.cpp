@@ -1,0 +1,90 @@
+// The same convolutions without generated code: for other processors and where executable memory is refused.
+#include <engine/native/jit/geometry.h>
+
+#include <core/thread_pool.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace chorus::jit {
+namespace {
+
+using fast::Activation;
+using fast::ConvShape;
+
+float activate(const ConvProblem& p, float x) noexcept {
+  switch (p.activation) {
+    case Activation::relu: return x < 0 ? 0 : x;
+    case Activation::clip: return x < p.alpha ? p.alpha : x > p.beta ? p.beta : x;
+    case Activation::leaky_relu: return x < 0 ? p.alpha * x : x;
+    case Activation::hard_swish: return x * (std::clamp(x + 3.0f, 0.0f, 6.0f) * (1.0f / 6.0f));
+    case Activation::hard_sigmoid: return std::clamp(p.alpha * x + p.beta, 0.0f, 1.0f);
+    case Activation::sigmoid: return 1.0f / (1.0f + std::exp(-x));
+    case Activation::silu: return x / (1.0f + std::exp(-x));
+    default: return x;
+  }
+}
+
+struct Plain {
+  const ConvProblem& problem;
+  const ConvShape& s;
+  const fast::ConvSizes& z;
+  const ConvBuffers& b;
+  Geometry g;
+  Images image;
+  int64_t out_h, out_w;
+
+  void tap(const float* x, int64_t lanes, const float* w, float* acc) const noexcept {
+    if (g.form == Form::depthwise) {
+      for (int64_t o = 0; o < kBlock; ++o) acc[o] += x[o] * w[o];
+      return;
+    }
+    for (int64_t i = 0; i < lanes; ++i) {
+      for (int64_t o = 0; o < kBlock; ++o) acc[o] += x[i] * w[i * kBlock + o];
+    }
+  }
+
+  void pixel(int64_t n, int64_t k, int64_t oy, int64_t ox, float* acc) const noexcept {
+    const bool planar = g.form == Form::planar;
+    const int64_t step = planar ? 1 : kBlock, plane = z.height * z.width * step;
+    const float* x = b.input + n * image.input + g.first_in(k) * plane;
+    const float* w = b.weights + k * g.out_block_floats;
+    for (int64_t c = 0; c < g.in_blocks; ++c, x += plane) {
+      const int64_t lanes = c + 1 == g.in_blocks ? g.last_lanes : g.lanes;
+      for (int64_t i = 0; i < s.kernel_h * s.kernel_w; ++i, w += g.tap) {
+        const int64_t iy = oy * s.stride_h - s.pad_top + i / s.kernel_w * s.dilation_h;
+        const int64_t ix = ox * s.stride_w - s.pad_left + i % s.kernel_w * s.dilation_w;
+        if (iy >= 0 && iy < z.height && ix >= 0 && ix < z.width) tap(x + (iy * z.width + ix) * step, lanes, w, acc);
+      }
+    }
+  }
+
+  void row(int64_t n, int64_t k, int64_t oy) const noexcept {
+    const bool before = problem.residual_place == fast::ResidualPlace::before_activation;
+    for (int64_t ox = 0; ox < out_w; ++ox) {
+      float acc[kBlock] = {};
+      pixel(n, k, oy, ox, acc);
+      const int64_t at = ((k * out_h + oy) * out_w + ox) * kBlock;
+      for (int64_t o = 0; o < kBlock; ++o) {
+        float v = acc[o] + (problem.bias ? b.bias[k * kBlock + o] : 0.0f);
+        const float r = problem.residual ? b.residual[n * image.residual + at + o] : 0.0f;
+        if (problem.residual && before) v += r;
+        v = activate(problem, v);
+        if (problem.residual && !before) v += r;
+        b.output[n * image.output + at + o] = v;
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void run_plain(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {
+  const int64_t h = fast::conv_out_height(p.shape, z), w = fast::conv_out_width(p.shape, z);
+  if (z.batch <= 0 || h == 0 || w == 0) return;
+  const Plain plain{p, p.shape, z, b, geometry(p), images(p, z, b), h, w};
+  const int64_t k = plain.g.out_blocks;
+  pool.parallel_for(z.batch * k * h, [&](int64_t task, int) { plain.row(task / h / k, task / h % k, task % h); });
+}
+
+}  // namespace chorus::jit
