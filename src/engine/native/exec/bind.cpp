@@ -133,10 +133,7 @@ void NativeInstance::place_tensors() {
     throw Error(Code::budget, fmt::format("the run needs {} bytes for intermediate values; the budget is {}", end, program_->options().memory_budget), {},
                 "smaller inputs, or a larger memory budget");
   }
-  if (static_cast<int64_t>(arena_.bytes()) < end) {
-    arena_ = Buffer();   // the old one goes before the new one comes
-    arena_ = Buffer::allocate(static_cast<size_t>(end));
-  }
+  arena_.grow(end, program_->options().memory_budget);
 }
 
 void NativeInstance::fill_host(int t) {
@@ -156,7 +153,7 @@ void NativeInstance::make_contexts() {
     const int root = plan_.root(static_cast<int>(t));
     const PlanTensor& r = tensor(root);
     if (r.place == Place::constant) data = const_cast<std::byte*>(r.constant.buffer().data());
-    if (r.place == Place::arena && r.first >= 0) data = arena_.mutable_data() + b.offset[static_cast<size_t>(root)];
+    if (r.place == Place::arena && r.first >= 0) data = arena_.data() + b.offset[static_cast<size_t>(root)];
     if (p.place == Place::host) {
       data = reinterpret_cast<std::byte*>(b.host.data() + host_at);
       host_at += std::max<size_t>(p.host_slots.size(), 1);

@@ -98,7 +98,8 @@ void NativeInstance::prepare_outputs(std::span<Value> outputs) {
       continue;
     }
     Buffer& own = own_outputs_[i];
-    if (own.bytes() < need || !own) own = Buffer::allocate(std::max<size_t>(need, 1));
+    // Half as much again: sizes that grow step by step do not take new memory at every step.
+    if (own.bytes() < need || !own) own = Buffer::allocate(std::max<size_t>(own ? need + need / 2 : need, 1));
     set_data(t, own.mutable_data());
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <engine/engine.h>
 #include <engine/native/call.h>
+#include <engine/native/exec/arena.h>
 #include <engine/native/plan/plan.h>
 
 #include <memory>
@@ -55,7 +56,7 @@ class NativeInstance final : public Instance, private KernelServices {
   void run(std::span<const Value> inputs, std::span<Value> outputs, const RunOptions& options) override;
   std::vector<Type> bind(std::span<const Type> inputs) override;
   std::vector<StepInfo> steps() const override;
-  int64_t arena_bytes() const noexcept override { return static_cast<int64_t>(arena_.bytes()); }
+  int64_t arena_bytes() const noexcept override { return arena_.bytes(); }
 
  private:
   // KernelServices of static steps
@@ -84,7 +85,7 @@ class NativeInstance final : public Instance, private KernelServices {
   std::shared_ptr<NativeProgram> program_;
   const Plan& plan_;
   Binding binding_;
-  Buffer arena_;
+  Arena arena_;
   ScratchArena scratch_;
   std::vector<Buffer> own_outputs_;
   std::vector<Value> dynamic_;               ///< per tensor
