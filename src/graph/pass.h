@@ -49,10 +49,13 @@ int remove_identity(Graph&, PassContext&);      ///< Identity, Dropout at infere
 int simplify_arithmetic(Graph&, PassContext&);  ///< x + -0, x * 1, x / 1, pow(x, 2): rewrites that keep every bit
 int cancel_movement(Graph&, PassContext&);      ///< Transpose∘Transpose, Reshape∘Reshape, Squeeze∘Unsqueeze, Transpose through element-wise to cancel
 int fold_batch_norm(Graph&, PassContext&);      ///< Conv/ConvTranspose/Gemm + BatchNormalization → weights
+int widen_half(Graph&, PassContext&);           ///< chains of float16 or bfloat16 nodes in float32, rounded where values leave the chain
 }  // namespace passes
 
 /// The passes of an optimising compile, in order; `level` 0: only what is needed to run (inline, close, to_newest, dead code).
 CHORUS_API std::span<const Pass> default_passes(int level);
+/// After those, for an engine without kernels of its own for float16 and bfloat16: chains of such nodes are computed in float32.
+CHORUS_API std::span<const Pass> widening_passes();
 /// Runs them with the verifier after each (debug builds and tests), types inferred before and after. Throws Error.
 /// The same passes run in the bodies of If, Loop and Scan afterwards.
 CHORUS_API void run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context);

@@ -68,6 +68,7 @@ std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& 
   context.functions = &model.functions;
   context.runs = &has_kernel;
   run_passes(*graph, default_passes(options.optimize), context);
+  if (options.optimize > 0) run_passes(*graph, widening_passes(), context);
   infer_types(*graph);
   return graph;
 }

@@ -38,11 +38,16 @@ constexpr Pass kBatchNorm{"fold_batch_norm", passes::fold_batch_norm,
                           Repeat::until_stable};
 constexpr Pass kSweep{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away", Repeat::until_stable};
 
+constexpr Pass kWiden{"widen_half", passes::widen_half,
+                      "chains of float16 or bfloat16 nodes are computed in float32 and rounded at their ends"};
+
 constexpr Pass kNeeded[] = {kClose, kInline, kDead, kNewest, kDecompose, kDead};
 constexpr Pass kOptimizing[] = {
     kClose, kInline,    kDead, kNewest,   kFold,       kIdentity, kArithmetic, kMovement,  kCommon, kBatchNorm,
     kSweep, kDecompose, kFold, kIdentity, kArithmetic, kMovement, kCommon,     kBatchNorm, kSweep,
 };
+
+constexpr Pass kWidening[] = {kWiden, kFold, kIdentity, kMovement, kCommon, kSweep};
 
 class Runner {
  public:
@@ -130,6 +135,8 @@ std::span<const Pass> default_passes(int level) {
   if (level > 0) return kOptimizing;
   return kNeeded;
 }
+
+std::span<const Pass> widening_passes() { return kWidening; }
 
 void run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context) {
   Runner(context, 0).run(graph, passes);

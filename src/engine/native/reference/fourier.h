@@ -21,7 +21,8 @@ inline std::complex<double> unit_root(int64_t k, int64_t n) noexcept {
   const bool left = eighths > 2 * n;
   if (left) eighths = 4 * n - eighths;
   const bool steep = eighths > n;
-  const double angle = std::numbers::pi / 4 * static_cast<double>(steep ? 2 * n - eighths : eighths) / static_cast<double>(n);
+  const double angle =
+      std::numbers::pi / 4 * static_cast<double>(steep ? 2 * n - eighths : eighths) / static_cast<double>(n);
   const double along = steep ? std::sin(angle) : std::cos(angle), across = steep ? std::cos(angle) : std::sin(angle);
   return {left ? -along : along, lower ? -across : across};
 }
@@ -29,7 +30,8 @@ inline std::complex<double> unit_root(int64_t k, int64_t n) noexcept {
 /// a * b by the schoolbook formula (std::complex looks for infinities, which costs a call); backward: a * b, forward: a * conj(b).
 template <Way way, class T>
 std::complex<T> turn(std::complex<T> a, std::complex<T> b) noexcept {
-  if constexpr (way == Way::forward) return {a.real() * b.real() + a.imag() * b.imag(), a.imag() * b.real() - a.real() * b.imag()};
+  if constexpr (way == Way::forward)
+    return {a.real() * b.real() + a.imag() * b.imag(), a.imag() * b.real() - a.real() * b.imag()};
   return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
 
@@ -64,7 +66,8 @@ void butterfly(const std::complex<T>* x, std::complex<T>* y) noexcept {
   } else {
     static_assert(F == 5);
     constexpr T kCos1 = T(0.309016994374947424102293417182819059), kCos2 = T(-0.809016994374947424102293417182819059);
-    constexpr T kSin1 = kSign * T(0.951056516295153572116439333379382143), kSin2 = kSign * T(0.587785252292473129168705954639072769);
+    constexpr T kSin1 = kSign * T(0.951056516295153572116439333379382143),
+                kSin2 = kSign * T(0.587785252292473129168705954639072769);
     const auto outer = x[1] + x[4], outer_gap = x[1] - x[4], inner = x[2] + x[3], inner_gap = x[2] - x[3];
     const auto pair = [&](int k, T cos_outer, T cos_inner, T sin_outer, T sin_inner) {
       const std::complex<T> along(x[0].real() + cos_outer * outer.real() + cos_inner * inner.real(),
@@ -111,14 +114,16 @@ class MixedRadix {
 
   /// In place, not scaled.
   void run(C* data, C* room, Way way) const noexcept {
-    if (way == Way::forward) run_all<Way::forward>(data, room);
-    else run_all<Way::backward>(data, room);
+    if (way == Way::forward)
+      run_all<Way::forward>(data, room);
+    else
+      run_all<Way::backward>(data, room);
   }
 
  private:
   struct Stage {
     int64_t factor = 0;
-    const C* roots = nullptr;   // [factor - 1][m - 1]: root^(j i) of the stage's length
+    const C* roots = nullptr;  // [factor - 1][m - 1]: root^(j i) of the stage's length
     const C* circle = nullptr;  // factors without a butterfly: the roots of unity of the factor
   };
 
@@ -164,7 +169,8 @@ class MixedRadix {
         for (int j = 0; j < F; ++j) x[j] = from[i + m * (j + F * k)];
         butterfly<F, way>(x, y);
         to[i + m * k] = y[0];
-        for (int j = 1; j < F; ++j) to[i + m * (k + l * j)] = i == 0 ? y[j] : turn<way>(y[j], stage.roots[(j - 1) * (m - 1) + i - 1]);
+        for (int j = 1; j < F; ++j)
+          to[i + m * (k + l * j)] = i == 0 ? y[j] : turn<way>(y[j], stage.roots[(j - 1) * (m - 1) + i - 1]);
       }
     }
   }
@@ -176,7 +182,9 @@ class MixedRadix {
     for (int64_t k = 0; k < l; ++k) {
       for (int64_t i = 0; i < m; ++i) {
         const auto x = [&](int64_t j) { return from[i + m * (j + factor * k)]; };
-        const auto put = [&](int64_t j, C y) { to[i + m * (k + l * j)] = i == 0 ? y : turn<way>(y, stage.roots[(j - 1) * (m - 1) + i - 1]); };
+        const auto put = [&](int64_t j, C y) {
+          to[i + m * (k + l * j)] = i == 0 ? y : turn<way>(y, stage.roots[(j - 1) * (m - 1) + i - 1]);
+        };
         C total = x(0);
         for (int64_t j = 1; j <= half; ++j) {
           pairs[2 * j - 2] = x(j) + x(factor - j);
@@ -213,9 +221,12 @@ class Transform {
   explicit Transform(int64_t n) noexcept : n_(n), padded_(needs_convolution(n) ? smooth_length(2 * n - 1) : 0) {}
 
   int64_t table_size() const noexcept {
-    return padded_ > 0 ? MixedRadix<T>::table_size(padded_) + 2 * padded_ + n_ + MixedRadix<T>::room_size(padded_) : MixedRadix<T>::table_size(n_);
+    return padded_ > 0 ? MixedRadix<T>::table_size(padded_) + 2 * padded_ + n_ + MixedRadix<T>::room_size(padded_)
+                       : MixedRadix<T>::table_size(n_);
   }
-  int64_t room_size() const noexcept { return padded_ > 0 ? padded_ + MixedRadix<T>::room_size(padded_) : MixedRadix<T>::room_size(n_); }
+  int64_t room_size() const noexcept {
+    return padded_ > 0 ? padded_ + MixedRadix<T>::room_size(padded_) : MixedRadix<T>::room_size(n_);
+  }
 
   void prepare(C* tables) noexcept {
     if (padded_ == 0) return radix_.prepare(n_, tables);
@@ -238,9 +249,12 @@ class Transform {
 
   /// y[k] = sum of x[j] exp(∓2 pi i j k / n) in place, times `scale`.
   void run(C* data, C* room, Way way, T scale = 1) const noexcept {
-    if (padded_ == 0) radix_.run(data, room, way);
-    else if (way == Way::forward) convolve<Way::forward>(data, room);
-    else convolve<Way::backward>(data, room);
+    if (padded_ == 0)
+      radix_.run(data, room, way);
+    else if (way == Way::forward)
+      convolve<Way::forward>(data, room);
+    else
+      convolve<Way::backward>(data, room);
     if (scale != T(1)) {
       for (int64_t k = 0; k < n_; ++k) data[k] *= scale;
     }
@@ -278,7 +292,9 @@ class Transform {
     std::fill_n(line + n_, padded_ - n_, C(0));
     radix_.run(line, rest, Way::forward);
     // The chirp is even, so the spectrum of its conjugate is the conjugate of its spectrum.
-    for (int64_t k = 0; k < padded_; ++k) line[k] = way == Way::forward ? turn<Way::backward>(line[k], spectrum_[k]) : turn<Way::forward>(line[k], spectrum_[k]);
+    for (int64_t k = 0; k < padded_; ++k)
+      line[k] =
+          way == Way::forward ? turn<Way::backward>(line[k], spectrum_[k]) : turn<Way::forward>(line[k], spectrum_[k]);
     radix_.run(line, rest, Way::backward);
     for (int64_t k = 0; k < n_; ++k) data[k] = turn<way>(line[k], chirp_[k]);
   }

@@ -54,7 +54,8 @@ Status dft_axis(const KernelContext& ctx, int64_t* axis) noexcept {
   const int64_t given = ctx.has(2) ? get_i64(ctx.in[2].dtype, ctx.in[2].data, 0) : -2;
   *axis = given < 0 ? given + x.rank : given;
   if (*axis >= 0 && *axis < x.rank - 1) return {};
-  return Status::error(Code::bad_input, "axis %lld is out of range for rank %d (the last axis has real and imaginary parts)",
+  return Status::error(Code::bad_input,
+                       "axis %lld is out of range for rank %d (the last axis has real and imaginary parts)",
                        static_cast<long long>(given), x.rank);
 }
 
@@ -79,7 +80,8 @@ Status dft_lines(KernelContext& ctx, const LineView& from, const LineView& to, i
         };
         // One side of a spectrum stands for the other: element n - k is the conjugate of element k.
         for (int64_t k = 0; k < n; ++k) in[k] = real_again && k > n / 2 ? std::conj(element(n - k)) : element(k);
-        room.transform.run(in, in + n, inverse ? Way::backward : Way::forward, inverse ? T(1) / static_cast<T>(n) : T(1));
+        room.transform.run(in, in + n, inverse ? Way::backward : Way::forward,
+                           inverse ? T(1) / static_cast<T>(n) : T(1));
         for (int64_t k = 0; k < to.extent && k < n; ++k) {
           const T v[2] = {in[k].real(), in[k].imag()};
           support::store(y.dtype, y.data, ((outer * to.extent + k) * to.inner + inner) * to.parts, to.parts, v);
@@ -94,13 +96,15 @@ Status dft(KernelContext& ctx) noexcept {
   int64_t axis;
   if (Status s = dft_axis(ctx, &axis); !s.ok()) return s;
   const LineView from = line_view(x, axis), to = line_view(ctx.out[0], axis);
-  if (from.parts != 1 && from.parts != 2) return Status::error(Code::shape, "the last axis has %lld parts, not 1 or 2", static_cast<long long>(from.parts));
+  if (from.parts != 1 && from.parts != 2)
+    return Status::error(Code::shape, "the last axis has %lld parts, not 1 or 2", static_cast<long long>(from.parts));
   const bool real_again = ctx.attrs->integer("inverse") != 0 && ctx.attrs->integer("onesided") != 0;
   int64_t n = real_again ? 2 * (from.extent - 1) : from.extent;
   if (ctx.has(1) && ctx.in[1].count > 0) n = get_i64(ctx.in[1].dtype, ctx.in[1].data, 0);
   if (n < 1) return Status::error(Code::bad_input, "a transform of length %lld", static_cast<long long>(n));
   if (n > fourier::kLongest) return no_memory();
-  return x.dtype == DType::float32 && from.parts == 2 ? dft_lines<float>(ctx, from, to, n) : dft_lines<double>(ctx, from, to, n);
+  return x.dtype == DType::float32 && from.parts == 2 ? dft_lines<float>(ctx, from, to, n)
+                                                      : dft_lines<double>(ctx, from, to, n);
 }
 
 template <class T>
@@ -112,7 +116,8 @@ Status stft_lines(KernelContext& ctx, int64_t n, int64_t step, int64_t window_le
   const T *data = widen<T>(ctx, x), *window = ctx.has(2) ? widen<T>(ctx, ctx.in[2]) : nullptr;
   const int64_t lines = x.dims[0] * frames, tasks = std::min(lines, kTasks);
   Room<T> room(n);
-  if (data == nullptr || (ctx.has(2) && window == nullptr) || !room.make(ctx, std::max<int64_t>(tasks, 1))) return no_memory();
+  if (data == nullptr || (ctx.has(2) && window == nullptr) || !room.make(ctx, std::max<int64_t>(tasks, 1)))
+    return no_memory();
   return support::parallel(ctx, tasks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       C* in = room.lines + task * room.line_size;
@@ -135,15 +140,18 @@ Status stft_lines(KernelContext& ctx, int64_t n, int64_t step, int64_t window_le
 
 Status stft(KernelContext& ctx) noexcept {
   const TensorView& x = ctx.in[0];
-  if ((x.rank != 3 && x.rank != 2) || ctx.out[0].rank != 4) return Status::error(Code::shape, "a signal of rank %d", x.rank);
+  if ((x.rank != 3 && x.rank != 2) || ctx.out[0].rank != 4)
+    return Status::error(Code::shape, "a signal of rank %d", x.rank);
   const int64_t step = get_i64(ctx.in[1].dtype, ctx.in[1].data, 0), window_length = ctx.has(2) ? ctx.in[2].count : 0;
   const int64_t n = ctx.has(3) ? get_i64(ctx.in[3].dtype, ctx.in[3].data, 0) : ctx.has(2) ? window_length : x.dims[1];
   if (step < 1 || n < 1 || window_length > n) {
-    return Status::error(Code::bad_input, "frames of %lld every %lld elements with a window of %lld", static_cast<long long>(n), static_cast<long long>(step),
+    return Status::error(Code::bad_input, "frames of %lld every %lld elements with a window of %lld",
+                         static_cast<long long>(n), static_cast<long long>(step),
                          static_cast<long long>(window_length));
   }
   if (n > fourier::kLongest) return no_memory();
-  return x.dtype == DType::float32 && x.rank == 3 && x.dims[2] == 2 ? stft_lines<float>(ctx, n, step, window_length) : stft_lines<double>(ctx, n, step, window_length);
+  return x.dtype == DType::float32 && x.rank == 3 && x.dims[2] == 2 ? stft_lines<float>(ctx, n, step, window_length)
+                                                                    : stft_lines<double>(ctx, n, step, window_length);
 }
 
 // Windows ------------------------------------------------------------------------------------------------------------------------
@@ -168,7 +176,8 @@ Status mel_weight_matrix(KernelContext& ctx) noexcept {
   const int64_t bins = whole(0), length = whole(1), rate = whole(2), rows = y.dims[0];
   const double low = get_f64(ctx.in[3].dtype, ctx.in[3].data, 0), high = get_f64(ctx.in[4].dtype, ctx.in[4].data, 0);
   if (rate < 1 || bins != y.dims[1] || !(low > -700) || !(high > -700)) {
-    return Status::error(Code::bad_input, "sample rate %lld, edges %g and %g make no mel scale", static_cast<long long>(rate), low, high);
+    return Status::error(Code::bad_input, "sample rate %lld, edges %g and %g make no mel scale",
+                         static_cast<long long>(rate), low, high);
   }
   const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
   const double first = mel(low), spacing = (mel(high) - first) / static_cast<double>(bins + 2);
@@ -178,7 +187,8 @@ Status mel_weight_matrix(KernelContext& ctx) noexcept {
   };
   for (int64_t i = 0; i < bins + 2; ++i) {
     if (const double p = point(i); !(p >= 0 && p <= static_cast<double>(rows))) {
-      return Status::error(Code::bad_input, "edge %g of mel band %lld is outside of the %lld bins of the spectrum", p, static_cast<long long>(i), static_cast<long long>(rows));
+      return Status::error(Code::bad_input, "edge %g of mel band %lld is outside of the %lld bins of the spectrum", p,
+                           static_cast<long long>(i), static_cast<long long>(rows));
     }
   }
   return support::each_output<double>(ctx, y, 64, [&](int64_t i) {
@@ -192,7 +202,12 @@ Status mel_weight_matrix(KernelContext& ctx) noexcept {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"DFT", dft}, {"STFT", stft}, {"HannWindow", hann_window}, {"HammingWindow", hamming_window}, {"BlackmanWindow", blackman_window}, {"MelWeightMatrix", mel_weight_matrix},
+    {"DFT", dft},
+    {"STFT", stft},
+    {"HannWindow", hann_window},
+    {"HammingWindow", hamming_window},
+    {"BlackmanWindow", blackman_window},
+    {"MelWeightMatrix", mel_weight_matrix},
 };
 
 }  // namespace
