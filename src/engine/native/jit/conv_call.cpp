@@ -1,3 +1,5 @@
+#include <engine/native/jit/code_cache.h>
+#include <engine/native/jit/direct.h>
 #include <engine/native/jit/geometry.h>
 
 #include <core/thread_pool.h>
@@ -21,11 +23,19 @@ class PlainCall final : public ConvCall {
 
 }  // namespace
 
-Level level(const CpuFeatures&) noexcept { return Level::plain; }
+Level level(const CpuFeatures& features) noexcept {
+  if (!code_allowed()) return Level::plain;
+  const bool has_avx2 = features.avx2 && features.fma;
+  if (has_avx2 && features.avx512f && features.avx512bw && features.avx512dq && features.avx512vl) return Level::avx512;
+  return has_avx2 ? Level::avx2 : Level::plain;
+}
+
 Method preferred_method(const ConvProblem&, const fast::ConvSizes&, Level) noexcept { return Method::direct; }
 
-std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level) {
-  return std::make_shared<PlainCall>(problem, sizes);
+std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level) {
+  std::shared_ptr<const ConvCall> call;
+  if (level != Level::plain) call = make_direct(problem, sizes, level);
+  return call != nullptr ? call : std::make_shared<PlainCall>(problem, sizes);
 }
 
 }  // namespace chorus::jit

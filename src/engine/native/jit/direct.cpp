@@ -1,0 +1,303 @@
+// Direct convolutions: rows are cut into tiles, the work into tasks, from sizes only.
+#include <engine/native/jit/code_cache.h>
+#include <engine/native/jit/direct.h>
+
+#include <core/thread_pool.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+namespace chorus::jit {
+namespace {
+
+using fast::ConvShape;
+using fast::ConvSizes;
+
+constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+constexpr int64_t kInputChunk = 384 << 10;  // bytes of input that a task works on: they stay in the second cache
+constexpr int64_t kTaskProducts = 2 << 20;  // a task is worth some ten microseconds
+
+/// Neighbouring tiles of one kind.
+struct Run {
+  int64_t first_pixel, tiles;
+  int pixels, left, right;
+};
+
+struct Kernels {
+  Kernel of[4] = {};  // by output blocks - 1
+};
+
+class DirectCall final : public ConvCall {
+ public:
+  DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level);
+  /// False: memory for code was refused.
+  bool generate();
+  size_t scratch_bytes(int) const noexcept override { return 0; }
+  void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override;
+  const char* name() const noexcept override { return name_; }
+
+ private:
+  ConvProblem p_;
+  ConvSizes z_;
+  Level level_;
+  Geometry g_;
+  int64_t height_, width_;          // of the output; one row where rows need not be told apart
+  int64_t in_height_, in_width_;
+  int64_t pixel_floats_ = 16;       // of the input
+  int out_blocks_ = 1;              // of a tile
+  int pixels_ = 1;
+  std::vector<Run> runs_;           // of a row
+  std::vector<Kernels> kernels_;    // of each run
+  int64_t tiles_ = 0;               // of a row
+  int64_t chunks_ = 1, chunk_ = 1;  // along rows, or along tiles where there is one row
+  int64_t k_parts_ = 1, k_step_ = 1;  // output blocks of a task
+  EpilogueParams params_;
+  char name_[48] = {};
+
+  bool depthwise() const { return g_.form == Form::depthwise; }
+  void choose_tiles();
+  void choose_tasks();
+  std::vector<Run> cut_row(int pixels) const;
+  double cost(int out_blocks) const;
+  TileKey key_of(const Run& run, int out_blocks) const;
+  void task(const ConvBuffers& b, const Images& image, int64_t index) const noexcept;
+  void row(TileArgs args, const ConvBuffers& b, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks,
+           int64_t in_plane) const noexcept;
+};
+
+DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level)
+    : p_(problem), z_(sizes), level_(level), g_(geometry(problem)) {
+  const ConvShape& s = p_.shape;
+  height_ = fast::conv_out_height(s, z_), width_ = fast::conv_out_width(s, z_);
+  in_height_ = z_.height, in_width_ = z_.width;
+  if (g_.form == Form::planar) pixel_floats_ = 1;
+  const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
+                      s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0;
+  if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;
+  set_params(p_, &params_);
+  if (height_ == 0 || width_ == 0 || z_.batch <= 0) return;
+  choose_tiles();
+  choose_tasks();
+}
+
+std::vector<Run> DirectCall::cut_row(int pixels) const {
+  const ConvShape& s = p_.shape;
+  const int64_t tiles = parts(width_, pixels), low = width_ / tiles, more = width_ - tiles * low;
+  std::vector<Run> runs;
+  int64_t ox = 0;
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t n = low + (t < more ? 1 : 0);
+    const int64_t first = ox * s.stride_w - s.pad_left;
+    const int64_t last = first + (n - 1) * s.stride_w + (s.kernel_w - 1) * s.dilation_w;
+    const Run run{ox, 1, static_cast<int>(n), static_cast<int>(std::max<int64_t>(-first, 0)),
+                  static_cast<int>(std::max<int64_t>(last - in_width_ + 1, 0))};
+    if (!runs.empty() && runs.back().pixels == run.pixels && runs.back().left == run.left &&
+        runs.back().right == run.right)
+      ++runs.back().tiles;
+    else
+      runs.push_back(run);
+    ox += n;
+  }
+  return runs;
+}
+
+/// Cycles of a row over all output blocks of a group: sums, loads or latency, whichever is longest, and what a tile costs.
+double DirectCall::cost(int out_blocks) const {
+  const int halves = level_ == Level::avx512 ? 1 : 2;
+  const double steps = static_cast<double>(g_.in_blocks * g_.lanes * p_.shape.kernel_h * p_.shape.kernel_w);
+  double total = 0;
+  for (int64_t k = 0; k < g_.blocks_per_group; k += out_blocks) {
+    const auto n = static_cast<double>(std::min<int64_t>(out_blocks, g_.blocks_per_group - k) * halves);
+    const int most = most_pixels(level_, out_blocks);
+    const int64_t tiles = parts(width_, most);
+    const double pixels = static_cast<double>(width_) / static_cast<double>(tiles);
+    const double sums = pixels * n / 2, loads = (pixels + n) / 2;
+    total += static_cast<double>(tiles) * (std::max({sums, loads, 1.0}) * steps + 2 * pixels * n + 16);
+  }
+  return total;
+}
+
+void DirectCall::choose_tiles() {
+  if (depthwise()) {
+    pixels_ = most_depthwise_pixels(level_, static_cast<int>(p_.shape.kernel_w));
+  } else {
+    double best = 0;
+    for (int n = 1; n <= 4 && n <= g_.blocks_per_group; ++n) {
+      if (most_pixels(level_, n) == 0) break;
+      const double c = cost(n);
+      if (n == 1 || c < best) best = c, out_blocks_ = n;
+    }
+    pixels_ = most_pixels(level_, out_blocks_);
+  }
+  runs_ = cut_row(pixels_);
+  for (const Run& r : runs_) tiles_ += r.tiles;
+  std::snprintf(name_, sizeof name_, "%s.%s %dx%d", depthwise() ? "depthwise" : "direct",
+                level_ == Level::avx512 ? "avx512" : "avx2", runs_.front().pixels, out_blocks_);
+}
+
+void DirectCall::choose_tasks() {
+  const ConvShape& s = p_.shape;
+  const int64_t units = height_ > 1 ? height_ : tiles_;
+  const int64_t in_bytes = in_height_ * in_width_ * pixel_floats_ * 4 * (depthwise() ? 1 : g_.in_blocks);
+  const int64_t products =
+      height_ * width_ * kBlock * g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w;  // of one output block
+  const int64_t wanted = std::clamp<int64_t>(products * g_.out_blocks * z_.batch / kTaskProducts, 1, 32);
+  if (depthwise()) {
+    k_step_ = 1;
+    k_parts_ = g_.out_blocks;
+    chunks_ = std::clamp<int64_t>(parts(wanted, z_.batch * k_parts_), 1, units);
+  } else {
+    chunks_ = std::clamp<int64_t>(parts(in_bytes, kInputChunk), 1, units);
+    const int64_t groups = parts(g_.blocks_per_group, out_blocks_) * (g_.out_blocks / g_.blocks_per_group);
+    const int64_t splits = std::clamp<int64_t>(parts(wanted, z_.batch * chunks_), 1, groups);
+    // Parts begin where a group of tiles begins.
+    const int64_t per_group = parts(g_.blocks_per_group, out_blocks_);
+    k_step_ = parts(groups, splits);
+    k_parts_ = parts(groups, k_step_);
+    (void)per_group;
+    const int64_t tasks = z_.batch * chunks_ * k_parts_;
+    if (tasks < wanted) chunks_ = std::clamp<int64_t>(chunks_ * parts(wanted, tasks), 1, units);
+  }
+  chunk_ = parts(units, chunks_);
+  chunks_ = parts(units, chunk_);
+}
+
+TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
+  const ConvShape& s = p_.shape;
+  TileKey k;
+  k.level = level_;
+  k.pixels = run.pixels;
+  k.out_blocks = out_blocks;
+  k.lanes = static_cast<int>(g_.lanes);
+  k.last_lanes = static_cast<int>(g_.last_lanes);
+  k.pixel_step = static_cast<int>(s.stride_w * pixel_floats_ * 4);
+  k.left = run.left, k.right = run.right;
+  k.depthwise = depthwise();
+  if (k.left > 0 || k.right > 0 || k.lanes == 1) {
+    k.columns = static_cast<int>(s.kernel_w);
+    k.column_step = static_cast<int>(s.dilation_w * pixel_floats_ * 4);
+  }
+  k.epilogue = epilogue_key(p_);
+  return k;
+}
+
+bool DirectCall::generate() {
+  for (const Run& run : runs_) {
+    Kernels& kernels = kernels_.emplace_back();
+    const int64_t rest = g_.blocks_per_group % out_blocks_;
+    for (const int64_t n : {int64_t{out_blocks_}, rest}) {
+      if (n == 0 || (n == out_blocks_ && g_.blocks_per_group < n)) continue;
+      const TileKey key = key_of(run, static_cast<int>(n));
+      const Kernel kernel = find_tile_kernel(key);
+      if (kernel == nullptr) return false;
+      kernels.of[n - 1] = kernel;
+    }
+  }
+  return true;
+}
+
+void DirectCall::row(TileArgs args, const ConvBuffers& b, int64_t oy, int64_t first_tile, int64_t last_tile,
+                     int out_blocks, int64_t) const noexcept {
+  const ConvShape& s = p_.shape;
+  const int64_t iy = oy * s.stride_h - s.pad_top;
+  const int64_t begin = iy < 0 ? std::min(parts(-iy, s.dilation_h), s.kernel_h) : 0;
+  const int64_t end = std::clamp<int64_t>(parts(in_height_ - iy, s.dilation_h), begin, s.kernel_h);
+  const int64_t tap_bytes = g_.tap * 4 * s.kernel_w;
+  args.rows = end - begin;
+  args.skip = (s.kernel_h - args.rows) * tap_bytes;
+  const auto* weights = reinterpret_cast<const std::byte*>(args.weights) + begin * tap_bytes;
+  args.weights = reinterpret_cast<const float*>(weights);
+  const float* input = args.input + ((iy + begin * s.dilation_h) * in_width_ - s.pad_left) * pixel_floats_;
+  float* output = args.output + oy * width_ * kBlock;
+  const float* residual = b.residual != nullptr ? args.residual + oy * width_ * kBlock : nullptr;
+  int64_t tile = 0;
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    const Run& run = runs_[i];
+    const int64_t from = std::max(first_tile - tile, int64_t{0}), to = std::min(last_tile - tile, run.tiles);
+    tile += run.tiles;
+    if (from >= to) continue;
+    const int64_t ox = run.first_pixel + from * run.pixels;
+    args.input = input + ox * s.stride_w * pixel_floats_;
+    args.output = output + ox * kBlock;
+    args.residual = residual != nullptr ? residual + ox * kBlock : nullptr;
+    args.tiles = to - from;
+    kernels_[i].of[out_blocks - 1](&args);
+  }
+}
+
+void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) const noexcept {
+  const ConvShape& s = p_.shape;
+  const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
+  const int64_t in_plane = in_height_ * in_width_ * pixel_floats_, out_plane = height_ * width_ * kBlock;
+  const bool rows = height_ > 1;
+  const int64_t first = chunk * chunk_, last = std::min(first + chunk_, rows ? height_ : tiles_);
+  TileArgs args{};
+  args.params = &params_;
+  args.weight_block = g_.out_block_floats * 4;
+  args.output_block = out_plane * 4;
+  args.input_block = in_plane * 4;
+  args.input_row = s.dilation_h * in_width_ * pixel_floats_ * 4;
+  args.full_blocks = g_.last_lanes < g_.lanes ? g_.in_blocks - 1 : g_.in_blocks;
+  args.columns = s.kernel_w;
+  args.column_step = s.dilation_w * pixel_floats_ * 4;
+  const int64_t per_group = parts(g_.blocks_per_group, out_blocks_);
+  const int64_t groups = per_group * (g_.out_blocks / g_.blocks_per_group);
+  for (int64_t i = part * k_step_; i < std::min((part + 1) * k_step_, groups); ++i) {
+    const int64_t inner = i % per_group * out_blocks_;
+    const int64_t k = i / per_group * g_.blocks_per_group + inner;
+    const int count = static_cast<int>(std::min<int64_t>(out_blocks_, g_.blocks_per_group - inner));
+    TileArgs a = args;
+    a.input = b.input + n * image.input + g_.first_in(k) * in_plane;
+    a.weights = b.weights + k * g_.out_block_floats;
+    a.bias = b.bias != nullptr ? b.bias + k * kBlock : nullptr;
+    a.output = b.output + n * image.output + k * out_plane;
+    a.residual = b.residual != nullptr ? b.residual + n * image.residual + k * out_plane : nullptr;
+    if (rows) {
+      for (int64_t oy = first; oy < last; ++oy) row(a, b, oy, 0, tiles_, count, in_plane);
+    } else {
+      row(a, b, 0, first, last, count, in_plane);
+    }
+  }
+}
+
+void DirectCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
+  if (runs_.empty()) return;
+  const Images image = images(p_, z_, b);
+  pool.parallel_for(z_.batch * chunks_ * k_parts_, [&](int64_t index, int) { task(b, image, index); });
+}
+
+}  // namespace
+
+Kernel find_tile_kernel(const TileKey& key) {
+  int32_t words[16] = {};
+  const EpilogueKey& e = key.epilogue;
+  const int32_t all[] = {static_cast<int32_t>(key.level),
+                         key.pixels,
+                         key.out_blocks,
+                         key.lanes,
+                         key.last_lanes,
+                         key.pixel_step,
+                         key.columns,
+                         key.column_step,
+                         key.left,
+                         key.right,
+                         key.prefetch,
+                         key.depthwise ? 1 : 0,
+                         static_cast<int32_t>(e.activation),
+                         e.bias ? 1 : 0,
+                         (e.residual ? 1 : 0) + (e.residual_last ? 2 : 0)};
+  std::memcpy(words, all, sizeof all);
+  words[15] = 1;  // the family: other kernels have other numbers here
+  return find_kernel(std::as_bytes(std::span(words)),
+                     [&] { return key.depthwise ? depthwise_code(key) : tile_code(key); });
+}
+
+std::shared_ptr<const ConvCall> make_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
+  auto call = std::make_shared<DirectCall>(problem, sizes, level);
+  if (!call->generate()) return nullptr;
+  return call;
+}
+
+}  // namespace chorus::jit

@@ -1,0 +1,103 @@
+// Vector code before it becomes machine code: a list of instructions over registers, memory operands and counted loops. What a
+// kernel does is written once, for any vector width and number of registers; x86.cpp assembles it, the tests interpret it for
+// levels that the processor lacks.
+#pragma once
+#include <engine/native/jit/conv.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace chorus::jit {
+
+/// General registers are 0 … kGeneral - 1; register 0 holds the argument of the kernel when it starts.
+inline constexpr int kGeneral = 15;
+
+enum class Op : uint8_t {
+  // vectors of `width` floats: d, a, b are registers; where `memory` is set, b is read from there
+  zero,
+  load,  ///< d = mem, a whole vector
+  broadcast,  ///< d = one float of mem in all lanes
+  store,  ///< mem = a
+  fma,  ///< d += a * b
+  fma_splat,  ///< d += a * (one float of mem in all lanes); AVX-512 only
+  add,  ///< d = a + b, and so on
+  sub,
+  mul,
+  div,
+  min,  ///< a < b ? a : b; b when one of them is NaN
+  max,  ///< a > b ? a : b; b when one of them is NaN
+  bit_and,
+  bit_or,
+  round,  ///< to the nearest integer, ties to even
+  power,  ///< 2^a for an integral a in [-126, 127]
+  blend,  ///< lanes of d whose a has its sign set become b
+  copy,  ///< d = a
+  // general registers, 64 bits
+  set,  ///< d = imm
+  get,  ///< d = 8 bytes of mem
+  move,  ///< d = a
+  add_imm,  ///< d += imm
+  add_mem,  ///< d += 8 bytes of mem
+  put,  ///< mem = a
+  skip_zero,  ///< to the label if d == 0
+  loop,  ///< --d, and to the label unless it is 0
+  label,
+  prefetch_l2,  ///< mem
+  finish,  ///< return
+};
+
+/// [base + index * scale + disp], bytes; index -1: none.
+struct Mem {
+  int8_t base = 0, index = -1, scale = 1;
+  int32_t disp = 0;
+};
+
+struct Instr {
+  Op op;
+  uint8_t d = 0, a = 0, b = 0;
+  bool memory = false;
+  int32_t label = 0;
+  Mem mem;
+  int64_t imm = 0;
+};
+
+/// The code of one kernel: void(void* arguments).
+struct Code {
+  Level level = Level::avx512;
+  std::vector<Instr> list;
+  int labels = 0;
+
+  int width() const { return level == Level::avx512 ? 16 : 8; }
+  int registers() const { return level == Level::avx512 ? 32 : 16; }
+  /// Vectors per block of 16 channels.
+  int halves() const { return 16 / width(); }
+
+  int new_label() { return labels++; }
+  void vec(Op op, int d, int a = 0, int b = 0) { list.push_back({op, u8(d), u8(a), u8(b), false, 0, {}, 0}); }
+  void vec(Op op, int d, int a, const Mem& b) { list.push_back({op, u8(d), u8(a), 0, true, 0, b, 0}); }
+  void load(int d, const Mem& m) { vec(Op::load, d, 0, m); }
+  void store(const Mem& m, int a) { vec(Op::store, 0, a, m); }
+  void broadcast(int d, const Mem& m) { vec(Op::broadcast, d, 0, m); }
+  void move_vector(int d, int a) { vec(Op::copy, d, a); }
+  void set(int d, int64_t imm) { list.push_back({Op::set, u8(d), 0, 0, false, 0, {}, imm}); }
+  void move(int d, int a) { vec(Op::move, d, a); }
+  void get(int d, const Mem& m) { vec(Op::get, d, 0, m); }
+  void put(const Mem& m, int a) { vec(Op::put, 0, a, m); }
+  void add_imm(int d, int64_t imm) {
+    if (imm != 0) list.push_back({Op::add_imm, u8(d), 0, 0, false, 0, {}, imm});
+  }
+  void add_mem(int d, const Mem& m) { vec(Op::add_mem, d, 0, m); }
+  void skip_zero(int d, int to) { list.push_back({Op::skip_zero, u8(d), 0, 0, false, to, {}, 0}); }
+  void loop(int d, int to) { list.push_back({Op::loop, u8(d), 0, 0, false, to, {}, 0}); }
+  void bind(int label) { list.push_back({Op::label, 0, 0, 0, false, label, {}, 0}); }
+  void prefetch(const Mem& m) { vec(Op::prefetch_l2, 0, 0, m); }
+  void finish() { list.push_back({Op::finish, 0, 0, 0, false, 0, {}, 0}); }
+
+ private:
+  static uint8_t u8(int v) { return static_cast<uint8_t>(v); }
+};
+
+/// Machine code of this processor family; empty where there is none (other processors).
+std::vector<uint8_t> assemble(const Code& code);
+
+}  // namespace chorus::jit
