@@ -2,7 +2,6 @@
 #include <engine/native/jit/ir.h>
 
 #if defined(__x86_64__) && defined(__linux__)
-#define XBYAK_NO_EXCEPTION  // errors are kept and asked for at the end
 #include <xbyak/xbyak.h>
 
 namespace chorus::jit {
