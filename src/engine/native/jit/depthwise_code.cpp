@@ -6,7 +6,7 @@
 namespace chorus::jit {
 namespace {
 
-enum : int { r_args, r_x, r_w, r_rows, r_out, r_res, r_params, r_constants, r_bias, r_tiles };
+enum : int { r_args, r_x, r_w, r_rows, r_out, r_res, r_params, r_constants, r_bias, r_tiles, r_initial };
 constexpr int resident_columns = 7;  // weights of a filter row that stay in registers
 
 Mem argument(size_t offset) { return {r_args, -1, 1, static_cast<int32_t>(offset)}; }
@@ -19,6 +19,7 @@ class DepthwiseWriter {
   Code write() {
     const int again = c_.new_label();
     c_.get(r_out, CHORUS_ARGUMENT(output));
+    c_.get(r_initial, CHORUS_ARGUMENT(initial));
     if (k_.epilogue.residual) c_.get(r_res, CHORUS_ARGUMENT(residual));
     c_.get(r_tiles, CHORUS_ARGUMENT(tiles));
     c_.get(r_bias, CHORUS_ARGUMENT(bias));
@@ -34,6 +35,10 @@ class DepthwiseWriter {
     c_.put(CHORUS_ARGUMENT(input), r_x);
     c_.add_imm(r_out, k_.pixels * 64);
     if (k_.epilogue.residual) c_.add_imm(r_res, k_.pixels * 64);
+    const int zero = c_.new_label();
+    c_.skip_zero(r_initial, zero);
+    c_.add_imm(r_initial, k_.pixels * 64);
+    c_.bind(zero);
     c_.loop(r_tiles, again);
     c_.finish();
     return std::move(c_);
@@ -78,8 +83,11 @@ class DepthwiseWriter {
   }
 
   void sums(int half) {
-    const int row = c_.new_label(), none = c_.new_label();
+    const int row = c_.new_label(), none = c_.new_label(), zero = c_.new_label();
     for (int p = 0; p < k_.pixels; ++p) c_.vec(Op::zero, p);
+    c_.skip_zero(r_initial, zero);
+    for (int p = 0; p < k_.pixels; ++p) c_.load(p, {r_initial, -1, 1, p * 64 + half});
+    c_.bind(zero);
     c_.get(r_x, CHORUS_ARGUMENT(input));
     c_.get(r_w, CHORUS_ARGUMENT(weights));
     c_.get(r_rows, CHORUS_ARGUMENT(rows));
@@ -98,11 +106,9 @@ class DepthwiseWriter {
   void finish_tile(int half) {
     const EpilogueKey& e = k_.epilogue;
     for (int p = 0; p < k_.pixels; ++p) {
-      const Mem residual{r_res, -1, 1, p * 64 + half};
       if (e.bias) c_.vec(Op::add, p, p, Mem{r_bias, -1, 1, half});
-      if (e.residual && !e.residual_last) c_.vec(Op::add, p, p, residual);
       emit_activation(c_, e, registers(), p);
-      if (e.residual && e.residual_last) c_.vec(Op::add, p, p, residual);
+      if (e.residual) c_.vec(Op::add, p, p, Mem{r_res, -1, 1, p * 64 + half});
       c_.store({r_out, -1, 1, p * 64 + half}, p);
     }
   }

@@ -17,6 +17,8 @@ using fast::ConvSizes;
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 constexpr int64_t kInputChunk = 384 << 10;  // bytes of input that a task works on: they stay in the second cache
+constexpr int64_t kPanelBytes = 24 << 10, kPassBytes = 20 << 10;  // weights that stay in the first cache
+constexpr int64_t kPassTiles = 8;
 constexpr int64_t kTaskProducts = 2 << 20;  // a task is worth some ten microseconds
 
 /// Neighbouring tiles of one kind.
@@ -52,19 +54,23 @@ class DirectCall final : public ConvCall {
   std::vector<Kernels> kernels_;    // of each run
   int64_t tiles_ = 0;               // of a row
   int64_t chunks_ = 1, chunk_ = 1;  // along rows, or along tiles where there is one row
-  int64_t k_parts_ = 1, k_step_ = 1;  // output blocks of a task
+  int64_t k_parts_ = 1, k_step_ = 1;  // groups of output blocks of a task
+  int64_t in_step_ = 1;             // input blocks of a pass over a part of the rows
+  int64_t unit_step_ = 1;           // rows or tiles of that part
+  int prefetch_ = 0;
   EpilogueParams params_;
   char name_[48] = {};
 
   bool depthwise() const { return g_.form == Form::depthwise; }
   void choose_tiles();
   void choose_tasks();
+  void choose_passes();
   std::vector<Run> cut_row(int pixels) const;
   double cost(int out_blocks) const;
   TileKey key_of(const Run& run, int out_blocks) const;
   void task(const ConvBuffers& b, const Images& image, int64_t index) const noexcept;
-  void row(TileArgs args, const ConvBuffers& b, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks,
-           int64_t in_plane) const noexcept;
+  void panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next) const noexcept;
+  void row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks) const noexcept;
 };
 
 DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level)
@@ -80,6 +86,7 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   if (height_ == 0 || width_ == 0 || z_.batch <= 0) return;
   choose_tiles();
   choose_tasks();
+  choose_passes();
 }
 
 std::vector<Run> DirectCall::cut_row(int pixels) const {
@@ -152,16 +159,32 @@ void DirectCall::choose_tasks() {
     chunks_ = std::clamp<int64_t>(parts(in_bytes, kInputChunk), 1, units);
     const int64_t groups = parts(g_.blocks_per_group, out_blocks_) * (g_.out_blocks / g_.blocks_per_group);
     const int64_t splits = std::clamp<int64_t>(parts(wanted, z_.batch * chunks_), 1, groups);
-    // Parts begin where a group of tiles begins.
-    const int64_t per_group = parts(g_.blocks_per_group, out_blocks_);
     k_step_ = parts(groups, splits);
     k_parts_ = parts(groups, k_step_);
-    (void)per_group;
     const int64_t tasks = z_.batch * chunks_ * k_parts_;
     if (tasks < wanted) chunks_ = std::clamp<int64_t>(chunks_ * parts(wanted, tasks), 1, units);
   }
   chunk_ = parts(units, chunks_);
   chunks_ = parts(units, chunk_);
+}
+
+/// Weights of a pass stay in the first cache while tiles stream past them; sums wait in the output in between.
+void DirectCall::choose_passes() {
+  const int64_t units = chunk_, tiles = height_ > 1 ? units * tiles_ : units;
+  in_step_ = g_.in_blocks, unit_step_ = units;
+  if (depthwise()) return;
+  const int64_t per_block = out_blocks_ * p_.shape.kernel_h * p_.shape.kernel_w * g_.tap * 4;
+  const bool in_place = p_.residual && p_.residual_place == fast::ResidualPlace::after_activation;
+  int64_t pass_tiles = tiles;
+  if (per_block * g_.in_blocks > kPanelBytes && tiles > 1 && tiles <= kPassTiles && !in_place) {
+    const int64_t passes = parts(g_.in_blocks, std::max<int64_t>(kPassBytes / per_block, 1));
+    in_step_ = parts(g_.in_blocks, passes);
+    unit_step_ = std::min(units, parts(kPassTiles, height_ > 1 ? tiles_ : 1));
+    unit_step_ = parts(units, parts(units, unit_step_));
+    pass_tiles = height_ > 1 ? unit_step_ * tiles_ : unit_step_;
+  }
+  if (g_.lanes == kBlock && pass_tiles > 1 && pass_tiles <= kPassTiles)
+    prefetch_ = static_cast<int>(parts(kBlock, pass_tiles));
 }
 
 TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
@@ -175,6 +198,7 @@ TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
   k.pixel_step = static_cast<int>(s.stride_w * pixel_floats_ * 4);
   k.left = run.left, k.right = run.right;
   k.depthwise = depthwise();
+  k.prefetch = prefetch_;
   if (k.left > 0 || k.right > 0 || k.lanes == 1) {
     k.columns = static_cast<int>(s.kernel_w);
     k.column_step = static_cast<int>(s.dilation_w * pixel_floats_ * 4);
@@ -198,32 +222,61 @@ bool DirectCall::generate() {
   return true;
 }
 
-void DirectCall::row(TileArgs args, const ConvBuffers& b, int64_t oy, int64_t first_tile, int64_t last_tile,
-                     int out_blocks, int64_t) const noexcept {
+void DirectCall::row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks) const noexcept {
   const ConvShape& s = p_.shape;
   const int64_t iy = oy * s.stride_h - s.pad_top;
   const int64_t begin = iy < 0 ? std::min(parts(-iy, s.dilation_h), s.kernel_h) : 0;
   const int64_t end = std::clamp<int64_t>(parts(in_height_ - iy, s.dilation_h), begin, s.kernel_h);
-  const int64_t tap_bytes = g_.tap * 4 * s.kernel_w;
+  const int64_t tap_floats = g_.tap * s.kernel_w;
   args.rows = end - begin;
-  args.skip = (s.kernel_h - args.rows) * tap_bytes;
-  const auto* weights = reinterpret_cast<const std::byte*>(args.weights) + begin * tap_bytes;
-  args.weights = reinterpret_cast<const float*>(weights);
+  args.skip = (s.kernel_h - args.rows) * tap_floats * 4;
+  args.weights += begin * tap_floats;
   const float* input = args.input + ((iy + begin * s.dilation_h) * in_width_ - s.pad_left) * pixel_floats_;
-  float* output = args.output + oy * width_ * kBlock;
-  const float* residual = b.residual != nullptr ? args.residual + oy * width_ * kBlock : nullptr;
+  const TileArgs base = args;
+  const auto at = [](const float* p, int64_t floats) { return p != nullptr ? p + floats : nullptr; };
   int64_t tile = 0;
   for (size_t i = 0; i < runs_.size(); ++i) {
     const Run& run = runs_[i];
     const int64_t from = std::max(first_tile - tile, int64_t{0}), to = std::min(last_tile - tile, run.tiles);
     tile += run.tiles;
     if (from >= to) continue;
-    const int64_t ox = run.first_pixel + from * run.pixels;
+    const int64_t ox = run.first_pixel + from * run.pixels, out = (oy * width_ + ox) * kBlock;
     args.input = input + ox * s.stride_w * pixel_floats_;
-    args.output = output + ox * kBlock;
-    args.residual = residual != nullptr ? residual + ox * kBlock : nullptr;
+    args.output = base.output + out;
+    args.initial = at(base.initial, out);
+    args.residual = at(base.residual, out);
     args.tiles = to - from;
     kernels_[i].of[out_blocks - 1](&args);
+  }
+}
+
+/// All passes of one group of output blocks over rows (or tiles) [first, last). `next`: distance to the next group's weights.
+void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next) const noexcept {
+  const int64_t in_plane = in_height_ * in_width_ * pixel_floats_;
+  const int64_t block_floats = p_.shape.kernel_h * p_.shape.kernel_w * g_.tap;
+  const bool tail = g_.last_lanes<g_.lanes, rows = height_> 1;
+  for (int64_t unit = first; unit < last; unit += unit_step_) {
+    const int64_t end = std::min(unit + unit_step_, last);
+    for (int64_t c = 0; c < g_.in_blocks; c += in_step_) {
+      const int64_t c_end = std::min(c + in_step_, g_.in_blocks);
+      const bool final = c_end == g_.in_blocks;
+      TileArgs a = args;
+      a.input += c * in_plane;
+      a.weights += c * block_floats;
+      if (c > 0) a.initial = a.output;
+      a.partial = final ? 0 : 1;
+      a.last_block = final && tail ? 1 : 0;
+      a.full_blocks = c_end - c - a.last_block;
+      // What is used next: the weights of the next pass, at the end those of the next group.
+      const int64_t ahead = !final ? in_step_ * block_floats * 4 : end == last ? next - c * block_floats * 4 : 0;
+      for (int64_t i = unit, tile = 0; i < (rows ? end : unit + 1); ++i, tile += tiles_) {
+        a.ahead = ahead != 0 && tile * prefetch_ < kBlock ? ahead + tile * prefetch_ * 64 : 0;
+        if (rows)
+          row(a, i, 0, tiles_, out_blocks);
+        else
+          row(a, 0, unit, end, out_blocks);
+      }
+    }
   }
 }
 
@@ -231,20 +284,20 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) 
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
   const int64_t in_plane = in_height_ * in_width_ * pixel_floats_, out_plane = height_ * width_ * kBlock;
-  const bool rows = height_ > 1;
-  const int64_t first = chunk * chunk_, last = std::min(first + chunk_, rows ? height_ : tiles_);
+  const int64_t first = chunk * chunk_, last = std::min(first + chunk_, height_ > 1 ? height_ : tiles_);
   TileArgs args{};
   args.params = &params_;
   args.weight_block = g_.out_block_floats * 4;
   args.output_block = out_plane * 4;
   args.input_block = in_plane * 4;
   args.input_row = s.dilation_h * in_width_ * pixel_floats_ * 4;
-  args.full_blocks = g_.last_lanes < g_.lanes ? g_.in_blocks - 1 : g_.in_blocks;
   args.columns = s.kernel_w;
   args.column_step = s.dilation_w * pixel_floats_ * 4;
+  const bool before = p_.residual_place == fast::ResidualPlace::before_activation;
   const int64_t per_group = parts(g_.blocks_per_group, out_blocks_);
   const int64_t groups = per_group * (g_.out_blocks / g_.blocks_per_group);
-  for (int64_t i = part * k_step_; i < std::min((part + 1) * k_step_, groups); ++i) {
+  const int64_t end = std::min((part + 1) * k_step_, groups);
+  for (int64_t i = part * k_step_; i < end; ++i) {
     const int64_t inner = i % per_group * out_blocks_;
     const int64_t k = i / per_group * g_.blocks_per_group + inner;
     const int count = static_cast<int>(std::min<int64_t>(out_blocks_, g_.blocks_per_group - inner));
@@ -253,12 +306,10 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) 
     a.weights = b.weights + k * g_.out_block_floats;
     a.bias = b.bias != nullptr ? b.bias + k * kBlock : nullptr;
     a.output = b.output + n * image.output + k * out_plane;
-    a.residual = b.residual != nullptr ? b.residual + n * image.residual + k * out_plane : nullptr;
-    if (rows) {
-      for (int64_t oy = first; oy < last; ++oy) row(a, b, oy, 0, tiles_, count, in_plane);
-    } else {
-      row(a, b, 0, first, last, count, in_plane);
-    }
+    const float* residual = p_.residual ? b.residual + n * image.residual + k * out_plane : nullptr;
+    a.initial = before ? residual : nullptr;
+    a.residual = before ? nullptr : residual;
+    panel(a, first, last, count, i + 1 < end ? count * g_.out_block_floats * 4 : 0);
   }
 }
 
@@ -287,7 +338,7 @@ Kernel find_tile_kernel(const TileKey& key) {
                          key.depthwise ? 1 : 0,
                          static_cast<int32_t>(e.activation),
                          e.bias ? 1 : 0,
-                         (e.residual ? 1 : 0) + (e.residual_last ? 2 : 0)};
+                         e.residual ? 1 : 0};
   std::memcpy(words, all, sizeof all);
   words[15] = 1;  // the family: other kernels have other numbers here
   return find_kernel(std::as_bytes(std::span(words)),

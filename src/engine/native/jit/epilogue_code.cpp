@@ -95,7 +95,7 @@ void sigmoid(Code& code, const EpilogueRegisters& r, int v) {
 }  // namespace
 
 EpilogueKey epilogue_key(const ConvProblem& p) noexcept {
-  return {p.activation, p.bias, p.residual, p.residual_place == fast::ResidualPlace::after_activation};
+  return {p.activation, p.bias, p.residual && p.residual_place == fast::ResidualPlace::after_activation};
 }
 
 void set_params(const ConvProblem& p, EpilogueParams* params) noexcept {

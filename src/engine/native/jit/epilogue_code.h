@@ -8,8 +8,7 @@ namespace chorus::jit {
 struct EpilogueKey {
   fast::Activation activation = fast::Activation::none;
   bool bias = false;
-  bool residual = false;
-  bool residual_last = false;  ///< added behind the activation
+  bool residual = false;  ///< added behind the activation; one before it is where sums start
   bool operator==(const EpilogueKey&) const = default;
 };
 EpilogueKey epilogue_key(const ConvProblem& problem) noexcept;

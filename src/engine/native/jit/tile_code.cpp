@@ -6,8 +6,23 @@
 namespace chorus::jit {
 namespace {
 
+constexpr int kMostUnrolled = 600;  // instructions
+
 // General registers.
-enum : int { r_args, r_x, r_row, r_column, r_w, r_wblock, r_wblock3, r_blocks, r_rows, r_columns, r_ahead };
+enum : int {
+  r_args,
+  r_x,
+  r_row,
+  r_column,
+  r_w,
+  r_wblock,
+  r_wblock3,
+  r_blocks,
+  r_rows,
+  r_columns,
+  r_ahead,
+  r_channels
+};  // r_ahead: r_w + ahead
 // Behind the sums the counters are free.
 constexpr int r_out = r_x, r_res = r_row, r_oblock = r_wblock, r_oblock3 = r_wblock3, r_params = r_blocks,
               r_constants = r_rows, r_bias = r_columns;
@@ -25,14 +40,17 @@ class TileWriter {
     sets_ = k_.lanes == 16 ? std::clamp((7 + sums) / sums, 1, 8) : 1;
     weights_ = sums * sets_;
     splat_ = weights_ + k_.out_blocks * halves_;
+    // The loops of a call, with those of its neighbours in the row, shall fit into the instruction cache.
+    const int per_channel = (k_.pixels + 1) * k_.out_blocks * halves_ + k_.pixels;
+    if (k_.lanes == kBlock) {
+      while (unrolled_ > 2 && per_channel * unrolled_ * std::max(k_.columns, 1) > kMostUnrolled) unrolled_ /= 2;
+    }
     // Most displacements fit into a byte when the pointer stands in the middle of the tile.
     center_ = std::min(((k_.pixels - 1) * k_.pixel_step + 4 * k_.lanes) / 2, 508) / 4 * 4;
   }
 
   Code write() {
     const int again = c_.new_label();
-    if (k_.out_blocks > 1) c_.get(r_wblock, CHORUS_ARGUMENT(weight_block));
-    if (k_.prefetch > 0) c_.get(r_ahead, CHORUS_ARGUMENT(ahead));
     c_.bind(again);
     sums();
     finish_tile();
@@ -40,7 +58,11 @@ class TileWriter {
     c_.get(r_x, CHORUS_ARGUMENT(input));
     c_.add_imm(r_x, int64_t{k_.pixels} * k_.pixel_step);
     c_.put(CHORUS_ARGUMENT(input), r_x);
-    if (k_.out_blocks > 1) c_.get(r_wblock, CHORUS_ARGUMENT(weight_block));
+    if (k_.prefetch > 0) {
+      c_.get(r_x, CHORUS_ARGUMENT(ahead));
+      c_.add_imm(r_x, k_.prefetch * 64);
+      c_.put(CHORUS_ARGUMENT(ahead), r_x);
+    }
     c_.get(r_columns, CHORUS_ARGUMENT(tiles));
     const int done = c_.new_label();
     c_.add_imm(r_columns, -1);
@@ -56,7 +78,7 @@ class TileWriter {
  private:
   TileKey k_;
   Code c_;
-  int halves_ = 1, sets_ = 1, weights_ = 0, splat_ = 0, center_ = 0;
+  int halves_ = 1, sets_ = 1, weights_ = 0, splat_ = 0, center_ = 0, unrolled_ = kBlock;
 
   int sum(int set, int pixel, int block, int half) const {
     return ((set * k_.pixels + pixel) * k_.out_blocks + block) * halves_ + half;
@@ -68,23 +90,38 @@ class TileWriter {
     return {r, static_cast<int8_t>(step), static_cast<int8_t>(block), disp};
   }
 
-  /// One position of the filter: `lanes` input channels. `column` is 0 inside the loop.
+  /// One position of the filter: `lanes` input channels. `column` is 0 inside the loop over columns.
   void position(int column, int lanes, int x) {
     const int tap = 64 * k_.lanes;
-    int ahead = 0;
-    for (int i = 0; i < lanes; ++i) {
-      const int set = i % sets_;
+    for (int i = 0; i < k_.prefetch * k_.out_blocks; ++i)
+      c_.prefetch(block_at(r_ahead, r_wblock, r_wblock3, i / k_.prefetch, column * tap + i % k_.prefetch * 64));
+    const int step = std::min(lanes, unrolled_), rounds = lanes / step;
+    if (rounds > 1) {
+      const int again = c_.new_label();
+      c_.set(r_channels, rounds);
+      c_.bind(again);
+      channels(column, 0, step, x);
+      c_.add_imm(r_w, 64 * step);
+      c_.add_imm(x, 4 * step);
+      c_.loop(r_channels, again);
+      c_.add_imm(r_w, -64 * step * rounds);
+      c_.add_imm(x, -4 * step * rounds);
+    } else {
+      channels(column, 0, step, x);
+    }
+    channels(column, rounds * step, lanes, x);
+  }
+  void channels(int column, int first, int end, int x) {
+    for (int i = first; i < end; ++i) {
       bool loaded = false;
       for (int p = 0; p < k_.pixels; ++p) {
         if (!inside(k_, p, column)) continue;
-        if (!loaded) load_weights(column * tap + i * 64);
+        if (!loaded) load_weights(column * 64 * k_.lanes + i * 64);
         loaded = true;
         const Mem m{static_cast<int8_t>(x), -1, 1, p * k_.pixel_step + column * k_.column_step + i * 4 - center_};
-        multiply(set, p, m);
+        multiply(i % sets_, p, m);
       }
-      for (; ahead < k_.prefetch * (i + 1) / lanes; ++ahead) c_.prefetch({r_ahead, -1, 1, ahead * 64});
     }
-    if (k_.prefetch > 0) c_.add_imm(r_ahead, 64 * k_.prefetch);
   }
   void load_weights(int disp) {
     for (int b = 0; b < k_.out_blocks; ++b) {
@@ -113,20 +150,25 @@ class TileWriter {
     c_.bind(row);
     if (k_.columns > 0) {
       for (int i = 0; i < k_.columns; ++i) position(i, lanes, r_row);
-      c_.add_imm(r_w, int64_t{tap} * k_.columns);
+      advance_weights(tap * k_.columns);
     } else {
       const int column = c_.new_label();
       c_.move(r_column, r_row);
       c_.get(r_columns, CHORUS_ARGUMENT(columns));
       c_.bind(column);
       position(0, lanes, r_column);
-      c_.add_imm(r_w, tap);
+      advance_weights(tap);
       c_.add_mem(r_column, CHORUS_ARGUMENT(column_step));
       c_.loop(r_columns, column);
     }
     c_.add_mem(r_row, CHORUS_ARGUMENT(input_row));
     c_.loop(r_rows, row);
     c_.bind(none);
+  }
+
+  void advance_weights(int bytes) {
+    c_.add_imm(r_w, bytes);
+    if (k_.prefetch > 0) c_.add_imm(r_ahead, bytes);
   }
 
   void triple(int d, int s, const Mem& m) {
@@ -136,12 +178,36 @@ class TileWriter {
     c_.add_mem(d, m);
   }
 
-  void sums() {
+  /// Zero, or what stands at `initial`.
+  void begin_sums() {
+    const int zero = c_.new_label(), n = weights_ / sets_;
     for (int i = 0; i < weights_; ++i) c_.vec(Op::zero, i);
+    c_.get(r_out, CHORUS_ARGUMENT(initial));
+    c_.skip_zero(r_out, zero);
+    if (k_.out_blocks > 1) c_.get(r_oblock, CHORUS_ARGUMENT(output_block));
+    triple(r_oblock3, r_oblock, CHORUS_ARGUMENT(output_block));
+    for (int i = 0; i < n; ++i) c_.load(i, place(r_out, i));
+    c_.add_imm(r_out, k_.pixels * 64);
+    c_.put(CHORUS_ARGUMENT(initial), r_out);
+    c_.bind(zero);
+  }
+  /// Where the result of a register lies.
+  Mem place(int base, int i) const {
+    const int half = i % halves_, block = i / halves_ % k_.out_blocks, pixel = i / halves_ / k_.out_blocks;
+    return block_at(base, r_oblock, r_oblock3, block, pixel * 64 + half * 32);
+  }
+
+  void sums() {
+    begin_sums();
+    if (k_.out_blocks > 1) c_.get(r_wblock, CHORUS_ARGUMENT(weight_block));
     triple(r_wblock3, r_wblock, CHORUS_ARGUMENT(weight_block));
     c_.get(r_x, CHORUS_ARGUMENT(input));
     c_.add_imm(r_x, center_);
     c_.get(r_w, CHORUS_ARGUMENT(weights));
+    if (k_.prefetch > 0) {
+      c_.move(r_ahead, r_w);
+      c_.add_mem(r_ahead, CHORUS_ARGUMENT(ahead));
+    }
     const int block = c_.new_label(), none = c_.new_label();
     c_.get(r_blocks, CHORUS_ARGUMENT(full_blocks));
     c_.skip_zero(r_blocks, none);
@@ -149,9 +215,16 @@ class TileWriter {
     input_block(k_.lanes);
     c_.add_mem(r_x, CHORUS_ARGUMENT(input_block));
     c_.add_mem(r_w, CHORUS_ARGUMENT(skip));
+    if (k_.prefetch > 0) c_.add_mem(r_ahead, CHORUS_ARGUMENT(skip));
     c_.loop(r_blocks, block);
     c_.bind(none);
-    if (k_.last_lanes < k_.lanes) input_block(k_.last_lanes);
+    if (k_.last_lanes < k_.lanes) {
+      const int whole = c_.new_label();
+      c_.get(r_blocks, CHORUS_ARGUMENT(last_block));
+      c_.skip_zero(r_blocks, whole);
+      input_block(k_.last_lanes);
+      c_.bind(whole);
+    }
     for (int s = 1; s < sets_; ++s) {
       const int n = weights_ / sets_;
       for (int i = 0; i < n; ++i) c_.vec(Op::add, i, i, s * n + i);
@@ -159,31 +232,36 @@ class TileWriter {
   }
 
   void finish_tile() {
-    const EpilogueKey& e = k_.epilogue;
-    const int n = k_.pixels * k_.out_blocks * halves_;
-    const EpilogueRegisters r{{n, n + 1, n + 2, n + 3}, r_params, r_constants};
+    const int n = weights_ / sets_, finish = c_.new_label(), done = c_.new_label();
     c_.get(r_out, CHORUS_ARGUMENT(output));
     if (k_.out_blocks > 1) c_.get(r_oblock, CHORUS_ARGUMENT(output_block));
     triple(r_oblock3, r_oblock, CHORUS_ARGUMENT(output_block));
+    c_.get(r_params, CHORUS_ARGUMENT(partial));
+    c_.skip_zero(r_params, finish);
+    for (int i = 0; i < n; ++i) c_.store(place(r_out, i), i);
+    c_.set(r_params, 0);
+    c_.skip_zero(r_params, done);
+    c_.bind(finish);
+    results(n);
+    c_.bind(done);
+    c_.add_imm(r_out, k_.pixels * 64);
+    c_.put(CHORUS_ARGUMENT(output), r_out);
+  }
+
+  void results(int n) {
+    const EpilogueKey& e = k_.epilogue;
+    const EpilogueRegisters r{{n, n + 1, n + 2, n + 3}, r_params, r_constants};
     if (e.residual) c_.get(r_res, CHORUS_ARGUMENT(residual));
     if (e.bias) c_.get(r_bias, CHORUS_ARGUMENT(bias));
     c_.get(r_params, CHORUS_ARGUMENT(params));
     if (needs_constants(e)) emit_constants(c_, r);
-    for (int b = 0; b < k_.out_blocks; ++b) {
-      for (int p = 0; p < k_.pixels; ++p) {
-        for (int h = 0; h < halves_; ++h) {
-          const int v = sum(0, p, b, h), disp = p * 64 + h * 32;
-          const Mem residual = block_at(r_res, r_oblock, r_oblock3, b, disp);
-          if (e.bias) c_.vec(Op::add, v, v, Mem{r_bias, -1, 1, b * 64 + h * 32});
-          if (e.residual && !e.residual_last) c_.vec(Op::add, v, v, residual);
-          emit_activation(c_, e, r, v);
-          if (e.residual && e.residual_last) c_.vec(Op::add, v, v, residual);
-          c_.store(block_at(r_out, r_oblock, r_oblock3, b, disp), v);
-        }
-      }
+    for (int i = 0; i < n; ++i) {
+      const int half = i % halves_, block = i / halves_ % k_.out_blocks;
+      if (e.bias) c_.vec(Op::add, i, i, Mem{r_bias, -1, 1, block * 64 + half * 32});
+      emit_activation(c_, e, r, i);
+      if (e.residual) c_.vec(Op::add, i, i, place(r_res, i));
+      c_.store(place(r_out, i), i);
     }
-    c_.add_imm(r_out, k_.pixels * 64);
-    c_.put(CHORUS_ARGUMENT(output), r_out);
     if (e.residual) {
       c_.add_imm(r_res, k_.pixels * 64);
       c_.put(CHORUS_ARGUMENT(residual), r_res);

@@ -22,21 +22,24 @@ struct TileKey {
   bool operator==(const TileKey&) const = default;
 };
 
-/// Strides and distances in bytes. The kernel may change `tiles` and the pointers.
+/// Strides and distances in bytes. The kernel may change `tiles`, `ahead` and the pointers.
 struct TileArgs {
   const float*
       input;  ///< first pixel of the first tile's window at the first valid filter row (may lie left of the row)
   const float* weights;  ///< first valid filter row of the first output block
   const float* bias;
-  const float* residual;
+  const float* initial;  ///< what sums start from, of the output's layout; null: zero
+  const float* residual;  ///< read only if it is added behind the activation
   float* output;
   const EpilogueParams* params;
-  const std::byte* ahead;  ///< weights to bring into the second cache
+  int64_t partial;  ///< not 0: sums are stored without bias, activation and residual
+  int64_t ahead;  ///< distance from weights in use to those to prefetch; grows by `prefetch` lines with each tile
   int64_t weight_block;  ///< between output blocks
-  int64_t output_block;  ///< of output and residual
+  int64_t output_block;  ///< of output, initial and residual
   int64_t input_block;  ///< between input blocks (channels of planar inputs)
   int64_t input_row;  ///< between rows of the filter
   int64_t full_blocks;  ///< input blocks without the last one if that has code of its own
+  int64_t last_block;  ///< 0: the last input block, which has code of its own, is not part of this call
   int64_t rows;  ///< valid rows of the filter; 0: none
   int64_t skip;  ///< weights of a block's rows that are not valid
   int64_t columns;  ///< of the filter, where it is a loop

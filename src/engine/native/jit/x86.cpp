@@ -120,7 +120,10 @@ class Assembler : public Xbyak::CodeGenerator {
         dec(d);
         jnz(labels_[static_cast<size_t>(i.label)], T_NEAR);
         break;
-      case Op::label: L(labels_[static_cast<size_t>(i.label)]); break;
+      case Op::label:
+        align(64);
+        L(labels_[static_cast<size_t>(i.label)]);
+        break;
       case Op::prefetch_l2: prefetcht1(ptr[where(i.mem)]); break;
       case Op::finish:
         for (int r = kGeneral - 1; r >= kScratch; --r) {
@@ -137,7 +140,7 @@ class Assembler : public Xbyak::CodeGenerator {
 }  // namespace
 
 std::vector<uint8_t> assemble(const Code& code) {
-  std::vector<uint8_t> buffer(code.list.size() * 24 + 256);
+  std::vector<uint8_t> buffer(code.list.size() * 24 + 256 + code.labels * 64);
   Assembler a(code, buffer);
   a.run();
   if (Xbyak::GetError() != 0) {
