@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 
 namespace chorus::app {
 
@@ -24,7 +25,18 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--device", options.device, "where it runs: see `chorus devices`")->capture_default_str();
   command.add_option("--optimize", options.optimize, "0: the nodes of the file, one by one; 1: all passes and fusion")->check(CLI::Range(0, 1))->capture_default_str();
   command.add_flag("--reference", options.reference, "plain kernels only: slow, the oracle");
+  command.add_flag("--no-cache", options.no_cache, "neither use nor keep a compiled form in $CHORUS_CACHE or $XDG_CACHE_HOME/chorus");
   command.add_option("--memory", options.memory_mb, "most MiB for intermediate values")->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+}
+
+std::string cache_folder() {
+  const auto variable = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text != nullptr ? text : "");
+  };
+  if (const std::string own = variable("CHORUS_CACHE"); !own.empty()) return own;
+  const std::string shared = variable("XDG_CACHE_HOME");
+  return shared.empty() ? shared : shared + "/chorus";
 }
 
 Config config_of(const ModelOptions& options) {
@@ -35,6 +47,7 @@ Config config_of(const ModelOptions& options) {
   config.SwitchIrOptim(options.optimize > 0);
   config.SetReferenceKernels(options.reference);
   if (options.threads > 0) config.SetThreads(options.threads);
+  if (!options.no_cache) config.SetCacheDir(cache_folder());
   if (options.memory_mb > 0) config.SetMemoryLimit(options.memory_mb << 20);
   return config;
 }

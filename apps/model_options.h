@@ -15,7 +15,7 @@ namespace chorus::app {
 struct ModelOptions {
   std::string model, engine = "native", precision = "f32", device = "cpu";
   int threads = 0, optimize = 1;
-  bool reference = false;
+  bool reference = false, no_cache = false;
   int64_t memory_mb = 0;
 };
 
@@ -27,6 +27,9 @@ Config config_of(const ModelOptions& options);
 void set_inputs(Predictor& predictor, const std::vector<std::string>& inputs);
 /// Inputs that got no data: random floats in [0, 1) from `seed`, zeros for others; unknown extents from `shapes` ("name=1,3,224,224") or 1.
 void fill_inputs(Predictor& predictor, const std::vector<std::string>& shapes, uint64_t seed);
+
+/// Where the command keeps compiled programs: $CHORUS_CACHE, else chorus below $XDG_CACHE_HOME; empty: nowhere.
+std::string cache_folder();
 
 /// Resident memory of this process in bytes; 0: not known.
 int64_t resident_bytes();

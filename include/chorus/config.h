@@ -46,7 +46,9 @@ class CHORUS_API Config {
   void SwitchIrOptim(bool on);                         ///< off: the nodes of the file, one by one; default on
   void SetReferenceKernels(bool on);                   ///< plain kernels only: slow, the oracle; default off
   void SetPowerMode(PowerMode mode);                   ///< default high
-  void SetCacheDir(std::string_view folder);           ///< where engines may keep compiled forms; empty (default): nowhere
+  /// Where compiled programs are kept, so that the next Predictor of the same model file (same file, options, processor, build) only maps
+  /// them; made when needed; empty (default): nowhere. `most_bytes` (> 0): the programs unused for longest go when all would hold more.
+  void SetCacheDir(std::string_view folder, int64_t most_bytes = int64_t{4} << 30);
   void SetMemoryLimit(int64_t bytes);                  ///< of one run's intermediate values, > 0; default 16 GiB
   void EnableProfile(bool on);                         ///< times of every node; default off
   void SetOutputs(std::vector<std::string> names);     ///< only these outputs and what they need; empty (default): all
@@ -62,6 +64,7 @@ class CHORUS_API Config {
   bool reference_kernels() const noexcept;
   PowerMode power_mode() const noexcept;
   const std::string& cache_dir() const noexcept;
+  int64_t cache_bytes() const noexcept;
   int64_t memory_limit() const noexcept;
   bool profile() const noexcept;
   const std::vector<std::string>& outputs() const noexcept;

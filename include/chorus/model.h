@@ -59,6 +59,8 @@ struct CompileOptions {
   bool reference_kernels = false;              ///< the oracle
   int64_t memory_limit = int64_t{16} << 30;    ///< bytes that one instance may hold
   std::vector<std::string> outputs;            ///< only these; empty: all
+  std::string cache_dir;                       ///< as Config::SetCacheDir, keyed by what the model holds; empty: nowhere
+  int64_t cache_bytes = int64_t{4} << 30;
 };
 
 /// Weights and code; a handle, copies are the same.

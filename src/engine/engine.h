@@ -3,6 +3,7 @@
 #pragma once
 #include <chorus/result.h>
 #include <chorus/value.h>
+#include <core/function_ref.h>
 #include <core/thread_pool.h>
 #include <graph/graph.h>
 
@@ -111,6 +112,11 @@ class Engine {
   virtual std::vector<Claim> claim(const Graph& graph, const CompileOptions& options) = 0;
   /// The model's graph with types inferred; functions are model-local. Throws Error(unsupported) with the sentences of all refused nodes.
   virtual std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) = 0;
+  /// Gives the bytes that `load` makes this engine's program from again, on this processor and by this build of the library only: what a
+  /// compile cache holds. False: the engine has no such form.
+  virtual bool save(const Program&, FunctionRef<void(std::span<const std::byte>)>) { return false; }
+  /// `bytes` begin at a page and are used in place as long as `owner` lives. Throws Error(bad_input) for bytes that are not such a form.
+  virtual std::shared_ptr<Program> load(std::string_view bytes, std::shared_ptr<const void> owner, const CompileOptions& options);
 };
 
 /// What `chorus engines` shows.

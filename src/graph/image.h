@@ -23,10 +23,14 @@ std::string save_image_bytes(const Model& model);
 /// Atomically under `path`.
 void save_image_file(const Model& model, const std::string& path);
 
+/// Hollow tensors (graph/hollow.h) have no elements; only a compile cache, which keeps the packed ones beside, may hold them.
+enum class HollowTensors : uint8_t { refuse, allow };
+
 struct ImageLimits {
   int64_t nodes = int64_t{1} << 20;   ///< in all graphs together
   int64_t values = int64_t{1} << 22;
   int depth = 64;                     ///< nested graphs and types
+  HollowTensors hollow = HollowTensors::refuse;
 };
 
 /// The model of an image that `owner` keeps in memory (its weights are used in place when `bytes` begins at a multiple of 64, else

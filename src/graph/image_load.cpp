@@ -1,5 +1,6 @@
 #include <core/file.h>
 #include <fmt/format.h>
+#include <graph/hollow.h>
 #include <graph/image_generated.h>
 #include <graph/image_layout.h>
 
@@ -40,6 +41,7 @@ class Loader {
   void load_dim(const image::Dim& d);
   void load_type(const image::Type& t);
   void load_data(const image::Data& d);
+  void load_hollow(const image::Data& d, DType dtype);
   Value load_strings(const image::Data& d, std::string_view bytes) const;
   void load_graph(const image::Graph& g);
   void load_values(const image::Graph& g, Graph& out);
@@ -128,9 +130,20 @@ Value Loader::load_strings(const image::Data& d, std::string_view bytes) const {
   return Value::strings(dims, std::move(strings));
 }
 
+void Loader::load_hollow(const image::Data& d, DType dtype) {
+  if (limits_.hollow == HollowTensors::refuse) fail("the elements of a tensor are missing");
+  const Shape dims = shape(d.dims());
+  if (static_cast<ValueKind>(d.kind()) != ValueKind::tensor || dtype_bits(dtype) == 0 || dtype == DType::string) fail("only plain tensors can be hollow");
+  Value made = hollow_value(dtype, dims);
+  if (!made) fail(fmt::format("a hollow tensor {}{} is too large", dtype_name(dtype), dims.str()));
+  data_.push_back(std::move(made));
+  item_taken_.push_back(false);
+}
+
 void Loader::load_data(const image::Data& d) {
   if (d.dtype() >= kDTypeCount) fail(fmt::format("element type {} does not exist", d.dtype()));
   const auto dtype = static_cast<DType>(d.dtype());
+  if (d.offset() == kHollowOffset) return load_hollow(d, dtype);
   if (d.offset() > data_bytes_.size() || d.bytes() > data_bytes_.size() - d.offset()) {
     fail(fmt::format("weights lie outside the data ({} bytes at {} of {})", d.bytes(), d.offset(), data_bytes_.size()));
   }

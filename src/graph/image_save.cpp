@@ -1,6 +1,7 @@
 #include <core/dim_expr.h>
 #include <core/file.h>
 #include <fmt/format.h>
+#include <graph/hollow.h>
 #include <graph/image_generated.h>
 #include <graph/image_layout.h>
 
@@ -168,7 +169,7 @@ int32_t Saver::data(const Value& v) {
     dims = extents(v.shape());
     bytes = {static_cast<const char*>(v.data()), static_cast<size_t>(dtype_bytes(v.dtype(), v.numel()))};
   }
-  const uint64_t at = place(bytes);
+  const uint64_t at = is_hollow(v) ? kHollowOffset : place(bytes);
   const auto item_list = list(items);
   data_.push_back(image::CreateData(b_, static_cast<uint8_t>(v.kind()), static_cast<uint8_t>(v.dtype()), dims, at, bytes.size(), ends, item_list));
   return static_cast<int32_t>(data_.size()) - 1;

@@ -98,7 +98,11 @@ void Config::SetPrecision(std::string_view name) {
 void Config::SwitchIrOptim(bool on) { impl_->ir_optim = on; }
 void Config::SetReferenceKernels(bool on) { impl_->reference_kernels = on; }
 void Config::SetPowerMode(PowerMode mode) { impl_->power_mode = mode; }
-void Config::SetCacheDir(std::string_view folder) { impl_->cache_dir = folder; }
+void Config::SetCacheDir(std::string_view folder, int64_t most_bytes) {
+  if (most_bytes <= 0) refuse(fmt::format("a cache of {} bytes", most_bytes), "give a positive number");
+  impl_->cache_dir = folder;
+  impl_->cache_bytes = most_bytes;
+}
 void Config::SetMemoryLimit(int64_t bytes) {
   if (bytes <= 0) refuse(fmt::format("a memory limit of {} bytes", bytes), "give a positive number");
   impl_->memory_limit = bytes;
@@ -123,6 +127,7 @@ bool Config::ir_optim() const noexcept { return impl_->ir_optim; }
 bool Config::reference_kernels() const noexcept { return impl_->reference_kernels; }
 PowerMode Config::power_mode() const noexcept { return impl_->power_mode; }
 const std::string& Config::cache_dir() const noexcept { return impl_->cache_dir; }
+int64_t Config::cache_bytes() const noexcept { return impl_->cache_bytes; }
 int64_t Config::memory_limit() const noexcept { return impl_->memory_limit; }
 bool Config::profile() const noexcept { return impl_->profile; }
 const std::vector<std::string>& Config::outputs() const noexcept { return impl_->outputs; }
@@ -146,6 +151,7 @@ std::string Config::ToJson() const {
   json["reference_kernels"] = reference_kernels();
   json["power_mode"] = kModes[static_cast<size_t>(power_mode())];
   json["cache_dir"] = cache_dir();
+  json["cache_bytes"] = cache_bytes();
   json["memory_limit"] = memory_limit();
   json["profile"] = profile();
   json["outputs"] = outputs();
@@ -189,7 +195,8 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"ir_optim", [](Config& c, const Json& j) { c.SwitchIrOptim(j.get<bool>()); }},
       {"reference_kernels", [](Config& c, const Json& j) { c.SetReferenceKernels(j.get<bool>()); }},
       {"power_mode", [](Config& c, const Json& j) { c.SetPowerMode(mode_of(j.get<std::string>())); }},
-      {"cache_dir", [](Config& c, const Json& j) { c.SetCacheDir(j.get<std::string>()); }},
+      {"cache_dir", [](Config& c, const Json& j) { c.SetCacheDir(j.get<std::string>(), c.cache_bytes()); }},
+      {"cache_bytes", [](Config& c, const Json& j) { c.SetCacheDir(c.cache_dir(), integer<int64_t>(j)); }},
       {"memory_limit", [](Config& c, const Json& j) { c.SetMemoryLimit(integer<int64_t>(j)); }},
       {"profile", [](Config& c, const Json& j) { c.EnableProfile(j.get<bool>()); }},
       {"outputs", [](Config& c, const Json& j) { c.SetOutputs(j.get<std::vector<std::string>>()); }},

@@ -15,7 +15,7 @@ struct Config::Impl {
   void* external_user = nullptr;
   bool ir_optim = true, reference_kernels = false, profile = false, fallback = false;
   PowerMode power_mode = PowerMode::high;
-  int64_t memory_limit = int64_t{16} << 30, timeout_ms = 0;
+  int64_t memory_limit = int64_t{16} << 30, timeout_ms = 0, cache_bytes = int64_t{4} << 30;
   std::vector<std::string> outputs;
 };
 

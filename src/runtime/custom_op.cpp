@@ -151,7 +151,23 @@ Status run_custom(native::KernelContext& c) noexcept {
   }
 }
 
+bool has_custom(const Graph& graph) {
+  for (NodeId id : graph.order()) {
+    const Node& n = graph.node(id);
+    if (n.op != nullptr && n.op->infer == &infer_custom) return true;
+    for (const auto& item : n.attributes.items()) {
+      if (const auto* body = item.value.get<GraphPtr>(); body != nullptr && *body && has_custom(**body)) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
+
+bool has_custom_operators(const chorus::Model& model) {
+  return has_custom(*model.graph) ||
+         std::any_of(model.functions.begin(), model.functions.end(), [](const Function& f) { return f.body && has_custom(*f.body); });
+}
 
 namespace api {
 

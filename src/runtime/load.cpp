@@ -41,16 +41,15 @@ std::string folder_of(const std::string& path) {
 }
 }  // namespace
 
-std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params, const onnx::ReadLimits& limits) {
+std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params, const onnx::ReadLimits& limits, onnx::ExternalFiles* external) {
   load_plugins_of_environment();
-  if (params.empty()) return std::make_shared<const Model>(onnx::read_model(path, limits));
-  MappedFile{params};  // absent: say so now, with its own name
+  if (!params.empty()) MappedFile{params};  // absent: say so now, with its own name
   FileOptions options;
   options.max_bytes = limits.file_bytes;
   auto file = std::make_shared<MappedFile>(path, options);
   const auto bytes = file->bytes();
   return std::make_shared<const Model>(
-      onnx::read_model({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file, folder_of(params), path, limits));
+      onnx::read_model({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file, folder_of(params.empty() ? path : params), path, limits, external));
 }
 
 std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params, const onnx::ReadLimits& limits) {
@@ -58,13 +57,36 @@ std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<
   return std::make_shared<const Model>(onnx::read_model(bytes, std::move(owner), params.empty() ? std::string() : folder_of(params), "memory", limits));
 }
 
-Compiled::Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs)
-    : model_(std::move(model)), engine_(std::move(engine)), engine_name_(engine_->name()), options_(std::move(options)), outputs_(outputs), program_(compile(outputs)) {}
+namespace {
+std::vector<std::string> inputs_with_defaults(const Model& model) {
+  std::vector<std::string> names;
+  for (ValueId id : model.graph->inputs()) {
+    if (model.graph->value(id).is_constant()) names.push_back(model.graph->value(id).name);
+  }
+  return names;
+}
+}  // namespace
+
+Compiled::Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs,
+                   std::shared_ptr<Program> program)
+    : model_(std::move(model)), defaults_(inputs_with_defaults(*model_)), engine_(std::move(engine)), engine_name_(engine_->name()),
+      options_(std::move(options)), outputs_(outputs), program_(program ? std::move(program) : compile(outputs)) {}
+
+Compiled::Compiled(std::shared_ptr<Program> program, Reader reader, std::vector<std::string> defaults, std::shared_ptr<Engine> engine,
+                   CompileOptions options, const std::vector<std::string>& outputs)
+    : reader_(std::move(reader)), defaults_(std::move(defaults)), engine_(std::move(engine)), engine_name_(engine_->name()),
+      options_(std::move(options)), outputs_(outputs), program_(std::move(program)) {}
+
+std::shared_ptr<const Model> Compiled::model() const {
+  std::lock_guard guard(model_lock_);
+  if (!model_) model_ = reader_();
+  return model_;
+}
 
 Model Compiled::part(const std::vector<std::string>& outputs) const {
-  Model part = *model_;
+  Model part = *model();
   if (outputs.empty()) return part;
-  auto graph = std::make_shared<Graph>(*model_->graph);
+  auto graph = std::make_shared<Graph>(*part.graph);
   std::vector<std::string> known;
   for (ValueId id : graph->outputs()) known.push_back(graph->value(id).name);
   for (const std::string& name : outputs) {
@@ -85,8 +107,9 @@ std::shared_ptr<Program> Compiled::compile(const std::vector<std::string>& outpu
   try {
     return engine_->compile(part(outputs), options_);
   } catch (const Error& error) {
-    if (error.where().find(model_->source) != std::string::npos) throw;
-    throw error.at(model_->source);
+    const std::string source = model()->source;
+    if (error.where().find(source) != std::string::npos) throw;
+    throw error.at(source);
   }
 }
 
@@ -98,8 +121,7 @@ Model Compiled::optimized() const {
 }
 
 bool Compiled::has_default(std::string_view input) const noexcept {
-  const ValueId id = model_->graph->find_value(input);
-  return id != kNone && model_->graph->value(id).is_constant();
+  return std::find(defaults_.begin(), defaults_.end(), input) != defaults_.end();
 }
 
 std::shared_ptr<Program> Compiled::subset(const std::vector<std::string>& outputs) {
@@ -114,11 +136,55 @@ std::shared_ptr<Program> Compiled::subset(const std::vector<std::string>& output
   return program;
 }
 
-std::shared_ptr<Compiled> compile(const Config::Impl& config) {
-  if (config.model.empty() && config.buffer.empty()) throw Error(Code::bad_input, "config: no model is set", {}, "call SetModel or SetModelBuffer");
-  require_device(config.device, config.fallback);
-  auto engine = open_engine(config.engine);
-  auto model = config.buffer.empty() ? load_model(config.model, config.params) : load_model(config.buffer, config.buffer_owner);
+namespace {
+
+/// Everything that a program depends on; empty: it is not to be kept.
+std::string cache_key(const std::string& model, const Engine& engine, const CompileOptions& options, const std::vector<std::string>& outputs) {
+  if (build_identity().empty()) return {};
+  std::string key = fmt::format("build {}\nengine {} {}\nprocessor {} {}\noptimize {} reference {} precision {} more {}\n{}\noutputs", build_identity(),
+                                engine.name(), engine.version(), cpu_info().brand, to_string(cpu()), options.optimize, options.reference_kernels,
+                                static_cast<int>(options.precision), options.more, model);
+  for (const std::string& name : outputs) key += fmt::format(" {}:{}", name.size(), name);
+  return key;
+}
+
+/// The kept program; null: there is none that this build can use.
+std::shared_ptr<Program> find_program(const CompileCache& cache, const std::string& key, Engine& engine, const CompileOptions& options, CacheNotes* notes) {
+  auto found = cache.find(key);
+  if (!found) return nullptr;
+  try {
+    auto program = engine.load(found->program, found->owner, options);
+    *notes = std::move(found->notes);
+    return program;
+  } catch (const Error&) {  // made by a build that chose otherwise: compiled anew
+    cache.remove(key);
+    return nullptr;
+  }
+}
+
+void keep_program(const CompileCache& cache, const std::string& key, Engine& engine, const Program& program, const CacheNotes& notes) {
+  cache.put(key, notes, [&](CompileCache::Sink sink) { return engine.save(program, sink); });
+}
+
+}  // namespace
+
+std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options,
+                                        const std::vector<std::string>& outputs, const CacheSettings& settings) {
+  const bool keep = !settings.folder.empty() && !has_custom_operators(*model);
+  const std::string key = keep ? cache_key(content_key(*model), *engine, options, outputs) : std::string();
+  if (key.empty()) return std::make_shared<Compiled>(std::move(model), std::move(engine), std::move(options), outputs);
+  const CompileCache cache(settings.folder, settings.most_bytes);
+  CacheNotes notes;
+  auto program = find_program(cache, key, *engine, options, &notes);
+  const bool found = program != nullptr;
+  auto compiled = std::make_shared<Compiled>(std::move(model), engine, std::move(options), outputs, std::move(program));
+  if (!found) keep_program(cache, key, *engine, compiled->program(), {});
+  return compiled;
+}
+
+namespace {
+
+CompileOptions options_of(const Config::Impl& config) {
   CompileOptions options;
   const int threads = threads_in_mode(config.threads > 0 ? config.threads : usable_processors(), config.power_mode);
   options.threads = threads;
@@ -128,7 +194,44 @@ std::shared_ptr<Compiled> compile(const Config::Impl& config) {
   options.profile = config.profile;
   options.memory_budget = config.memory_limit;
   options.pool = make_pool(threads, config.affinity, config.external, config.external_user);
-  return std::make_shared<Compiled>(std::move(model), std::move(engine), std::move(options), config.outputs);
+  return options;
+}
+
+/// A model from a file: the file stays what the program depends on, its weights need not stay in memory.
+std::shared_ptr<Compiled> compile_file(const Config::Impl& config, std::shared_ptr<Engine> engine, CompileOptions options) {
+  load_plugins_of_environment();
+  const std::string path = config.model, params = config.params;
+  auto reader = [path, params] { return load_model(path, params); };
+  std::string key;
+  if (!config.cache_dir.empty()) {
+    key = cache_key(file_key(MappedFile(path)) + "\nparams " + (params.empty() ? "" : file_key(MappedFile(params))), *engine, options, config.outputs);
+  }
+  const CompileCache cache(config.cache_dir, config.cache_bytes);
+  CacheNotes notes;
+  if (!key.empty()) {
+    if (auto program = find_program(cache, key, *engine, options, &notes)) {
+      return std::make_shared<Compiled>(std::move(program), std::move(reader), std::move(notes.defaults), std::move(engine), std::move(options), config.outputs);
+    }
+  }
+  onnx::ExternalFiles external;
+  auto model = load_model(path, params, {}, &external);
+  Compiled whole(model, engine, options, config.outputs);
+  notes.files = std::move(external);
+  notes.defaults = inputs_with_defaults(*model);
+  if (!key.empty() && !has_custom_operators(*model)) keep_program(cache, key, *engine, whole.program(), notes);
+  return std::make_shared<Compiled>(whole.shared_program(), std::move(reader), std::move(notes.defaults), std::move(engine), std::move(options), config.outputs);
+}
+
+}  // namespace
+
+std::shared_ptr<Compiled> compile(const Config::Impl& config) {
+  if (config.model.empty() && config.buffer.empty()) throw Error(Code::bad_input, "config: no model is set", {}, "call SetModel or SetModelBuffer");
+  require_device(config.device, config.fallback);
+  auto engine = open_engine(config.engine);
+  CompileOptions options = options_of(config);
+  if (config.buffer.empty()) return compile_file(config, std::move(engine), std::move(options));
+  return compile_model(load_model(config.buffer, config.buffer_owner), std::move(engine), std::move(options), config.outputs,
+                       {config.cache_dir, config.cache_bytes});
 }
 
 }  // namespace chorus

@@ -223,7 +223,7 @@ std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model
   compile.reference_kernels = options.reference_kernels;
   compile.memory_budget = options.memory_limit;
   compile.pool = make_pool(settings.threads, settings.affinity, settings.external, settings.external_user);
-  return std::make_shared<Compiled>(std::move(model), open_engine(options.engine), std::move(compile), options.outputs);
+  return compile_model(std::move(model), open_engine(options.engine), std::move(compile), options.outputs, {options.cache_dir, options.cache_bytes});
 }
 }  // namespace
 

@@ -22,7 +22,7 @@ TEST(Config, JsonKeepsEveryField) {
   c.SwitchIrOptim(false);
   c.SetReferenceKernels(true);
   c.SetPowerMode(PowerMode::balanced);
-  c.SetCacheDir("/tmp/cache \"x\"\n");
+  c.SetCacheDir("/tmp/cache \"x\"\n", 123456789);
   c.SetMemoryLimit(int64_t{1} << 33);
   c.EnableProfile(true);
   c.SetOutputs({"a", "ü"});
@@ -40,6 +40,7 @@ TEST(Config, JsonKeepsEveryField) {
   EXPECT_TRUE(d.reference_kernels());
   EXPECT_EQ(d.power_mode(), PowerMode::balanced);
   EXPECT_EQ(d.cache_dir(), "/tmp/cache \"x\"\n");
+  EXPECT_EQ(d.cache_bytes(), 123456789);
   EXPECT_EQ(d.memory_limit(), int64_t{1} << 33);
   EXPECT_TRUE(d.profile());
   EXPECT_EQ(d.outputs(), (std::vector<std::string>{"a", "ü"}));

@@ -4,6 +4,7 @@
 #pragma once
 #include <core/cpu.h>
 #include <engine/native/kernel.h>
+#include <engine/native/packs.h>
 #include <graph/graph.h>
 
 #include <memory>
@@ -37,11 +38,15 @@ struct StepDescription {
   NodeId node = kNone;
   const CpuFeatures* cpu = nullptr;
   std::span<const EpilogueItem> epilogues;   ///< accepted ones, in order (prepare only)
+  Packs* packs = nullptr;                    ///< of the program (prepare only); null: packs are made and forgotten
   const Node& n() const { return graph->node(node); }
   const Type& in(int i) const;               ///< kind none when omitted
   const Type& out(int i) const;
   const Value* constant(int i) const;        ///< null unless constant
   bool has(int i) const { return in(i).kind != ValueKind::none; }
+  /// Memory for a constant operand in the form of the kernel: filled by `fill`, or kept by a compile cache, so what it holds must follow
+  /// from the operand, the node and the processor alone. The operand's own elements may be dropped afterwards.
+  Buffer pack(int operand, std::string_view form, size_t bytes, FunctionRef<void(std::byte*)> fill) const;
 };
 
 /// Made once at compile, shared by all instances.

@@ -1,12 +1,16 @@
 #include <engine/native/call.h>
 #include <engine/native/exec/instance.h>
+#include <engine/native/exec/stored.h>
 #include <engine/native/native_engine.h>
+#include <graph/hollow.h>
 #include <graph/infer.h>
 
 #include <fmt/format.h>
 
 namespace chorus::native {
 namespace {
+
+std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& options);
 
 class Evaluator final : public ConstantEvaluator {
  public:
@@ -49,7 +53,15 @@ class NativeEngine final : public Engine {
     return claims;
   }
   std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) override {
-    return std::make_shared<NativeProgram>(optimize(model, options), options);
+    return std::make_shared<NativeProgram>(optimized_copy(model, options), options, Packs());
+  }
+  bool save(const Program& program, FunctionRef<void(std::span<const std::byte>)> sink) override {
+    const auto* native = dynamic_cast<const NativeProgram*>(&program);
+    if (native != nullptr) save_program(*native, sink);
+    return native != nullptr;
+  }
+  std::shared_ptr<Program> load(std::string_view bytes, std::shared_ptr<const void> owner, const CompileOptions& options) override {
+    return load_program(bytes, std::move(owner), options);
   }
 };
 
@@ -60,8 +72,9 @@ bool has_kernel(const Node& node) { return node.op != nullptr && find_reference(
 std::unique_ptr<ConstantEvaluator> make_evaluator() { return std::make_unique<Evaluator>(); }
 std::shared_ptr<Engine> make_native_engine() { return std::make_shared<NativeEngine>(); }
 
-std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) {
-  auto graph = std::make_shared<Graph>(*model.graph);
+namespace {
+std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& options) {
+  auto graph = std::make_unique<Graph>(*model.graph);
   const auto evaluator = make_evaluator();
   PassContext context;
   context.evaluator = evaluator.get();
@@ -72,15 +85,39 @@ std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& 
   infer_types(*graph);
   return graph;
 }
+}  // namespace
+
+std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) { return optimized_copy(model, options); }
 
 NativeProgram::NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options)
     : options_(options), pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})) {
+  build(std::move(graph));
+}
+
+NativeProgram::NativeProgram(std::unique_ptr<Graph> graph, const CompileOptions& options, Packs packs)
+    : options_(options),
+      pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})),
+      packs_(std::move(packs)) {
+  Graph& own = *graph;
+  build(std::move(graph));
+  for (ValueId id : packs_.released(own)) {
+    Value hollow = hollow_value(own.value(id).constant.dtype(), own.value(id).constant.shape());
+    if (!hollow) continue;
+    for (PlanTensor& t : plan_.tensors) {
+      if (t.value == id && t.constant) t.constant = hollow;
+    }
+    own.value(id).constant = std::move(hollow);
+  }
+}
+
+void NativeProgram::build(std::shared_ptr<const Graph> graph) {
   for (ValueId id : graph->inputs()) inputs_.push_back({graph->value(id).name, graph->value(id).type});
   for (ValueId id : graph->outputs()) outputs_.push_back({graph->value(id).name, graph->value(id).type});
   PlanOptions plan;
-  plan.fuse = options.optimize > 0;
-  plan.reference_only = options.reference_kernels;
+  plan.fuse = options_.optimize > 0;
+  plan.reference_only = options_.reference_kernels;
   plan.cpu = &cpu();
+  plan.packs = &packs_;
   plan_ = build_plan(std::move(graph), plan);
 }
 

@@ -1,10 +1,13 @@
 // ONNX files: reader and writer without libprotobuf. Field numbers and meanings: onnx.proto of onnx 1.23.2 (IR version 14).
 #pragma once
+#include <core/file.h>
 #include <graph/graph.h>
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace chorus::onnx {
 
@@ -21,9 +24,11 @@ struct ReadLimits {
 /// Opens a model. Weights are used in place from the mapped file (the Values keep it open); external data is read from files beneath the
 /// model's folder only. Types of values are as declared: run infer_types() next. Errors name the node, its operator and the file offset.
 Model read_model(const std::string& path, const ReadLimits& limits = {});
+/// Files with external data that a model took tensors from, as they were then.
+using ExternalFiles = std::vector<std::pair<std::string, FileIdentity>>;
 /// From memory that `owner` keeps; `folder`: where external data may be read, empty: nowhere.
 Model read_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& folder = {}, const std::string& source = "memory",
-                 const ReadLimits& limits = {});
+                 const ReadLimits& limits = {}, ExternalFiles* external = nullptr);
 
 /// A TensorProto, SequenceProto or OptionalProto as the test cases of the onnx package hold them; `type` says which (from the model's input).
 Value read_value(std::string_view bytes, const Type& type, std::shared_ptr<const void> owner = nullptr, const ReadLimits& limits = {});

@@ -407,7 +407,7 @@ Model read(std::string_view bytes, Source& source, const std::string& name) {
 }  // namespace
 
 Model read_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& folder, const std::string& name,
-                 const ReadLimits& limits) {
+                 const ReadLimits& limits, ExternalFiles* external) {
   Source source;
   source.base = bytes.data();
   source.owner = std::move(owner);
@@ -417,7 +417,11 @@ Model read_model(std::string_view bytes, std::shared_ptr<const void> owner, cons
     throw Error(Code::budget, fmt::format("the model has {} bytes; the limit is {}", bytes.size(), limits.file_bytes), name);
   }
   try {
-    return read(bytes, source, name);
+    Model model = read(bytes, source, name);
+    if (external != nullptr) {
+      for (const auto& [location, file] : source.external) external->emplace_back(source.folder + "/" + location, file->identity());
+    }
+    return model;
   } catch (const Error& error) {
     throw error.at(name);
   }

@@ -15,6 +15,8 @@ namespace chorus::native {
 class NativeProgram final : public Program, public std::enable_shared_from_this<NativeProgram> {
  public:
   NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options);
+  /// Owns the graph: constants that the steps have packed lose their elements (they are hollow then). `packs`: of an earlier compile.
+  NativeProgram(std::unique_ptr<Graph> graph, const CompileOptions& options, Packs packs);
   std::span<const Port> inputs() const override { return inputs_; }
   std::span<const Port> outputs() const override { return outputs_; }
   std::unique_ptr<Instance> instance() override;
@@ -23,10 +25,13 @@ class NativeProgram final : public Program, public std::enable_shared_from_this<
   const Plan& plan() const noexcept { return plan_; }
   const CompileOptions& options() const noexcept { return options_; }
   ThreadPool& pool() const noexcept { return *pool_; }
+  const Packs& packs() const noexcept { return packs_; }
 
  private:
+  void build(std::shared_ptr<const Graph> graph);
   CompileOptions options_;
   std::shared_ptr<ThreadPool> pool_;
+  Packs packs_;
   Plan plan_;
   std::vector<Port> inputs_, outputs_;
 };

@@ -105,7 +105,7 @@ class Builder {
       emit_at_[static_cast<size_t>(id)] = id;
       if (options_.reference_only) continue;
       const Node& n = g_.node(id);
-      StepDescription description{&g_, id, options_.cpu, {}};
+      StepDescription description{&g_, id, options_.cpu, {}, nullptr};
       for (const Candidate* c : candidates(n.type)) {
         if (!n.domain.empty() || !c->accepts(description)) continue;
         Choice& choice = choices_[static_cast<size_t>(id)];
@@ -179,7 +179,7 @@ class Builder {
       step.candidate = choice.candidate;
       step.run = choice.candidate->run;
       step.epilogues = choice.epilogues;
-      if (choice.candidate->prepare != nullptr) step.prepared = choice.candidate->prepare({&g_, id, options_.cpu, step.epilogues});
+      if (choice.candidate->prepare != nullptr) step.prepared = choice.candidate->prepare({&g_, id, options_.cpu, step.epilogues, options_.packs});
     }
     if (n.op != nullptr && n.op->effect == Effect::random) step.stream = random_count_++;
     if (step.dynamic) {
@@ -362,6 +362,13 @@ const Value* StepDescription::constant(int i) const {
   if (i < 0 || static_cast<size_t>(i) >= inputs.size() || inputs[static_cast<size_t>(i)] == kNone) return nullptr;
   const GraphValue& v = graph->value(inputs[static_cast<size_t>(i)]);
   return v.is_constant() && !v.is_input ? &v.constant : nullptr;
+}
+
+Buffer StepDescription::pack(int operand, std::string_view form, size_t bytes, FunctionRef<void(std::byte*)> fill) const {
+  if (packs != nullptr) return packs->take(*graph, node, operand, form, bytes, fill);
+  Buffer buffer = Buffer::allocate(bytes);
+  fill(buffer.mutable_data());
+  return buffer;
 }
 
 Plan build_plan(std::shared_ptr<const Graph> graph, const PlanOptions& options) { return Builder(std::move(graph), options).build(); }

@@ -80,6 +80,7 @@ struct PlanOptions {
   bool fuse = true;
   bool reference_only = false;
   const CpuFeatures* cpu = nullptr;
+  Packs* packs = nullptr;          ///< where the steps' packed constants come from; null: made and forgotten
 };
 
 /// The graph must be at newest versions with types inferred. Throws Error(unsupported) naming every node without a kernel.

@@ -109,10 +109,12 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   if (bias != nullptr) p->constants_used |= 1U << 2;
   if (const Value* w = step.constant(1)) {
     const bool forward = direction == Direction::forward;
-    p->weights = Buffer::allocate(
-        (forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p->shape));
-    (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(
-        p->shape, static_cast<const float*>(w->data()), reinterpret_cast<float*>(p->weights.mutable_data()));
+    const size_t bytes =
+        (forward ? table().conv_packed_weight_bytes : table().conv_transpose_packed_weight_bytes)(p->shape);
+    p->weights = step.pack(1, forward ? "conv" : "conv_transpose", bytes, [&](std::byte* to) {
+      (forward ? table().conv_pack_weights : table().conv_transpose_pack_weights)(
+          p->shape, static_cast<const float*>(w->data()), reinterpret_cast<float*>(to));
+    });
     p->constants_used |= 1U << 1;
   }
   return p;

@@ -18,15 +18,17 @@ struct PreparedProduct final : Prepared {
   int64_t bytes() const noexcept override { return static_cast<int64_t>(b.bytes()) + epilogue.bytes(); }
 };
 
-void pack_constant(const Value& value, int64_t k, int64_t n, int64_t matrices, fast::Form form, PreparedProduct& p) {
+void pack_constant(const StepDescription& step, const Value& value, int64_t k, int64_t n, int64_t matrices, fast::Form form,
+                   PreparedProduct& p) {
   const size_t one = (table().gemm_packed_b_bytes(k, n) + 63) / 64 * 64;
   p.packed_floats = static_cast<int64_t>(one / sizeof(float));
-  p.b = Buffer::allocate(one * static_cast<size_t>(matrices));
-  const auto* from = static_cast<const float*>(value.data());
-  auto* to = reinterpret_cast<float*>(p.b.mutable_data());
-  for (int64_t i = 0; i < matrices; ++i) {
-    table().gemm_pack_b(k, n, from + i * k * n, form == fast::Form::normal ? n : k, form, to + i * p.packed_floats);
-  }
+  p.b = step.pack(1, "product", one * static_cast<size_t>(matrices), [&](std::byte* bytes) {
+    const auto* from = static_cast<const float*>(value.data());
+    auto* to = reinterpret_cast<float*>(bytes);
+    for (int64_t i = 0; i < matrices; ++i) {
+      table().gemm_pack_b(k, n, from + i * k * n, form == fast::Form::normal ? n : k, form, to + i * p.packed_floats);
+    }
+  });
   p.constants_used |= 1U << 1;
 }
 
@@ -147,7 +149,7 @@ std::shared_ptr<const Prepared> prepare_matmul(const StepDescription& step) {
   if (const Value* b = step.constant(1); b != nullptr && b->numel() > 0) {
     const Shape& s = b->shape();
     const int64_t k = s.rank() > 1 ? s[s.rank() - 2] : s[0], n = s.rank() > 1 ? s[s.rank() - 1] : 1;
-    pack_constant(*b, k, n, b->numel() / (k * n), fast::Form::normal, *p);
+    pack_constant(step, *b, k, n, b->numel() / (k * n), fast::Form::normal, *p);
   }
   return p;
 }
@@ -187,7 +189,7 @@ std::shared_ptr<const Prepared> prepare_gemm(const StepDescription& step) {
   p->epilogue = prepare_epilogue(step, constant_c ? OwnBias::constant : OwnBias::none, bias);
   if (const Value* b = step.constant(1); b != nullptr && b->numel() > 0) {
     const bool normal = p->b_form == fast::Form::normal;
-    pack_constant(*b, b->shape()[normal ? 0 : 1], b->shape()[normal ? 1 : 0], 1, p->b_form, *p);
+    pack_constant(step, *b, b->shape()[normal ? 0 : 1], b->shape()[normal ? 1 : 0], 1, p->b_form, *p);
   }
   return p;
 }
