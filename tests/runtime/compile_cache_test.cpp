@@ -230,9 +230,12 @@ TEST_F(CompileCacheTest, AFolderThatCannotBeWrittenIsNoError) {
 
 TEST_F(CompileCacheTest, CustomOperatorsAreNotKept) {
   const std::string path = model("customop");
+  std::string bytes = text(path);   // an operator of this test's own
+  bytes.replace(bytes.find("Swish6"), 6, "Keeper");
+  put(path, bytes);
   api::CustomOp op;
   op.domain = "my";
-  op.name = "Swish6";
+  op.name = "Keeper";
   op.signature = "(T x) -> (T y); T = f32";
   op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out, const api::CustomOp::Numbers&) {
     int64_t count = 1;
@@ -240,11 +243,7 @@ TEST_F(CompileCacheTest, CustomOperatorsAreNotKept) {
     std::copy_n(static_cast<const float*>(in[0].data), count, static_cast<float*>(out[0].out));
     return std::string();
   };
-  try {
-    api::RegisterOp(op);
-  } catch (const Error& error) {
-    ASSERT_EQ(error.code(), Code::already_exists);   // another test was first
-  }
+  api::RegisterOp(op);
   Predictor predictor(config(path));
   EXPECT_TRUE(kept().empty());
 }
