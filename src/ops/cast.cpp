@@ -39,6 +39,17 @@ Expansion quantize_13(OpBuilder& b) {
   return b.op("QuantizeLinear", {b.in(0), b.in(1), zero}, b.attrs().all());
 }
 
+/// The scale had to be float32, which is the type of x since.
+Expansion quantize_19_to_13(OpBuilder& b) {
+  if (b.input(0).dtype != DType::float32 || (b.has_input(2) && is_float(b.input(2).dtype)))
+    return Expansion::refuse("QuantizeLinear of other types than float32 to int8 or uint8 has no form below opset 19");
+  Attributes attributes = b.attrs().all();
+  attributes.erase("saturate");  // of 8-bit floats alone
+  const Ref zero = b.has_input(2) ? b.in(2) : Ref{};
+  previous_version(b);
+  return b.op("QuantizeLinear", {b.in(0), b.in(1), zero}, std::move(attributes));
+}
+
 // Shape and value rules ----------------------------------------------------------------------------------------------------------
 
 /// The element type that attribute `name` asks for; fails unless the output may have it.
@@ -275,7 +286,8 @@ constexpr Version kViewAsReal[] = {{1, "(T1 input) -> (T2 output); T1 = complex;
 constexpr Version kViewAsComplex[] = {{1, "(T1 input) -> (T2 output); T1 = f32 f64; T2 = complex"}};
 constexpr Version kQuantizeLinear[] = {
     {10, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y); T1 = f32 i32; T2 = i8 u8"},
-    {13, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1}; T1 = f32 i32; T2 = i8 u8", quantize_13},
+    {13, "(T1 x, f32 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1}; T1 = f32 i32; T2 = i8 u8", quantize_13,
+     quantize_19_to_13},
     {19,
      "(T1 x, T1 y_scale, T2? y_zero_point) -> (T2 y) {axis: int = 1, saturate: int = 1}; T1 = f32 f16 bf16 "
      "i32; T2 = f8 i8 u8"},
@@ -382,8 +394,8 @@ constexpr OpDef kRows[] = {
       d.gradient = Gradient{NoGradient{"bits of numbers"}};
       return row(d);
     }(),
-    of_chorus(conversion("ViewAsReal", "view_as_real", kViewAsReal, infer_view_as_real, Primitive{"reinterprets memory"},
-                         "c64[2,3]; c128[4]; c64[]; c64[0,3]",
+    of_chorus(conversion("ViewAsReal", "view_as_real", kViewAsReal, infer_view_as_real,
+                         Primitive{"reinterprets memory"}, "c64[2,3]; c128[4]; c64[]; c64[0,3]",
                          "Real and imaginary parts in a last dimension of extent 2.")),
     of_chorus(conversion("ViewAsComplex", "view_as_complex", kViewAsComplex, infer_view_as_complex,
                          Primitive{"reinterprets memory"}, "f32[3,2]; f64[2,3,2]; f32[2]; f32[0,2]",

@@ -82,15 +82,17 @@ Expansion resize_10(OpBuilder& b) {
   return resize_asymmetric(b, smaller, constant(up), mode, "floor", 11);
 }
 
+/// tf_half_pixel_for_nn ends with opset 11; exporters wrote it into files of later ones. Its position (x + 0.5) / scale is half_pixel's
+/// plus a half, so that rounding down there is rounding to the nearest here, and rounding to the nearest there rounding up here.
 Expansion resize_11(OpBuilder& b) {
   Attributes attributes = b.attrs().all();
   if (b.attrs().string("coordinate_transformation_mode") == "tf_half_pixel_for_nn") {
-    // floor((x + 0.5) / scale) is half_pixel's position, half of it rounded up.
-    if (b.attrs().string("mode") != "nearest" || b.attrs().string("nearest_mode") != "floor") {
-      return Expansion::refuse("Resize-11 with tf_half_pixel_for_nn has a later form only with mode 'nearest' and nearest_mode 'floor'");
+    const std::string_view nearest = b.attrs().string("nearest_mode");
+    if (b.attrs().string("mode") != "nearest" || (nearest != "floor" && nearest != "round_prefer_floor")) {
+      return Expansion::refuse("Resize with tf_half_pixel_for_nn has a later form only with mode 'nearest' and nearest_mode 'floor' or 'round_prefer_floor'");
     }
     attributes.set("coordinate_transformation_mode", "half_pixel");
-    attributes.set("nearest_mode", "round_prefer_ceil");
+    attributes.set("nearest_mode", nearest == "floor" ? "round_prefer_ceil" : "ceil");
   }
   return with(b, std::move(attributes));
 }
@@ -370,12 +372,12 @@ constexpr Version kResize[] = {
     {13, "(T1 X, T2? roi, @f32? scales, @i64? sizes) -> (T1 Y) {coordinate_transformation_mode: string = "
          "'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: int = 0, extrapolation_value: float = 0, "
          "mode: string = 'nearest', nearest_mode: string = 'round_prefer_floor'}; T1 = all13; T2 = ieee",
-     nullptr, resize_18_to_13},
+     resize_11, resize_18_to_13},
     {18, "(T1 X, T2? roi, @f32? scales, @i64? sizes) -> (T1 Y) {antialias: int = 0, axes: ints, "
          "coordinate_transformation_mode: string = 'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: int "
          "= 0, extrapolation_value: float = 0, keep_aspect_ratio_policy: string = 'stretch', mode: string = "
          "'nearest', nearest_mode: string = 'round_prefer_floor'}; T1 = all13; T2 = ieee",
-     nullptr, resize_19_to_18},
+     resize_11, resize_19_to_18},
     {19, "(T1 X, T2? roi, @f32? scales, @i64? sizes) -> (T1 Y) {antialias: int = 0, axes: ints, "
          "coordinate_transformation_mode: string = 'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: int "
          "= 0, extrapolation_value: float = 0, keep_aspect_ratio_policy: string = 'stretch', mode: string = "

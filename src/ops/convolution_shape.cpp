@@ -135,8 +135,10 @@ void check_resize_words(const NodeContext& ctx) {
   one_of("mode", "nearest", {"nearest", "linear", "cubic"});
   one_of("nearest_mode", "round_prefer_floor", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
   one_of("keep_aspect_ratio_policy", "stretch", {"stretch", "not_larger", "not_smaller"});
-  one_of("coordinate_transformation_mode", "half_pixel",
-         {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "tf_half_pixel_for_nn"});
+  // The last one is brought to another by the version steps; the newest version does not know it.
+  const bool newest = ctx.attrs().schema().since == ctx.op().versions.back().since;
+  if (newest) one_of("coordinate_transformation_mode", "half_pixel", {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"});
+  else one_of("coordinate_transformation_mode", "half_pixel", {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "tf_half_pixel_for_nn"});
 }
 
 }  // namespace

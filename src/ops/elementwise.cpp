@@ -35,6 +35,22 @@ Expansion old_broadcast(OpBuilder& b) {
   return reissue(b, {b.in(0), second}, {"axis", "broadcast"});
 }
 
+/// Before opset 28 floats had the remainder of C alone (fmod=1). The sign of a result that is not 0 goes to B's by adding B; a 0 takes it.
+Expansion mod_28_to_13(OpBuilder& b) {
+  const Ref operands[] = {b.in(0), b.in(1)};
+  const DType type = b.input(0).dtype;
+  const bool as_it_is = is_integer(type) || b.attrs().integer("fmod") != 0;
+  if (!as_it_is && !is_float(type))
+    return Expansion::refuse("Mod needs the element type of its operands to be rewritten");
+  previous_version(b);
+  const Ref rest = b.emit("Mod", operands, {{"fmod", as_it_is ? b.attrs().integer("fmod") : 1}}, 1)[0];
+  if (as_it_is) return rest;
+  const Ref zero = scalar(b, type, 0), below = b.op("Less", {b.in(1), zero});
+  const Ref turned =
+      b.op("Where", {b.op("Xor", {b.op("Less", {rest, zero}), below}), b.op("Add", {rest, b.in(1)}), rest});
+  return b.op("Where", {b.op("Equal", {rest, zero}), b.op("Where", {below, scalar(b, type, -0.0), zero}), turned});
+}
+
 /// Opsets below 7: a slope of rank 1 belongs to axis 1, the channels.
 Expansion old_slope(OpBuilder& b) {
   const Type &x = b.input(0), &slope = b.input(1);
@@ -277,7 +293,7 @@ constexpr Version kDiv[] = {
 };
 constexpr Version kMod[] = {
     {10, "(T A, T B) -> (T C) {fmod: int = 0}; T = num"},
-    {13, "(T A, T B !d) -> (T C) {fmod: int = 0}; T = num bf16"},
+    {13, "(T A, T B !d) -> (T C) {fmod: int = 0}; T = num bf16", nullptr, mod_28_to_13},
     {28, "(T A, T B !d) -> (T C) {fmod: int = 0}; T = num bf16"},
 };
 constexpr Version kPow[] = {

@@ -25,6 +25,20 @@ Expansion axes_to_operand(OpBuilder& b) {
   return b.op(b.op().name, {b.in(0), operand}, std::move(attributes));
 }
 
+Expansion axes_to_attribute(OpBuilder& b) {
+  std::optional<std::vector<int64_t>> axes = std::vector<int64_t>();
+  if (b.has_input(1)) axes = known_ints(b, 1);
+  if (!axes)
+    return Expansion::refuse(fmt::format("{} along axes that only the run knows has no older form", b.op().name));
+  if (axes->empty() && b.attrs().integer("noop_with_empty_axes") != 0)
+    return Expansion::refuse(fmt::format("{} with noop_with_empty_axes and no axes has no older form", b.op().name));
+  Attributes attributes = b.attrs().all();
+  attributes.erase("noop_with_empty_axes");
+  if (!axes->empty()) attributes.set("axes", *axes);
+  previous_version(b);
+  return b.op(b.op().name, {b.in(0)}, std::move(attributes));
+}
+
 /// Integers had logarithms until opset 28, computed in floats and cut.
 Expansion through_floats(OpBuilder& b) {
   const DType type = b.input(0).dtype;
@@ -225,7 +239,8 @@ Expansion hardmax_meaning(OpBuilder& b) {
 constexpr Version kReduceL1[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
@@ -233,7 +248,8 @@ constexpr Version kReduceL1[] = {
 constexpr Version kReduceL2[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
@@ -241,7 +257,8 @@ constexpr Version kReduceL2[] = {
 constexpr Version kReduceLogSum[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64",
@@ -251,7 +268,8 @@ constexpr Version kReduceLogSum[] = {
 constexpr Version kReduceLogSumExp[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64",
@@ -262,7 +280,8 @@ constexpr Version kReduceMax[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {12, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i8 i32 i64 u8 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i8 i32 i64 u8 u32 u64"},
@@ -273,7 +292,8 @@ constexpr Version kReduceMax[] = {
 constexpr Version kReduceMean[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
@@ -282,7 +302,8 @@ constexpr Version kReduceMin[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {12, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i8 i32 i64 u8 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i8 i32 i64 u8 u32 u64"},
@@ -293,14 +314,16 @@ constexpr Version kReduceMin[] = {
 constexpr Version kReduceProd[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceSum[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64", axes_to_operand},
+    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {13,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
@@ -308,7 +331,8 @@ constexpr Version kReduceSum[] = {
 constexpr Version kReduceSumSquare[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand},
+    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
+     axes_to_attribute},
     {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},

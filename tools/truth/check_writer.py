@@ -1,9 +1,10 @@
 """Checks the ONNX files that Chorus writes, at every opset that it can be asked for.
 
-    check_writer.py CASES [--chorus build/bin/chorus] [--opsets 13-28] [--per-operator N] [--only TEXT] [--verbose]
+    check_writer.py CASES [--chorus build/bin/chorus] [--opsets 13-28] [--per-operator N] [--also TEXT…] [--only TEXT]
+                    [--verbose]
 
 CASES is a folder of test cases (dump_onnx_cases.py). For each operator N cases that need it are taken (default 1, the
-smallest files first) and converted with
+smallest files first), besides all that have one of the --also texts in their names, and converted with
     chorus convert IN.onnx OUT.onnx --opset N
 to each opset of the range. A written file must pass onnx.checker (with shape inference), import exactly that opset and
 compute the expected values: in ONNX Runtime where it can (up to opset 26 and IR 13), else in the onnx package's
@@ -68,7 +69,7 @@ def evaluate(evaluator, model, folder):
     return None
 
 
-def choose_cases(root, per_operator, only):
+def choose_cases(root, per_operator, only, also=()):
     """Folders such that each operator is covered `per_operator` times where so many cases exist."""
     folders = sorted(
         (p.parent for p in root.rglob("model.onnx")), key=lambda f: ((f / "model.onnx").stat().st_size, f)
@@ -78,7 +79,8 @@ def choose_cases(root, per_operator, only):
         if only and only not in folder.name:
             continue
         needed = operator_counts(onnx.load(folder / "model.onnx")).keys()
-        if only or any(covered[op] < per_operator for op in needed):
+        named = only or any(text in folder.name for text in also)
+        if named or any(covered[op] < per_operator for op in needed):
             chosen.append(folder)
             covered.update(needed)
     return chosen
@@ -137,6 +139,7 @@ def main():
         "--opsets", default=f"13-{onnx.defs.onnx_opset_version()}", help="N or N-M (default %(default)s)"
     )
     parser.add_argument("--per-operator", type=int, default=1)
+    parser.add_argument("--also", nargs="+", default=[], help="besides, all cases with one of these texts in their name")
     parser.add_argument("--only", help="only cases with this text in their name, all of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--verbose", action="store_true", help="print refusals too")
@@ -146,7 +149,7 @@ def main():
         raise SystemExit(2)
     first, _, last = args.opsets.partition("-")
     targets = range(int(first), int(last or first) + 1)
-    chosen = choose_cases(args.cases, args.per_operator, args.only)
+    chosen = choose_cases(args.cases, args.per_operator, args.only, args.also)
     if not chosen:
         print(f"check_writer: no cases under {args.cases}", file=sys.stderr)
         raise SystemExit(2)

@@ -6,8 +6,11 @@ import pathlib
 LIST = pathlib.Path(__file__).resolve().parent / "later.txt"
 
 
+KINDS = ("operator", "case", "old", "onnxruntime")
+
+
 class Later:
-    """Names of one kind, "operator" or "case"; remembers which lines were needed."""
+    """Names of one of the KINDS; remembers which lines were needed."""
 
     def __init__(self, kind, path=LIST):
         self.reasons, self.used = {}, set()
@@ -15,8 +18,8 @@ class Later:
             words = line.split("#")[0].split(None, 2)
             if not words:
                 continue
-            if len(words) < 3 or words[0] not in ("operator", "case"):
-                raise SystemExit(f"{path.name}:{number}: needs operator or case, a name and a reason")
+            if len(words) < 3 or words[0] not in KINDS:
+                raise SystemExit(f"{path.name}:{number}: needs {', '.join(KINDS)}, a name and a reason")
             if words[0] == kind:
                 self.reasons[words[1]] = words[2]
 

@@ -8,11 +8,13 @@ In the role of `chorus` stand small programs written here: one copies, one loses
 import copy
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 import warnings
+import zipfile
 
 import numpy as np
 import onnx
@@ -21,6 +23,8 @@ from onnx.reference import ReferenceEvaluator
 
 from case_data import bounds, difference, load_sets
 from float64_oracle import REPLACEMENTS, evaluate, to_float64
+from old_cases import unpack
+from run import unknown_operators
 from schemas import all_schemas
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -225,6 +229,32 @@ class CompareModels(TruthTest):
             with self.subTest(name):
                 self.assertEqual(self.compare(name, 1.0003)[0], 1)
                 self.assertEqual(self.compare(name, "nan")[0], 1)
+
+
+class Excuses(TruthTest):
+    def test_an_excuse_for_a_right_answer_is_wrong(self):
+        case = self.folder / "test_add"
+        shutil.copytree(CASES / "node" / "test_add", case)
+        code, text = call("check_doubts.py", case)
+        self.assertEqual(code, 1, text)
+        self.assertIn("the excuse is wrong", text)
+        answer = case / "test_data_set_0" / "output_0.pb"
+        tensor = onnx.load_tensor(answer)
+        onnx.save_tensor(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(1), tensor.name), answer)
+        code, text = call("check_doubts.py", case)
+        self.assertEqual(code, 0, text)
+
+    def test_only_operators_without_a_row_are_a_reason_to_skip(self):
+        self.assertEqual(unknown_operators("no row for A, ai.onnx.ml.B"), ["ai.onnx::A", "ai.onnx.ml::B"])
+        self.assertEqual(unknown_operators("ran out of memory"), ["ran out of memory"])
+
+    def test_an_archive_stays_in_its_folder(self):
+        wheel = self.folder / "bad.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("onnx/backend/test/data/node/../../../../../outside/model.onnx", b"x")
+        with self.assertRaises(SystemExit):
+            unpack(wheel, self.folder / "target")
+        self.assertFalse((self.folder / "outside").exists())
 
 
 class MutateModels(TruthTest):

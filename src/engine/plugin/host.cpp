@@ -127,8 +127,9 @@ ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, in
       if (least > max_ir) {
         throw Error(Code::unsupported, fmt::format("the model needs IR version {}, the engine reads up to {}", least, max_ir));
       }
-      const int64_t wanted = model.ir_version != 0 ? model.ir_version : onnx::ir_version_of_opset(opset);
-      options.ir_version = std::clamp<int64_t>(wanted, least, max_ir);
+      // Below IR version 4 ONNX Runtime takes the default of an input for a constant; the versions mean the same.
+    const int64_t wanted = model.ir_version != 0 ? model.ir_version : onnx::ir_version_of_opset(opset);
+      options.ir_version = std::clamp<int64_t>(std::max<int64_t>(wanted, 4), least, max_ir);
     }
     const std::string bytes = onnx::write_model(model, options);
     sink(user, bytes.data(), bytes.size());

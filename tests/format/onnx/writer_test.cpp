@@ -67,6 +67,28 @@ TEST(OnnxWriter, TensorsOfEveryTypeComeBack) {
   EXPECT_TRUE(onnx::read_value(onnx::write_tensor(empty, "e"), Type::tensor(DType::float32)).identical(empty));
 }
 
+// Where a newer version means more, older nodes say the same. That they compute the same is checked in truth_writer, by other runtimes.
+TEST(OnnxWriter, StepsDownByRewriting) {
+  onnx::WriteOptions options;
+  options.opset = 26;
+  Model mod = one_node("Neg", 28);
+  auto g = std::make_shared<Graph>(*mod.graph);
+  const ValueId x = g->inputs()[0];
+  const ValueId operands[] = {x, x};
+  const NodeId made = g->add_node("Mod", operands);
+  infer_types(*g);
+  g->set_outputs({g->node(made).outputs[0]});
+  mod.graph = g;
+  EXPECT_EQ(op_names(*read(onnx::write_model(mod, options)).graph), "Neg Mod Less Less Xor Add Where Equal Where Where");
+  g->node(made).attributes.set("fmod", int64_t{1});
+  EXPECT_EQ(op_names(*read(onnx::write_model(mod, options)).graph), "Neg Mod");
+  options.opset = 17;
+  const Model mean = read(onnx::write_model(one_node("ReduceMean", 18), options));
+  EXPECT_EQ(op_names(*mean.graph), "ReduceMean");
+  EXPECT_EQ(mean.graph->node(mean.graph->order()[0]).schema().since, 13);
+  EXPECT_THROW(onnx::write_model(one_node("ReduceMean", 18, {{"noop_with_empty_axes", 1}}), options), Error);
+}
+
 // Softmax of opset 12 flattens to rank 2, that of 13 does not: on rank 3 the step needs nodes around it. NonZero came with opset 9.
 TEST(OnnxWriter, StepsToAnotherOperatorSet) {
   onnx::WriteOptions options;
