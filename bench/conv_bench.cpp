@@ -52,8 +52,8 @@ Layer make_layer(const bench::ConvLayer& r, Level level, const char* method) {
   p.bias = true, p.activation = fast::Activation::relu;
   const fast::ConvSizes z{1, r.size, r.size};
   if (std::strcmp(method, "auto") == 0) p.method = preferred_method(p, z, level);
-  if (std::strcmp(method, "winograd") == 0) {
-    p.method = Method::winograd;
+  if (std::strncmp(method, "winograd", 8) == 0) {
+    p.method = method[8] == '2' ? Method::winograd2 : Method::winograd4;
     if (refusal(p) != nullptr) p.method = Method::direct;
   }
   const int64_t h = fast::conv_out_height(s, z), w = fast::conv_out_width(s, z);

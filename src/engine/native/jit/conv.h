@@ -38,9 +38,10 @@ enum class Source : uint8_t {
   planar,  ///< input NCHW, in_channels <= 4, groups 1 (the first layer); the output is blocked all the same
 };
 
-/// Winograd computes 3x3, stride 1, dilation 1 with fewer products and more rounding: max |error| <= 1e-4 of the largest
-/// |output| (measured: see conv_winograd.cpp). Weights are packed for a method.
-enum class Method : uint8_t { direct, winograd };
+/// Winograd computes 3x3, stride 1, dilation 1, groups 1 with fewer products and more rounding: F(4x4) with a quarter of them, F(2x2)
+/// with 4 of 9. The largest error stays below 1e-5 of the largest |sum| for inputs and weights of one size (tests measure it);
+/// numbers of very different sizes that meet in one tile of 6x6 pixels lose more than direct sums do. Weights are packed for a method.
+enum class Method : uint8_t { direct, winograd4, winograd2 };
 
 struct ConvProblem {
   fast::ConvShape shape;

@@ -31,19 +31,22 @@ struct Kernels {
   Kernel of[4] = {};  // by output blocks - 1
 };
 
-class DirectCall final : public ConvCall {
+class DirectCall final : public TaskCall {
  public:
-  DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level);
+  DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more);
   /// False: memory for code was refused.
   bool generate();
   size_t scratch_bytes(int) const noexcept override { return 0; }
   void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override;
   const char* name() const noexcept override { return name_; }
+  int64_t tasks() const noexcept override { return runs_.empty() ? 0 : z_.batch * chunks_ * k_parts_; }
+  void task(const ConvBuffers& b, int64_t index) const noexcept override { task(b, images(p_, z_, b), index); }
 
  private:
   ConvProblem p_;
   ConvSizes z_;
   Level level_;
+  More more_;
   Geometry g_;
   int64_t height_, width_;          // of the output; one row where rows need not be told apart
   int64_t in_height_, in_width_;
@@ -73,8 +76,8 @@ class DirectCall final : public ConvCall {
   void row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks) const noexcept;
 };
 
-DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level)
-    : p_(problem), z_(sizes), level_(level), g_(geometry(problem)) {
+DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more)
+    : p_(problem), z_(sizes), level_(level), more_(more), g_(geometry(problem)) {
   const ConvShape& s = p_.shape;
   height_ = fast::conv_out_height(s, z_), width_ = fast::conv_out_width(s, z_);
   in_height_ = z_.height, in_width_ = z_.width;
@@ -183,7 +186,7 @@ void DirectCall::choose_passes() {
     unit_step_ = parts(units, parts(units, unit_step_));
     pass_tiles = height_ > 1 ? unit_step_ * tiles_ : unit_step_;
   }
-  if (g_.lanes == kBlock && pass_tiles > 1 && pass_tiles <= kPassTiles)
+  if (g_.lanes == kBlock && pass_tiles > 1 && pass_tiles <= 2 * kPassTiles)
     prefetch_ = static_cast<int>(parts(kBlock, pass_tiles));
 }
 
@@ -309,14 +312,13 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) 
     const float* residual = p_.residual ? b.residual + n * image.residual + k * out_plane : nullptr;
     a.initial = before ? residual : nullptr;
     a.residual = before ? nullptr : residual;
-    panel(a, first, last, count, i + 1 < end ? count * g_.out_block_floats * 4 : 0);
+    panel(a, first, last, count, i + 1 < end || more_ == More::weights ? count * g_.out_block_floats * 4 : 0);
   }
 }
 
 void DirectCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
-  if (runs_.empty()) return;
   const Images image = images(p_, z_, b);
-  pool.parallel_for(z_.batch * chunks_ * k_parts_, [&](int64_t index, int) { task(b, image, index); });
+  pool.parallel_for(tasks(), [&](int64_t index, int) { task(b, image, index); });
 }
 
 }  // namespace
@@ -345,8 +347,9 @@ Kernel find_tile_kernel(const TileKey& key) {
                      [&] { return key.depthwise ? depthwise_code(key) : tile_code(key); });
 }
 
-std::shared_ptr<const ConvCall> make_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
-  auto call = std::make_shared<DirectCall>(problem, sizes, level);
+std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level,
+                                            More more) {
+  auto call = std::make_shared<DirectCall>(problem, sizes, level, more);
   if (!call->generate()) return nullptr;
   return call;
 }

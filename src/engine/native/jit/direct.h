@@ -9,7 +9,18 @@ namespace chorus::jit {
 /// From the code cache, generated when it is new; null when memory for code is refused.
 Kernel find_tile_kernel(const TileKey& key);
 
+/// A convolution whose tasks can be run one by one, in any order; it needs no scratch.
+class TaskCall : public ConvCall {
+ public:
+  virtual int64_t tasks() const noexcept = 0;
+  virtual void task(const ConvBuffers& buffers, int64_t index) const noexcept = 0;
+};
+
+/// What lies behind the packed weights: other weights that are used next are prefetched at the end.
+enum class More : uint8_t { nothing, weights };
+
 /// Null when memory for code is refused. level: avx2 or avx512.
-std::shared_ptr<const ConvCall> make_direct(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
+std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level,
+                                            More more = More::nothing);
 
 }  // namespace chorus::jit

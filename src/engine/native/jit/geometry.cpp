@@ -39,7 +39,7 @@ const char* refusal(const ConvProblem& p) noexcept {
     const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
     if (in != out || kBlock % in != 0 || s.in_channels % kBlock != 0) return "groups that do not fill blocks of 16";
   }
-  if (p.method == Method::winograd && !winograd_fits(p)) return "not a 3x3 convolution of stride 1";
+  if (p.method != Method::direct && !winograd_fits(p)) return "not a 3x3 convolution of stride 1";
   return nullptr;
 }
 
@@ -72,13 +72,13 @@ Geometry geometry(const ConvProblem& p) noexcept {
 }
 
 size_t packed_weight_bytes(const ConvProblem& p) noexcept {
-  if (p.method == Method::winograd) return winograd_packed_bytes(p);
+  if (p.method != Method::direct) return winograd_packed_bytes(p);
   const Geometry g = geometry(p);
   return static_cast<size_t>(g.out_blocks * g.out_block_floats) * sizeof(float);
 }
 
 void pack_weights(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
-  if (p.method == Method::winograd) return winograd_pack(p, weights, scale, packed);
+  if (p.method != Method::direct) return winograd_pack(p, weights, scale, packed);
   const ConvShape& s = p.shape;
   const Geometry g = geometry(p);
   std::memset(packed, 0, packed_weight_bytes(p));

@@ -37,6 +37,9 @@ struct Images {
 };
 Images images(const ConvProblem& problem, const fast::ConvSizes& sizes, const ConvBuffers& buffers) noexcept;
 
+/// Residual and activation of one result that has its bias.
+float finish_plain(const ConvProblem& problem, float sum, float residual) noexcept;
+
 /// The convolution in portable C++ over packed direct weights.
 void run_plain(const ConvProblem& problem, const fast::ConvSizes& sizes, const ConvBuffers& buffers,
                ThreadPool& pool) noexcept;

@@ -60,24 +60,26 @@ struct Plain {
   }
 
   void row(int64_t n, int64_t k, int64_t oy) const noexcept {
-    const bool before = problem.residual_place == fast::ResidualPlace::before_activation;
     for (int64_t ox = 0; ox < out_w; ++ox) {
       float acc[kBlock] = {};
       pixel(n, k, oy, ox, acc);
       const int64_t at = ((k * out_h + oy) * out_w + ox) * kBlock;
       for (int64_t o = 0; o < kBlock; ++o) {
-        float v = acc[o] + (problem.bias ? b.bias[k * kBlock + o] : 0.0f);
-        const float r = problem.residual ? b.residual[n * image.residual + at + o] : 0.0f;
-        if (problem.residual && before) v += r;
-        v = activate(problem, v);
-        if (problem.residual && !before) v += r;
-        b.output[n * image.output + at + o] = v;
+        b.output[n * image.output + at + o] =
+            finish_plain(problem, acc[o] + (problem.bias ? b.bias[k * kBlock + o] : 0.0f),
+                         problem.residual ? b.residual[n * image.residual + at + o] : 0.0f);
       }
     }
   }
 };
 
 }  // namespace
+
+float finish_plain(const ConvProblem& p, float sum, float residual) noexcept {
+  const bool before = p.residual_place == fast::ResidualPlace::before_activation;
+  const float v = activate(p, p.residual && before ? sum + residual : sum);
+  return p.residual && !before ? v + residual : v;
+}
 
 void run_plain(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {
   const int64_t h = fast::conv_out_height(p.shape, z), w = fast::conv_out_width(p.shape, z);

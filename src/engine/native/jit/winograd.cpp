@@ -1,9 +1,266 @@
+#include <engine/native/jit/code_cache.h>
+#include <engine/native/jit/direct.h>
+#include <engine/native/jit/transform_code.h>
 #include <engine/native/jit/winograd.h>
 
-namespace chorus::jit {
+#include <core/thread_pool.h>
 
-bool winograd_fits(const ConvProblem&) noexcept { return false; }
-size_t winograd_packed_bytes(const ConvProblem&) noexcept { return 0; }
-void winograd_pack(const ConvProblem&, const float*, const float*, float*) noexcept {}
+#include <algorithm>
+#include <cstring>
+
+namespace chorus::jit {
+namespace {
+
+using fast::ConvShape;
+using fast::ConvSizes;
+
+constexpr int64_t kChunkTiles = 56;       // tiles whose products are computed together
+constexpr int64_t kManyChunks = 4;        // from here on chunks are tasks, below their parts are
+constexpr int64_t kMost = 6 * 6 * kBlock; // floats of a tile
+
+constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+int tile_of(const ConvProblem& p) noexcept { return p.method == Method::winograd2 ? 2 : 4; }
+
+class WinogradCall final : public ConvCall {
+ public:
+  WinogradCall(const ConvProblem& problem, const ConvSizes& sizes, Level level);
+  bool generate(Level level);
+  size_t scratch_bytes(int threads) const noexcept override {
+    return static_cast<size_t>(floats_ * (chunked() ? threads : 1)) * sizeof(float);
+  }
+  void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override;
+  const char* name() const noexcept override { return name_; }
+
+ private:
+  /// Some rows of tiles of one image.
+  struct Chunk {
+    int64_t image, first_row, rows;
+    float *values, *products;
+    const TaskCall* product;
+  };
+
+  ConvProblem p_;
+  ConvSizes z_;
+  int64_t m_, n_, height_, width_, in_blocks_, out_blocks_;
+  int64_t tile_rows_, tile_columns_, chunk_rows_, chunks_;
+  int64_t floats_ = 0;  // scratch of one chunk
+  Kernel input_ = nullptr, output_ = nullptr;
+  std::shared_ptr<const TaskCall> product_, last_product_;
+  EpilogueParams params_;
+  const char* name_;
+
+  bool chunked() const noexcept { return z_.batch * chunks_ >= kManyChunks; }
+  ConvProblem product_problem() const;
+  Chunk chunk(int64_t index, float* scratch) const noexcept;
+  void transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept;
+  void multiply(const ConvBuffers& b, const Chunk& c, int64_t index) const noexcept;
+  void transform_outputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept;
+};
+
+WinogradCall::WinogradCall(const ConvProblem& problem, const ConvSizes& sizes, Level level)
+    : p_(problem), z_(sizes), m_(tile_of(problem)), n_(m_ + 2) {
+  height_ = fast::conv_out_height(p_.shape, z_), width_ = fast::conv_out_width(p_.shape, z_);
+  in_blocks_ = blocks(p_.shape.in_channels), out_blocks_ = blocks(p_.shape.out_channels);
+  tile_rows_ = parts(height_, m_), tile_columns_ = parts(width_, m_);
+  const int64_t wanted = std::max<int64_t>(kChunkTiles / std::max<int64_t>(tile_columns_, 1), 1);
+  chunks_ = std::max<int64_t>(parts(tile_rows_, wanted), 1);
+  chunk_rows_ = parts(tile_rows_, chunks_);
+  chunks_ = chunk_rows_ > 0 ? parts(tile_rows_, chunk_rows_) : 0;
+  floats_ = n_ * n_ * chunk_rows_ * tile_columns_ * (in_blocks_ + out_blocks_) * kBlock;
+  set_params(p_, &params_);
+  name_ = m_ == 2 ? (level == Level::avx512 ? "winograd2.avx512" : "winograd2.avx2")
+                  : (level == Level::avx512 ? "winograd4.avx512" : "winograd4.avx2");
+}
+
+ConvProblem WinogradCall::product_problem() const {
+  ConvProblem q;
+  q.shape.in_channels = p_.shape.in_channels, q.shape.out_channels = p_.shape.out_channels;
+  return q;
+}
+
+bool WinogradCall::generate(Level level) {
+  if (chunks_ == 0 || tile_columns_ == 0 || z_.batch <= 0) return true;
+  TransformKey key{level, static_cast<int>(m_), {}};
+  const auto find = [&](int family, Code (*make)(const TransformKey&)) {
+    const int32_t words[16] = {static_cast<int32_t>(level),
+                               key.m,
+                               static_cast<int32_t>(key.epilogue.activation),
+                               key.epilogue.bias ? 1 : 0,
+                               key.epilogue.residual ? 1 : 0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               0,
+                               family};
+    return find_kernel(std::as_bytes(std::span(words)), [&] { return make(key); });
+  };
+  input_ = find(2, input_transform_code);
+  key.epilogue = epilogue_key(p_);
+  output_ = find(3, output_transform_code);
+  const int64_t last = tile_rows_ - (chunks_ - 1) * chunk_rows_;
+  product_ = make_direct(product_problem(), {1, 1, chunk_rows_ * tile_columns_}, level, More::weights);
+  last_product_ = last == chunk_rows_
+                      ? product_
+                      : make_direct(product_problem(), {1, 1, last * tile_columns_}, level, More::weights);
+  return input_ != nullptr && output_ != nullptr && product_ != nullptr && last_product_ != nullptr;
+}
+
+WinogradCall::Chunk WinogradCall::chunk(int64_t index, float* scratch) const noexcept {
+  Chunk c{};
+  c.image = index / chunks_;
+  const int64_t i = index % chunks_;
+  c.first_row = i * chunk_rows_;
+  c.rows = std::min(chunk_rows_, tile_rows_ - c.first_row);
+  c.values = scratch;
+  c.products = scratch + n_ * n_ * c.rows * tile_columns_ * in_blocks_ * kBlock;
+  c.product = (i + 1 == chunks_ ? last_product_ : product_).get();
+  return c;
+}
+
+void WinogradCall::transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept {
+  alignas(64) float between[kMost];
+  alignas(64) float patch[kMost];
+  const int64_t tiles = c.rows * tile_columns_, plane = z_.height * z_.width * kBlock;
+  const float* picture = b.input + c.image * images(p_, z_, b).input + block * plane;
+  TransformArgs args{};
+  args.between = between;
+  args.target_step = in_blocks_ * tiles * kBlock * 4;
+  const int64_t y = (c.first_row + row) * m_ - p_.shape.pad_top;
+  for (int64_t t = 0; t < tile_columns_; ++t) {
+    const int64_t x = t * m_ - p_.shape.pad_left;
+    args.target = c.values + (block * tiles + row * tile_columns_ + t) * kBlock;
+    if (y >= 0 && x >= 0 && y + n_ <= z_.height && x + n_ <= z_.width) {
+      args.source = picture + (y * z_.width + x) * kBlock;
+      args.source_step = z_.width * kBlock * 4;
+    } else {
+      std::memset(patch, 0, sizeof patch);
+      const int64_t first = std::max<int64_t>(-x, 0), last = std::min(n_, z_.width - x);
+      for (int64_t i = std::max<int64_t>(-y, 0); i < std::min(n_, z_.height - y) && first < last; ++i) {
+        std::memcpy(patch + (i * n_ + first) * kBlock, picture + ((y + i) * z_.width + x + first) * kBlock,
+                    static_cast<size_t>((last - first) * kBlock) * sizeof(float));
+      }
+      args.source = patch;
+      args.source_step = n_ * kBlock * 4;
+    }
+    input_(&args);
+  }
+}
+
+void WinogradCall::multiply(const ConvBuffers& b, const Chunk& c, int64_t index) const noexcept {
+  const int64_t tasks = c.product->tasks(), point = index / tasks, tiles = c.rows * tile_columns_;
+  ConvBuffers q;
+  q.input = c.values + point * in_blocks_ * tiles * kBlock;
+  q.weights = b.weights + point * in_blocks_ * out_blocks_ * kBlock * kBlock;
+  q.output = c.products + point * out_blocks_ * tiles * kBlock;
+  c.product->task(q, index % tasks);
+}
+
+void WinogradCall::transform_outputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept {
+  alignas(64) float between[kMost];
+  alignas(64) float patch[kMost];
+  alignas(64) float residual_patch[kMost];
+  const Images image = images(p_, z_, b);
+  const int64_t tiles = c.rows * tile_columns_, y = (c.first_row + row) * m_;
+  const bool before = p_.residual_place == fast::ResidualPlace::before_activation;
+  TransformArgs args{};
+  args.between = between;
+  args.params = &params_;
+  args.bias = b.bias != nullptr ? b.bias + block * kBlock : nullptr;
+  args.source_step = out_blocks_ * tiles * kBlock * 4;
+  for (int64_t t = 0; t < tile_columns_; ++t) {
+    const int64_t x = t * m_, at = ((block * height_ + y) * width_ + x) * kBlock;
+    const int64_t rows = std::min(m_, height_ - y);
+    const auto bytes = static_cast<size_t>(std::min(m_, width_ - x) * kBlock) * sizeof(float);
+    const bool whole = rows == m_ && x + m_ <= width_;
+    float* to = b.output + c.image * image.output + at;
+    const float* residual = p_.residual ? b.residual + c.image * image.residual + at : nullptr;
+    const int64_t step = (whole ? width_ : m_) * kBlock;
+    if (!whole && residual != nullptr) {
+      std::memset(residual_patch, 0, sizeof residual_patch);
+      for (int64_t i = 0; i < rows; ++i) std::memcpy(residual_patch + i * step, residual + i * width_ * kBlock, bytes);
+      residual = residual_patch;
+    }
+    args.source = c.products + (block * tiles + row * tile_columns_ + t) * kBlock;
+    args.target = whole ? to : patch;
+    args.target_step = step * 4;
+    args.initial = before ? residual : nullptr;
+    args.residual = before ? nullptr : residual;
+    output_(&args);
+    for (int64_t i = 0; i < rows && !whole; ++i) std::memcpy(to + i * width_ * kBlock, patch + i * step, bytes);
+  }
+}
+
+void WinogradCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
+  if (product_ == nullptr) return;
+  auto* scratch = static_cast<float*>(b.scratch);
+  if (chunked()) {
+    pool.parallel_for(z_.batch * chunks_, [&](int64_t index, int worker) {
+      const Chunk c = chunk(index, scratch + worker * floats_);
+      for (int64_t i = 0; i < in_blocks_ * c.rows; ++i) transform_inputs(b, c, i / c.rows, i % c.rows);
+      for (int64_t i = 0; i < n_ * n_ * c.product->tasks(); ++i) multiply(b, c, i);
+      for (int64_t i = 0; i < out_blocks_ * c.rows; ++i) transform_outputs(b, c, i / c.rows, i % c.rows);
+    });
+    return;
+  }
+  for (int64_t index = 0; index < z_.batch * chunks_; ++index) {
+    const Chunk c = chunk(index, scratch);
+    pool.parallel_for(in_blocks_, [&](int64_t i, int) {
+      for (int64_t row = 0; row < c.rows; ++row) transform_inputs(b, c, i, row);
+    });
+    pool.parallel_for(n_ * n_ * c.product->tasks(), [&](int64_t i, int) { multiply(b, c, i); });
+    pool.parallel_for(out_blocks_, [&](int64_t i, int) {
+      for (int64_t row = 0; row < c.rows; ++row) transform_outputs(b, c, i, row);
+    });
+  }
+}
+
+}  // namespace
+
+bool winograd_fits(const ConvProblem& p) noexcept {
+  const ConvShape& s = p.shape;
+  return p.source == Source::blocked && s.groups == 1 && s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 &&
+         s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+}
+
+size_t winograd_packed_bytes(const ConvProblem& p) noexcept {
+  const int64_t n = tile_of(p) + 2;
+  return static_cast<size_t>(n * n * blocks(p.shape.in_channels) * blocks(p.shape.out_channels) * kBlock * kBlock) *
+         sizeof(float);
+}
+
+void winograd_pack(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
+  const int64_t n = tile_of(p) + 2, in = p.shape.in_channels, out = p.shape.out_channels;
+  const int64_t in_blocks = blocks(in), point = in_blocks * blocks(out) * kBlock * kBlock;
+  const std::span<const double> g = filter_transform(tile_of(p));
+  std::memset(packed, 0, winograd_packed_bytes(p));
+  for (int64_t o = 0; o < out; ++o) {
+    const double factor = scale != nullptr ? static_cast<double>(scale[o]) : 1.0;
+    for (int64_t i = 0; i < in; ++i) {
+      const float* w = weights + (o * in + i) * 9;
+      float* to = packed + ((o / kBlock * in_blocks + i / kBlock) * kBlock + i % kBlock) * kBlock + o % kBlock;
+      for (int64_t y = 0; y < n; ++y) {
+        for (int64_t x = 0; x < n; ++x) {
+          double sum = 0;
+          for (int64_t k = 0; k < 9; ++k)
+            sum += g[static_cast<size_t>(y * 3 + k / 3)] * g[static_cast<size_t>(x * 3 + k % 3)] *
+                   static_cast<double>(w[k]);
+          to[(y * n + x) * point] = static_cast<float>(sum * factor);
+        }
+      }
+    }
+  }
+}
+
+std::shared_ptr<const ConvCall> make_winograd(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
+  auto call = std::make_shared<WinogradCall>(problem, sizes, level);
+  if (!call->generate(level)) return nullptr;
+  return call;
+}
 
 }  // namespace chorus::jit

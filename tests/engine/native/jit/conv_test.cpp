@@ -75,7 +75,7 @@ void check(const ConvProblem& p, const fast::ConvSizes& z, Level level, Guard gu
     if (p.residual && !before) want += double{r[i]};
     const double size = t.size[i] * double{scale[ci]} + std::fabs(v) + 1;
     double bound = 0x1p-24 * (4 + 2 * std::sqrt(static_cast<double>(taps))) * size;
-    if (p.method == Method::winograd) bound = 1e-4 * (largest + 1);
+    if (p.method != Method::direct) bound = 1e-5 * (2 * largest + 1);
     bound *= std::fmax(1.0, std::fmax(std::fabs(double{p.alpha}), std::fabs(v)));
     const double got = double{blocked_at(out.data(), n, c, s.out_channels, oh * ow, pixel)};
     if (!(std::fabs(got - want) <= bound)) {
@@ -182,6 +182,26 @@ TEST(JitConv, Activations) {
       p.residual = p.bias = false;
       check_all(p, {1, 5, 30});
     }
+  }
+}
+
+TEST(JitConv, Winograd) {
+  for (const Method method : {Method::winograd4, Method::winograd2}) {
+    for (const int64_t width : {1, 2, 3, 4, 5, 8, 13, 30}) {
+      ConvProblem p = square(20, 40, 3, 1, 1);
+      p.method = method;
+      check_all(p, {1, 6, width});
+      p.residual_place = fast::ResidualPlace::after_activation;
+      p.activation = fast::Activation::silu;
+      p.shape.pad_left = 0, p.shape.pad_bottom = 2;
+      if (width > 1) check_all(p, {2, 9, width});
+    }
+    ConvProblem p = square(100, 33, 3, 1, 1);
+    p.method = method;
+    for (const Level l : levels()) {
+      if (l != Level::plain) check(p, {1, 14, 14}, l, Guard::behind);
+    }
+    for (const Level l : levels()) check(p, {5, 4, 20}, l, Guard::behind, 3);
   }
 }
 
