@@ -56,6 +56,9 @@ struct Prepared {
   uint32_t constants_used = 0;               ///< bit i: operand i is packed inside; its original is not needed to run
 };
 
+/// What a candidate may be chosen for.
+enum class LayoutForm : uint8_t { plain, blocked };
+
 struct Candidate {
   std::string_view op;
   std::string_view name;                     ///< "conv.gemm.avx512": shown by profile and `ir --level plan`
@@ -64,10 +67,24 @@ struct Candidate {
   std::shared_ptr<const Prepared> (*prepare)(const StepDescription&);   ///< may be null
   int64_t (*scratch)(const KernelContext&);  ///< bytes for the sizes in the context; null: none
   KernelFn run;                              ///< residual epilogues: operands after the node's own, in order
+  /// Made at bind for the sizes in the context (KernelContext::bound); null: nothing.
+  std::shared_ptr<const void> (*bind)(const KernelContext&) = nullptr;
+  /// Candidates over channel blocks: the operands (bit i, residuals included) that are read in blocks of 16 channels; the others are
+  /// plain. Null: everything is plain.
+  uint32_t (*blocked_operands)(const StepDescription&) = nullptr;
+  LayoutForm output = LayoutForm::blocked;   ///< with blocked operands: how the outputs are written
+  bool residual_in_place = false;            ///< a residual operand may be the output itself
+  /// Splits and slices of channels: the first channel of output 0; the outputs follow one another.
+  int64_t (*first_channel)(const StepDescription&) = nullptr;
+  /// Share of the processor's peak of multiply-adds that it reaches; 0: bound by memory. For the choice of layouts.
+  float efficiency = 0;
 };
 
-/// All fast candidates in order of preference (first that accepts wins); a family's list is in engine/native/steps/<family>.cpp.
-std::span<const Candidate* const> candidates(std::string_view op);
+/// All fast candidates of a form in order of preference (first that accepts wins); a family's list is in
+/// engine/native/steps/<family>.cpp.
+std::span<const Candidate* const> candidates(std::string_view op, LayoutForm form = LayoutForm::plain);
+/// The candidate that brings a tensor into channel blocks (`to` blocked) or out of them.
+const Candidate& reorder_candidate(LayoutForm to);
 namespace steps {
 std::span<const Candidate> convolution_steps();
 std::span<const Candidate> matrix_steps();
@@ -77,6 +94,10 @@ std::span<const Candidate> normalization_steps();
 std::span<const Candidate> pooling_steps();
 std::span<const Candidate> movement_steps();
 std::span<const Candidate> reduction_steps();
+std::span<const Candidate> blocked_convolution_steps();
+std::span<const Candidate> blocked_elementwise_steps();
+std::span<const Candidate> blocked_movement_steps();
+std::span<const Candidate> blocked_pooling_steps();
 }  // namespace steps
 
 }  // namespace chorus::native

@@ -20,6 +20,10 @@ struct TensorView {
   int32_t rank = 0;
   DType dtype = DType::undefined;
   int64_t count = 0;                                ///< elements
+  /// Set for tensors in channel blocks [N, ceil(C / 16), spatial …, 16] (kernels of blocked candidates only; dims stay N, C, spatial):
+  /// floats from one image to the next, larger than one image when the tensor is a range of a larger one's channels. The lanes behind
+  /// the last channel hold any number: no kernel lets them flow into another lane.
+  int64_t image_stride = 0;
   std::span<const int64_t> shape() const noexcept { return {dims, static_cast<size_t>(rank)}; }
   int64_t dim(int axis) const noexcept { return dims[axis < 0 ? axis + rank : axis]; }
   template <class T>
@@ -54,6 +58,7 @@ struct KernelContext {
   const Type* out_types = nullptr;                  ///< [n_out] what the shape rule says of the outputs; may be null (bound programs)
   KernelServices* services = nullptr;
   const void* prepared = nullptr;                   ///< what the candidate's prepare step made (packed weights, tables)
+  const void* bound = nullptr;                      ///< what the candidate's bind step made for these sizes
   uint64_t random_seed = 0;                         ///< of the run, for random kernels; with a counter per node in random_stream
   uint64_t random_stream = 0;
 

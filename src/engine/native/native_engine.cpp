@@ -1,6 +1,7 @@
 #include <engine/native/call.h>
 #include <engine/native/exec/instance.h>
 #include <engine/native/exec/stored.h>
+#include <engine/native/jit/conv.h>
 #include <engine/native/native_engine.h>
 #include <graph/hollow.h>
 #include <graph/infer.h>
@@ -89,9 +90,25 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
 
 std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) { return optimized_copy(model, options); }
 
+namespace {
+
+PlanOptions plan_options(const CompileOptions& options) {
+  PlanOptions plan;
+  plan.fuse = options.optimize > 0;
+  plan.reference_only = options.reference_kernels;
+  plan.cpu = &cpu();
+  if (plan.fuse && jit::level(cpu()) != jit::Level::plain) plan.blocking = Blocking::where_faster;
+  return plan;
+}
+
+}  // namespace
+
 NativeProgram::NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options)
+    : NativeProgram(graph, options, plan_options(options)) {}
+
+NativeProgram::NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options, const PlanOptions& plan)
     : options_(options), pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})) {
-  build(std::move(graph));
+  build(std::move(graph), plan);
 }
 
 NativeProgram::NativeProgram(std::unique_ptr<Graph> graph, const CompileOptions& options, Packs packs)
@@ -99,7 +116,7 @@ NativeProgram::NativeProgram(std::unique_ptr<Graph> graph, const CompileOptions&
       pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})),
       packs_(std::move(packs)) {
   Graph& own = *graph;
-  build(std::move(graph));
+  build(std::move(graph), plan_options(options));
   for (ValueId id : packs_.released(own)) {
     Value hollow = hollow_value(own.value(id).constant.dtype(), own.value(id).constant.shape());
     if (!hollow) continue;
@@ -110,13 +127,9 @@ NativeProgram::NativeProgram(std::unique_ptr<Graph> graph, const CompileOptions&
   }
 }
 
-void NativeProgram::build(std::shared_ptr<const Graph> graph) {
+void NativeProgram::build(std::shared_ptr<const Graph> graph, PlanOptions plan) {
   for (ValueId id : graph->inputs()) inputs_.push_back({graph->value(id).name, graph->value(id).type});
   for (ValueId id : graph->outputs()) outputs_.push_back({graph->value(id).name, graph->value(id).type});
-  PlanOptions plan;
-  plan.fuse = options_.optimize > 0;
-  plan.reference_only = options_.reference_kernels;
-  plan.cpu = &cpu();
   plan.packs = &packs_;
   plan_ = build_plan(std::move(graph), plan);
 }

@@ -65,6 +65,10 @@ void NativeInstance::bind_dims(const std::function<std::span<const int64_t>(size
       count = checked_mul(count, out[d]);
     }
     if (tensor.place == Place::dynamic || tensor.place == Place::constant) continue;
+    if (tensor.layout.channel_block > 1 && count > 0) {
+      const int64_t padded = (out[1] + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
+      count = checked_mul(count / out[1], padded);
+    }
     b.bytes[t] = count < 0 ? -1 : dtype_bytes(tensor.dtype, count);
     if (b.bytes[t] < 0 || b.bytes[t] > program_->options().memory_budget) {
       throw Error(Code::budget, fmt::format("value \"{}\" of {} elements does not fit the memory budget of {} bytes", tensor.name, count,
@@ -144,6 +148,18 @@ void NativeInstance::fill_host(int t) {
   }
 }
 
+int64_t NativeInstance::pixels(int t) const {
+  int64_t count = 1;
+  for (int64_t d : dims_of(t).subspan(2)) count *= d;
+  return count;
+}
+
+// A range of a larger tensor's channels keeps that one's distance from image to image.
+int64_t NativeInstance::image_stride(int t) const {
+  while (tensor(t).parent >= 0 && tensor(tensor(t).parent).layout.channel_block > 1) t = tensor(t).parent;
+  return (dims_of(t)[1] + kChannelBlock - 1) / kChannelBlock * kChannelBlock * pixels(t);
+}
+
 void NativeInstance::make_contexts() {
   Binding& b = binding_;
   size_t host_at = 0;
@@ -158,11 +174,14 @@ void NativeInstance::make_contexts() {
       data = reinterpret_cast<std::byte*>(b.host.data() + host_at);
       host_at += std::max<size_t>(p.host_slots.size(), 1);
     }
-    b.data[t] = data;
+    b.part[t] = 0;
+    for (int i = static_cast<int>(t); i >= 0; i = tensor(i).parent) {
+      if (tensor(i).first_channel > 0) b.part[t] += tensor(i).first_channel * pixels(i) * static_cast<int64_t>(sizeof(float));
+    }
+    b.data[t] = data == nullptr ? nullptr : data + b.part[t];
     if (p.place == Place::host) fill_host(static_cast<int>(t));
   }
   b.patches.clear();
-  int64_t scratch = 0;
   for (size_t s = 0; s < plan_.steps.size(); ++s) {
     const PlanStep& step = plan_.steps[s];
     if (step.dynamic) continue;
@@ -174,18 +193,33 @@ void NativeInstance::make_contexts() {
         const auto dims = dims_of(t);
         view = {b.data[static_cast<size_t>(t)], dims.data(), static_cast<int32_t>(dims.size()), tensor(t).dtype, checked_numel(dims)};
         const Place place = tensor(plan_.root(t)).place;
-        if (place == Place::input || place == Place::output) b.patches.push_back({at, plan_.root(t)});
+        if (tensor(t).layout.channel_block > 1) view.image_stride = image_stride(t);
+        if (place == Place::input || place == Place::output) b.patches.push_back({at, plan_.root(t), b.part[static_cast<size_t>(t)]});
       }
       ++at;
     };
     for (int t : step.inputs) add(t);
     for (int t : step.outputs) add(t);
-    if (step.candidate != nullptr && step.candidate->scratch != nullptr) scratch = std::max(scratch, step.candidate->scratch(b.contexts[s]));
+  }
+  bind_steps();
+  b.valid = true;
+}
+
+void NativeInstance::bind_steps() {
+  Binding& b = binding_;
+  int64_t scratch = 0;
+  for (size_t s = 0; s < plan_.steps.size(); ++s) {
+    const PlanStep& step = plan_.steps[s];
+    if (step.dynamic || step.candidate == nullptr) continue;
+    if (step.candidate->bind != nullptr) {
+      b.bound[s] = step.candidate->bind(b.contexts[s]);
+      b.contexts[s].bound = b.bound[s].get();
+    }
+    if (step.candidate->scratch != nullptr) scratch = std::max(scratch, step.candidate->scratch(b.contexts[s]));
   }
   if (scratch > scratch_.bytes() && !scratch_.reserve(scratch)) {
     throw Error(Code::budget, fmt::format("{} bytes of scratch memory could not be had", scratch));
   }
-  b.valid = true;
 }
 
 std::vector<Type> NativeInstance::bind(std::span<const Type> inputs) {

@@ -15,6 +15,8 @@ NativeInstance::NativeInstance(std::shared_ptr<NativeProgram> program) : program
   b.slots.resize(static_cast<size_t>(plan_.dims.slot_count()));
   b.bytes.resize(tensors);
   b.offset.resize(tensors);
+  b.part.resize(tensors);
+  b.bound.resize(steps);
   b.data.resize(tensors);
   size_t dims = 0, host = 0;
   for (const PlanTensor& t : plan_.tensors) {
@@ -72,10 +74,26 @@ Value NativeInstance::value_of(int t) const {
   const PlanTensor& p = tensor(t);
   if (p.place == Place::dynamic) return dynamic_[static_cast<size_t>(t)];
   if (p.place == Place::constant) return p.constant;
-  std::byte* data = binding_.data[static_cast<size_t>(plan_.root(t))];   // a view begins where its root does
+  std::byte* data = binding_.data[static_cast<size_t>(plan_.root(t))] + binding_.part[static_cast<size_t>(t)];
   const Shape shape(dims_of(t));
+  if (p.layout.channel_block > 1) return plain_copy(t, data, shape);
   const auto bytes = static_cast<size_t>(dtype_bytes(p.dtype, shape.numel()));
   return Value::tensor(p.dtype, shape, Buffer::borrow(data, bytes));
+}
+
+// For taps only: a program's inputs and outputs are plain.
+Value NativeInstance::plain_copy(int t, const std::byte* data, const Shape& shape) const {
+  Value copy = Value::tensor(DType::float32, shape);
+  const auto* from = reinterpret_cast<const float*>(data);
+  auto* to = static_cast<float*>(copy.mutable_data());
+  const int64_t images = shape[0], channels = shape[1], area = pixels(t), stride = image_stride(t);
+  for (int64_t n = 0; n < images; ++n) {
+    for (int64_t c = 0; c < channels; ++c) {
+      const float* block = from + n * stride + c / kChannelBlock * area * kChannelBlock + c % kChannelBlock;
+      for (int64_t i = 0; i < area; ++i) *to++ = block[i * kChannelBlock];
+    }
+  }
+  return copy;
 }
 
 // Output buffers: the caller's where it gave a fitting one, else the instance's own, which only grow.
@@ -146,7 +164,7 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
   }
   prepare_outputs(outputs);
   for (const Binding::Patch& patch : binding_.patches) {
-    binding_.views[patch.view].data = binding_.data[static_cast<size_t>(patch.tensor)];
+    binding_.views[patch.view].data = binding_.data[static_cast<size_t>(patch.tensor)] + patch.part;
   }
   stop_ = options.stop;
   for (size_t s = 0; s < plan_.steps.size(); ++s) {
@@ -243,7 +261,7 @@ std::vector<StepInfo> NativeInstance::steps() const {
     const Node& node = plan_.graph->node(step.node);
     StepInfo info;
     info.name = step.name;
-    info.op = node.type;
+    info.op = step.covers.empty() ? "Reorder" : node.type;
     info.kernel = step.dynamic ? "node by node" : step.candidate != nullptr ? std::string(step.candidate->name) : "reference";
     for (NodeId id : step.covers) info.nodes.push_back(plan_.graph->node(id).name);
     if (!step.dynamic && binding_.valid) {
@@ -253,7 +271,8 @@ std::vector<StepInfo> NativeInstance::steps() const {
       }
       info.shapes += " -> ";
       for (int i = 0; i < c.n_out; ++i) info.shapes += (i ? ", " : "") + std::string(dtype_name(c.out[i].dtype)) + shape_str(c.out[i].shape());
-      info.cost = node.op->cost(Sizes(c));
+      if (!step.covers.empty()) info.cost = node.op->cost(Sizes(c));
+      else info.cost.bytes_read = info.cost.bytes_written = static_cast<double>(c.in[0].count) * 4;
     }
     result.push_back(std::move(info));
   }

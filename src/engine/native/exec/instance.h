@@ -17,6 +17,7 @@ class NativeProgram final : public Program, public std::enable_shared_from_this<
   NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options);
   /// Owns the graph: constants that the steps have packed lose their elements (they are hollow then). `packs`: of an earlier compile.
   NativeProgram(std::unique_ptr<Graph> graph, const CompileOptions& options, Packs packs);
+  NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options, const PlanOptions& plan);
   std::span<const Port> inputs() const override { return inputs_; }
   std::span<const Port> outputs() const override { return outputs_; }
   std::unique_ptr<Instance> instance() override;
@@ -28,7 +29,7 @@ class NativeProgram final : public Program, public std::enable_shared_from_this<
   const Packs& packs() const noexcept { return packs_; }
 
  private:
-  void build(std::shared_ptr<const Graph> graph);
+  void build(std::shared_ptr<const Graph> graph, PlanOptions plan);
   CompileOptions options_;
   std::shared_ptr<ThreadPool> pool_;
   Packs packs_;
@@ -42,13 +43,15 @@ struct Binding {
   std::vector<int64_t> dims;                 ///< extents of all tensors, one after the other
   std::vector<int64_t> dims_at;              ///< per tensor: begin in `dims`
   std::vector<int64_t> bytes, offset;        ///< per tensor (root): size and place in the arena
+  std::vector<int64_t> part;                 ///< per tensor: bytes from the begin of its root
+  std::vector<std::shared_ptr<const void>> bound;   ///< per step: what its candidate made for these sizes
   std::vector<std::byte*> data;              ///< per tensor
   std::vector<TensorView> views;             ///< of all steps, inputs then outputs
   std::vector<std::unique_ptr<bool[]>> wanted;
   std::vector<KernelContext> contexts;       ///< per step
   std::vector<size_t> view_at;               ///< per step: begin in `views`
   std::vector<AttrReader> attrs;             ///< per step
-  struct Patch { size_t view; int tensor; };
+  struct Patch { size_t view; int tensor; int64_t part; };
   std::vector<Patch> patches;                ///< views whose data changes from run to run (inputs and outputs)
   std::vector<int64_t> host;                 ///< values of host tensors, 8 bytes per element
   int64_t arena_bytes = 0;
@@ -79,11 +82,15 @@ class NativeInstance final : public Instance, private KernelServices {
   void bind_dims(const std::function<std::span<const int64_t>(size_t)>& dims);
   void place_tensors();
   void fill_host(int t);
+  int64_t pixels(int t) const;               ///< product of the extents behind the channels
+  int64_t image_stride(int t) const;         ///< of a tensor in channel blocks
+  void bind_steps();
   void make_contexts();
   void set_data(int t, std::byte* data) { binding_.data[static_cast<size_t>(t)] = data; }
   void prepare_outputs(std::span<Value> outputs);
   void run_dynamic(size_t step, const RunOptions& options);
   Value value_of(int t) const;               ///< borrows; for dynamic steps, taps and outputs
+  Value plain_copy(int t, const std::byte* data, const Shape& shape) const;
   void tap(const PlanStep& step, const RunOptions& options) const;
   [[noreturn]] void fail(const PlanStep& step, const Status& status) const;
 

@@ -1,6 +1,7 @@
 // The table of fast kernels of one instruction-set level. All functions are pure, allocate nothing, lock nothing and do
 // not throw; arguments are trusted (shapes were checked when the plan was made). Results are bit-equal for any pool.
 #pragma once
+#include <engine/native/fast/blocked.h>
 #include <engine/native/fast/conv.h>
 #include <engine/native/fast/elementwise.h>
 #include <engine/native/fast/gemm.h>
@@ -49,6 +50,13 @@ struct FastKernels {
   void (*pool_run)(const PoolArgs& args, ThreadPool& pool) noexcept;
   size_t (*resize_scratch_bytes)(const ResizeArgs& args, int threads) noexcept;
   void (*resize_run)(const ResizeArgs& args, ThreadPool& pool) noexcept;
+
+  void (*block_channels)(const ReorderArgs& args, ThreadPool& pool) noexcept;
+  void (*unblock_channels)(const ReorderArgs& args, ThreadPool& pool) noexcept;
+  void (*chain_run)(const ChainArgs& args, ThreadPool& pool) noexcept;
+  void (*blocked_pool_run)(const BlockedPoolArgs& args, ThreadPool& pool) noexcept;
+  void (*blocked_resize_run)(const BlockedResizeArgs& args, ThreadPool& pool) noexcept;
+  void (*channel_map_run)(const ChannelMapArgs& args, ThreadPool& pool) noexcept;
 };
 
 /// The table of the highest level that `features` allows: kernels(cpu()), or kernels(masked(cpu(), "avx512")) to

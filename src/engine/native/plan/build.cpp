@@ -1,5 +1,8 @@
 // From graph to Plan: which values are known from shapes, which need memory, which kernel runs each node, what is shared.
+#include <engine/native/plan/estimate.h>
+#include <engine/native/plan/layout.h>
 #include <engine/native/plan/plan.h>
+#include <engine/native/plan/share.h>
 
 #include <fmt/format.h>
 
@@ -21,14 +24,15 @@ class Builder {
     add_inputs();
     choose_steps();
     find_needed();
+    find_dynamic();
+    choose_forms();
     for (NodeId id : order_) {
       // A fused step stands where its last node stood: its residual may be made after its own operands.
       const NodeId owner = emit_at_[static_cast<size_t>(id)];
       if (owner != kNone && needed_[static_cast<size_t>(id)]) add_step(owner);
     }
     add_outputs();
-    share_memory();
-    set_lifetimes();
+    share_memory(plan_);
     add_checks();
     return std::move(plan_);
   }
@@ -36,8 +40,11 @@ class Builder {
  private:
   struct Choice {
     const Candidate* candidate = nullptr;
+    const Candidate* blocked = nullptr;   ///< the alternative over channel blocks
     std::vector<EpilogueItem> epilogues;
     ValueId result = kNone;        ///< fused: value made instead of output 0
+    bool runs_blocked = false;
+    bool dynamic = false;
   };
 
   static bool is_host(const GraphValue& v) {
@@ -103,37 +110,42 @@ class Builder {
     for (NodeId id : order_) {
       if (absorbed_[static_cast<size_t>(id)]) continue;
       emit_at_[static_cast<size_t>(id)] = id;
-      if (options_.reference_only) continue;
-      const Node& n = g_.node(id);
-      StepDescription description{&g_, id, options_.cpu, {}, nullptr};
-      for (const Candidate* c : candidates(n.type)) {
-        if (!n.domain.empty() || !c->accepts(description)) continue;
-        Choice& choice = choices_[static_cast<size_t>(id)];
-        choice.candidate = c;
-        if (options_.fuse && c->epilogues != 0) {
-          FusionChoice fusion = choose_epilogues(g_, id, c->epilogues);
-          // The sum of two products belongs to the first that took it.
-          for (size_t i = 0; i < fusion.epilogues.size(); ++i) {
-            const EpilogueItem& item = fusion.epilogues[i];
-            const auto taken = [&](NodeId n) { return absorbed_[static_cast<size_t>(n)]; };
-            if (!taken(item.node) && std::none_of(item.inner.begin(), item.inner.end(), taken)) continue;
-            fusion.epilogues.resize(i);
-            fusion.result = i > 0 ? g_.node(fusion.epilogues.back().node).outputs[0] : kNone;
-          }
-          for (const EpilogueItem& item : fusion.epilogues) {
-            absorbed_[static_cast<size_t>(item.node)] = true;
-            for (NodeId inner : item.inner) absorbed_[static_cast<size_t>(inner)] = true;
-          }
-          choice.epilogues = std::move(fusion.epilogues);
-          choice.result = choice.epilogues.empty() ? kNone : fusion.result;
-          if (!choice.epilogues.empty()) {
-            emit_at_[static_cast<size_t>(id)] = kNone;
-            emit_at_[static_cast<size_t>(choice.epilogues.back().node)] = id;
-          }
-        }
-        break;
-      }
+      if (options_.reference_only || !g_.node(id).domain.empty()) continue;
+      Choice& choice = choices_[static_cast<size_t>(id)];
+      choice.candidate = first_that_accepts(id, LayoutForm::plain, {});
+      if (choice.candidate != nullptr && options_.fuse && choice.candidate->epilogues != 0) take_epilogues(id, choice);
+      if (options_.blocking != Blocking::never) choice.blocked = first_that_accepts(id, LayoutForm::blocked, choice.epilogues);
     }
+  }
+
+  const Candidate* first_that_accepts(NodeId id, LayoutForm form, std::span<const EpilogueItem> epilogues) const {
+    const StepDescription description{&g_, id, options_.cpu, epilogues, nullptr};
+    for (const Candidate* c : candidates(g_.node(id).type, form)) {
+      const bool takes = std::all_of(epilogues.begin(), epilogues.end(), [&](const EpilogueItem& item) { return (c->epilogues & epilogue_bit(item.kind)) != 0; });
+      if (takes && c->accepts(description)) return c;
+    }
+    return nullptr;
+  }
+
+  void take_epilogues(NodeId id, Choice& choice) {
+    FusionChoice fusion = choose_epilogues(g_, id, choice.candidate->epilogues);
+    // The sum of two products belongs to the first that took it.
+    const auto taken = [&](NodeId n) { return absorbed_[static_cast<size_t>(n)]; };
+    for (size_t i = 0; i < fusion.epilogues.size(); ++i) {
+      const EpilogueItem& item = fusion.epilogues[i];
+      if (!taken(item.node) && std::none_of(item.inner.begin(), item.inner.end(), taken)) continue;
+      fusion.epilogues.resize(i);
+      fusion.result = i > 0 ? g_.node(fusion.epilogues.back().node).outputs[0] : kNone;
+    }
+    for (const EpilogueItem& item : fusion.epilogues) {
+      absorbed_[static_cast<size_t>(item.node)] = true;
+      for (NodeId inner : item.inner) absorbed_[static_cast<size_t>(inner)] = true;
+    }
+    choice.epilogues = std::move(fusion.epilogues);
+    choice.result = choice.epilogues.empty() ? kNone : fusion.result;
+    if (choice.epilogues.empty()) return;
+    emit_at_[static_cast<size_t>(id)] = kNone;
+    emit_at_[static_cast<size_t>(choice.epilogues.back().node)] = id;
   }
 
   // Backward from the outputs: a node is needed when somebody needs one of its outputs as computed bytes.
@@ -156,6 +168,95 @@ class Builder {
     }
   }
 
+  // Whether a step's sizes are known only in the run: in the order of the steps, since it spreads from value to value.
+  void find_dynamic() {
+    dynamic_value_.assign(static_cast<size_t>(g_.value_capacity()), false);
+    for (NodeId at : order_) {
+      const NodeId id = emit_at_[static_cast<size_t>(at)];
+      if (id == kNone || !needed_[static_cast<size_t>(at)]) continue;
+      Choice& choice = choices_[static_cast<size_t>(id)];
+      choice.dynamic = must_be_dynamic(g_.node(id), choice);
+      if (!choice.dynamic) continue;
+      for (ValueId out : results(id)) {
+        if (out != kNone) dynamic_value_[static_cast<size_t>(out)] = true;
+      }
+    }
+  }
+
+  std::vector<ValueId> results(NodeId id) const {
+    std::vector<ValueId> values = g_.node(id).outputs;
+    for (ValueId& v : values) {
+      if (v != kNone && !used(v)) v = kNone;
+    }
+    const Choice& choice = choices_[static_cast<size_t>(id)];
+    if (choice.result != kNone) values[0] = choice.result;
+    return values;
+  }
+  std::vector<ValueId> operands(NodeId id) const {
+    std::vector<ValueId> values = g_.node(id).inputs;
+    for (const EpilogueItem& item : choices_[static_cast<size_t>(id)].epilogues) {
+      if (item.operand != kNone) values.push_back(item.operand);
+    }
+    return values;
+  }
+
+  static bool can_be_blocked(const GraphValue& v) {
+    const Type& t = v.type;
+    return is_sized(t) && t.dtype == DType::float32 && t.rank() >= 3 && t.rank() <= 5 && t.dims[1].is_number() && t.dims[1].number() > 0 && !v.is_constant() && !is_host(v);
+  }
+
+  // Which steps run over channel blocks: weighs the time of all steps and the reorders between them.
+  void choose_forms() {
+    const Estimate estimate(g_);
+    LayoutProblem problem;
+    problem.reorder_ns.assign(static_cast<size_t>(g_.value_capacity()), 0);
+    problem.read_plain.assign(static_cast<size_t>(g_.value_capacity()), false);
+    for (ValueId id : g_.outputs()) problem.read_plain[static_cast<size_t>(id)] = true;
+    std::vector<NodeId> ids;
+    for (NodeId at : order_) {
+      const NodeId id = emit_at_[static_cast<size_t>(at)];
+      if (id == kNone || !needed_[static_cast<size_t>(at)]) continue;
+      const Choice& choice = choices_[static_cast<size_t>(id)];
+      const StepDescription description{&g_, id, options_.cpu, choice.epilogues, nullptr};
+      LayoutStep step;
+      uint32_t blocked = 0;
+      if (choice.blocked != nullptr && !choice.dynamic) {
+        blocked = choice.blocked->blocked_operands(description);
+        step.plain_ns = estimate.step_ns(id, choice.candidate, LayoutForm::plain);
+        step.blocked_ns = estimate.step_ns(id, choice.blocked, LayoutForm::blocked);
+        for (ValueId result : results(id)) {
+          if (result == kNone || choice.blocked->output == LayoutForm::plain) continue;
+          if (!can_be_blocked(g_.value(result))) step.blocked_ns = -1;
+          step.makes.push_back(result);
+        }
+      }
+      const std::vector<ValueId> read = operands(id);
+      for (size_t i = 0; i < read.size(); ++i) {
+        if (read[i] == kNone || g_.value(read[i]).is_constant()) continue;
+        const bool follows = i < 32 && (blocked >> i & 1) != 0;
+        if (follows && !can_be_blocked(g_.value(read[i]))) step.blocked_ns = -1;
+        if (follows && g_.value(read[i]).producer == kNone) problem.reorder_ns[static_cast<size_t>(read[i])] = estimate.reorder_ns(read[i]);
+        (follows ? step.follows : step.plain).push_back(read[i]);
+      }
+      for (ValueId in : g_.node(id).captured) step.plain.push_back(in);
+      if (step.blocked_ns < 0) step.makes.clear();
+      for (ValueId made : step.makes) problem.reorder_ns[static_cast<size_t>(made)] = estimate.reorder_ns(made);
+      problem.steps.push_back(std::move(step));
+      ids.push_back(id);
+    }
+    if (options_.blocking == Blocking::everywhere) {
+      for (LayoutStep& step : problem.steps) step.plain_ns = step.blocked_ns >= 0 ? 1e6 : 0, step.blocked_ns = std::min(step.blocked_ns, 0.0);
+      std::fill(problem.reorder_ns.begin(), problem.reorder_ns.end(), 0);
+    }
+    const std::vector<bool> blocked = choose_layouts(problem);
+    for (size_t i = 0; i < ids.size(); ++i) choices_[static_cast<size_t>(ids[i])].runs_blocked = blocked[i];
+  }
+
+  static KernelFn reference_of(const Node& n) {
+    const bool newest = n.op != nullptr && n.version + 1 == static_cast<int>(n.op->versions.size());
+    return newest ? find_reference(n.op->domain, n.op->name) : nullptr;
+  }
+
   void add_step(NodeId id) {
     const Node& n = g_.node(id);
     Choice& choice = choices_[static_cast<size_t>(id)];
@@ -163,71 +264,101 @@ class Builder {
     step.node = id;
     step.name = n.name.empty() ? n.type + "_" + std::to_string(id) : n.name;
     step.covers.push_back(id);
-    for (ValueId in : n.inputs) step.inputs.push_back(tensor(in));
-    for (ValueId in : n.captured) step.captured.push_back(tensor(in));
-    for (ValueId out : n.outputs) step.outputs.push_back(out != kNone && used(out) ? tensor(out) : -1);
-    if (choice.result != kNone) step.outputs[0] = tensor(choice.result);
     for (const EpilogueItem& item : choice.epilogues) {
       step.covers.insert(step.covers.end(), item.inner.begin(), item.inner.end());
       step.covers.push_back(item.node);
-      if (item.operand != kNone) step.inputs.push_back(tensor(item.operand));
     }
-    const bool newest = n.op != nullptr && n.version + 1 == static_cast<int>(n.op->versions.size());
-    step.run = newest ? find_reference(n.op->domain, n.op->name) : nullptr;
-    step.dynamic = step.run == nullptr || must_be_dynamic(n, step);
-    if (!step.dynamic && choice.candidate != nullptr) {
-      step.candidate = choice.candidate;
-      step.run = choice.candidate->run;
+    step.run = reference_of(n);
+    step.dynamic = choice.dynamic;
+    const Candidate* candidate = choice.runs_blocked ? choice.blocked : choice.candidate;
+    uint32_t blocked = 0;
+    if (!step.dynamic && candidate != nullptr) {
+      step.candidate = candidate;
+      step.run = candidate->run;
       step.epilogues = choice.epilogues;
-      if (choice.candidate->prepare != nullptr) step.prepared = choice.candidate->prepare({&g_, id, options_.cpu, step.epilogues, options_.packs});
+      const StepDescription description{&g_, id, options_.cpu, step.epilogues, options_.packs};
+      if (candidate->prepare != nullptr) step.prepared = candidate->prepare(description);
+      if (choice.runs_blocked) blocked = candidate->blocked_operands(description);
+    }
+    const std::vector<ValueId> read = operands(id);
+    for (size_t i = 0; i < read.size(); ++i) step.inputs.push_back(in_form(read[i], i < 32 && (blocked >> i & 1) != 0 ? LayoutForm::blocked : LayoutForm::plain, id));
+    for (ValueId in : n.captured) step.captured.push_back(in_form(in, LayoutForm::plain, id));
+    for (ValueId out : results(id)) step.outputs.push_back(tensor(out));
+    if (choice.runs_blocked && candidate->output == LayoutForm::blocked) {
+      for (int out : step.outputs) {
+        if (out >= 0) plan_.tensors[static_cast<size_t>(out)].layout.channel_block = kChannelBlock;
+      }
     }
     if (n.op != nullptr && n.op->effect == Effect::random) step.stream = random_count_++;
     if (step.dynamic) {
       for (int out : step.outputs) {
-        if (out >= 0) make_dynamic(out);
+        if (out >= 0) plan_.tensors[static_cast<size_t>(out)].place = Place::dynamic;
       }
     }
     plan_.steps.push_back(std::move(step));
   }
 
-  bool used(ValueId id) const { return !g_.value(id).uses.empty() || g_.is_output(id); }
-
-  void make_dynamic(int t) {
-    PlanTensor& tensor = plan_.tensors[static_cast<size_t>(t)];
-    tensor.place = Place::dynamic;
+  // The tensor of a value in the layout that a reader wants; a step that brings it there stands before its first reader.
+  int in_form(ValueId id, LayoutForm form, NodeId reader) {
+    const int made = tensor(id);
+    if (made < 0) return made;
+    const bool is_blocked = plan_.tensors[static_cast<size_t>(made)].layout.channel_block > 1;
+    if (is_blocked == (form == LayoutForm::blocked)) return made;
+    const auto known = reordered_.find(id);
+    if (known != reordered_.end()) return known->second;
+    PlanTensor other = plan_.tensors[static_cast<size_t>(made)];
+    other.layout.channel_block = is_blocked ? 1 : kChannelBlock;
+    other.place = Place::arena;
+    other.port = -1;
+    other.constant = Value();
+    PlanStep step;
+    step.node = reader;
+    step.name = other.name;
+    step.candidate = &reorder_candidate(form);
+    step.run = step.candidate->run;
+    step.inputs.push_back(made);
+    plan_.tensors.push_back(std::move(other));
+    const int index = static_cast<int>(plan_.tensors.size()) - 1;
+    step.outputs.push_back(index);
+    plan_.steps.push_back(std::move(step));
+    reordered_.emplace(id, index);
+    return index;
   }
 
-  bool must_be_dynamic(const Node& n, const PlanStep& step) {
-    if (n.op->sizes != Sizes::by_shapes || !n.captured.empty()) return true;
+  bool used(ValueId id) const { return !g_.value(id).uses.empty() || g_.is_output(id); }
+
+  bool is_dynamic(ValueId id) const {
+    const GraphValue& v = g_.value(id);
+    if (v.is_constant()) return v.is_input && !is_sized(v.type);
+    return dynamic_value_[static_cast<size_t>(id)] || (!is_sized(v.type) && !is_host(v));
+  }
+
+  bool must_be_dynamic(const Node& n, const Choice& choice) {
+    if (reference_of(n) == nullptr || n.op->sizes != Sizes::by_shapes || !n.captured.empty()) return true;
     for (const auto& item : n.attributes.items()) {
       if (item.value.kind() == AttrKind::graph) return true;
     }
-    for (int in : step.inputs) {
-      if (in < 0) continue;
-      const PlanTensor& t = plan_.tensors[static_cast<size_t>(in)];
-      if (t.place == Place::dynamic || t.dtype == DType::string || t.dtype == DType::undefined) return true;
+    const NodeId id = static_cast<NodeId>(&choice - choices_.data());
+    for (ValueId in : operands(id)) {
+      if (in == kNone) continue;
+      const Type& type = g_.value(in).type;
+      const DType dtype = type.is_tensor() ? type.dtype : DType::undefined;
+      if (is_dynamic(in) || dtype == DType::string || dtype == DType::undefined) return true;
     }
-    for (size_t i = 0; i < step.outputs.size(); ++i) {
-      if (step.outputs[i] < 0) continue;
-      const PlanTensor& t = plan_.tensors[static_cast<size_t>(step.outputs[i])];
-      if (t.place == Place::dynamic) return true;
-    }
-    return escapes(step);
+    const std::vector<ValueId> made = results(id);
+    return std::any_of(made.begin(), made.end(), [&](ValueId v) { return v != kNone && (is_dynamic(v) || escapes(v)); });
   }
   // A value that ends inside a sequence or body outlives its step: it must own its memory.
-  bool escapes(const PlanStep& step) const {
-    for (int out : step.outputs) {
-      if (out < 0) continue;
-      for (const Use& use : g_.value(plan_.tensors[static_cast<size_t>(out)].value).uses) {
-        const Node& user = g_.node(use.node);
-        if (use.operand >= kCapturedOperand) return true;
-        if (user.op == nullptr || user.op->sizes == Sizes::by_shapes) continue;
-        for (ValueId o : user.outputs) {
-          if (o != kNone && g_.value(o).type.kind != ValueKind::tensor) return true;
-        }
-        for (const auto& item : user.attributes.items()) {
-          if (item.value.kind() == AttrKind::graph) return true;
-        }
+  bool escapes(ValueId value) const {
+    for (const Use& use : g_.value(value).uses) {
+      const Node& user = g_.node(use.node);
+      if (use.operand >= kCapturedOperand) return true;
+      if (user.op == nullptr || user.op->sizes == Sizes::by_shapes) continue;
+      for (ValueId o : user.outputs) {
+        if (o != kNone && g_.value(o).type.kind != ValueKind::tensor) return true;
+      }
+      for (const auto& item : user.attributes.items()) {
+        if (item.value.kind() == AttrKind::graph) return true;
       }
     }
     return false;
@@ -236,90 +367,11 @@ class Builder {
   void add_outputs() {
     const auto outputs = g_.outputs();
     for (size_t i = 0; i < outputs.size(); ++i) {
-      const int t = tensor(outputs[i]);
+      const int t = in_form(outputs[i], LayoutForm::plain, g_.value(outputs[i]).producer);
       PlanTensor& out = plan_.tensors[static_cast<size_t>(t)];
       plan_.outputs.push_back(t);
       if (out.place == Place::arena || out.place == Place::host) out.place = Place::output;
       if (out.place == Place::output && out.port < 0) out.port = static_cast<int>(i);
-    }
-  }
-
-  // Views take their operand's bytes without a step; element-wise steps write over an operand that dies.
-  void share_memory() {
-    std::vector<int> last_read(plan_.tensors.size(), -1);
-    for (size_t s = 0; s < plan_.steps.size(); ++s) {
-      for (int in : plan_.steps[s].inputs) {
-        if (in >= 0) last_read[static_cast<size_t>(in)] = static_cast<int>(s);
-      }
-      for (int in : plan_.steps[s].captured) last_read[static_cast<size_t>(in)] = static_cast<int>(s);
-    }
-    std::vector<PlanStep> kept;
-    std::vector<int> root_last = last_read;   // over views
-    // A view's readers keep its operand alive: walk backwards to fold them in.
-    for (size_t s = plan_.steps.size(); s-- > 0;) {
-      const PlanStep& step = plan_.steps[s];
-      if (is_view(step)) {
-        int& of = root_last[static_cast<size_t>(step.inputs[0])];
-        of = std::max(of, root_last[static_cast<size_t>(step.outputs[0])]);
-      }
-    }
-    for (size_t s = 0; s < plan_.steps.size(); ++s) {
-      PlanStep& step = plan_.steps[s];
-      if (is_view(step)) {
-        plan_.tensors[static_cast<size_t>(step.outputs[0])].parent = step.inputs[0];
-        continue;
-      }
-      if (!step.dynamic) overwrite(step, static_cast<int>(s), root_last);
-      kept.push_back(std::move(step));
-    }
-    plan_.steps = std::move(kept);
-  }
-
-  bool is_view(const PlanStep& step) const {
-    if (step.dynamic || step.inputs.empty() || step.inputs[0] < 0 || step.outputs.size() != 1 || step.outputs[0] < 0) return false;
-    const Node& n = g_.node(step.node);
-    const bool hinted = std::any_of(n.op->aliases.begin(), n.op->aliases.end(), [](const Hint& h) { return h.kind == Alias::is_view && h.out == 0 && h.in == 0; });
-    const PlanTensor& from = plan_.tensors[static_cast<size_t>(step.inputs[0])];
-    const PlanTensor& to = plan_.tensors[static_cast<size_t>(step.outputs[0])];
-    return hinted && step.epilogues.empty() && to.place == Place::arena && from.dtype == to.dtype &&
-           (from.place == Place::arena || from.place == Place::input || from.place == Place::constant);
-  }
-
-  void overwrite(const PlanStep& step, int index, std::vector<int>& root_last) {
-    const Node& n = g_.node(step.node);
-    for (const Hint& hint : n.op->aliases) {
-      if (hint.kind != Alias::may_overwrite || hint.in >= step.inputs.size() || hint.out >= step.outputs.size()) continue;
-      const int in = step.inputs[hint.in], out = step.outputs[hint.out];
-      if (in < 0 || out < 0) continue;
-      PlanTensor& to = plan_.tensors[static_cast<size_t>(out)];
-      const int root = plan_.root(in);
-      const PlanTensor& from = plan_.tensors[static_cast<size_t>(in)];
-      if (to.place != Place::arena || plan_.tensors[static_cast<size_t>(root)].place != Place::arena) continue;
-      if (to.parent >= 0 || from.dtype != to.dtype || from.dim_slots != to.dim_slots) continue;
-      // The memory must die here: no later reader of it, through whatever view, and no second operand in it.
-      int last = root_last[static_cast<size_t>(root)];
-      for (size_t t = 0; t < plan_.tensors.size(); ++t) {
-        if (plan_.root(static_cast<int>(t)) == root) last = std::max(last, root_last[t]);
-      }
-      int readers = 0;
-      for (int other : step.inputs) readers += other >= 0 && plan_.root(other) == root;
-      if (last > index || readers > 1) continue;
-      to.parent = in;
-      return;
-    }
-  }
-
-  void set_lifetimes() {
-    for (size_t s = 0; s < plan_.steps.size(); ++s) {
-      auto touch = [&](int t) {
-        if (t < 0) return;
-        PlanTensor& r = plan_.tensors[static_cast<size_t>(plan_.root(t))];
-        if (r.first < 0) r.first = static_cast<int>(s);
-        r.last = static_cast<int>(s);
-      };
-      for (int t : plan_.steps[s].inputs) touch(t);
-      for (int t : plan_.steps[s].captured) touch(t);
-      for (int t : plan_.steps[s].outputs) touch(t);
     }
   }
 
@@ -335,41 +387,14 @@ class Builder {
   Plan plan_;
   std::vector<NodeId> order_;
   std::vector<int> tensor_of_;
-  std::vector<bool> absorbed_, needed_;
+  std::vector<bool> absorbed_, needed_, dynamic_value_;
+  std::unordered_map<ValueId, int> reordered_;   // value → its tensor in the other layout
   std::vector<NodeId> emit_at_;   // node → the node whose step is made at its place
   std::vector<Choice> choices_;
   uint64_t random_count_ = 0;
 };
 
 }  // namespace
-
-const Type& StepDescription::in(int i) const {
-  static const Type none;
-  const auto& inputs = n().inputs;
-  if (i < 0 || static_cast<size_t>(i) >= inputs.size() || inputs[static_cast<size_t>(i)] == kNone) return none;
-  return graph->value(inputs[static_cast<size_t>(i)]).type;
-}
-
-const Type& StepDescription::out(int i) const {
-  static const Type none;
-  const auto& outputs = n().outputs;
-  if (i < 0 || static_cast<size_t>(i) >= outputs.size() || outputs[static_cast<size_t>(i)] == kNone) return none;
-  return graph->value(outputs[static_cast<size_t>(i)]).type;
-}
-
-const Value* StepDescription::constant(int i) const {
-  const auto& inputs = n().inputs;
-  if (i < 0 || static_cast<size_t>(i) >= inputs.size() || inputs[static_cast<size_t>(i)] == kNone) return nullptr;
-  const GraphValue& v = graph->value(inputs[static_cast<size_t>(i)]);
-  return v.is_constant() && !v.is_input ? &v.constant : nullptr;
-}
-
-Buffer StepDescription::pack(int operand, std::string_view form, size_t bytes, FunctionRef<void(std::byte*)> fill) const {
-  if (packs != nullptr) return packs->take(*graph, node, operand, form, bytes, fill);
-  Buffer buffer = Buffer::allocate(bytes);
-  fill(buffer.mutable_data());
-  return buffer;
-}
 
 Plan build_plan(std::shared_ptr<const Graph> graph, const PlanOptions& options) { return Builder(std::move(graph), options).build(); }
 

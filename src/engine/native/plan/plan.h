@@ -22,6 +22,7 @@ enum class Place : uint8_t {
 };
 
 /// Physical order of a tensor: the plain row-major form, or channels in blocks (N C/b … b). Blocked forms live inside a program only.
+inline constexpr uint8_t kChannelBlock = 16;
 struct TensorLayout {
   uint8_t channel_block = 1;
   bool operator==(const TensorLayout&) const = default;
@@ -36,7 +37,8 @@ struct PlanTensor {
   TensorLayout layout;
   Place place = Place::arena;
   int port = -1;                   ///< input or output number
-  int parent = -1;                 ///< shares the parent's bytes (view, or written in place)
+  int parent = -1;                 ///< shares the parent's bytes (view, part of its channels, or written in place)
+  int64_t first_channel = 0;       ///< in the parent: blocked tensors that are a range of its channels; a multiple of the block
   int first = -1, last = -1;       ///< steps that write and last read it, over all tensors that share it (of the root)
   Value constant;
   std::vector<int> host_slots;     ///< host: slot per element
@@ -76,8 +78,12 @@ struct Plan {
   std::string str() const;
 };
 
+/// Layouts in channel blocks; `everywhere` they are possible: for tests.
+enum class Blocking : uint8_t { never, where_faster, everywhere };
+
 struct PlanOptions {
   bool fuse = true;
+  Blocking blocking = Blocking::never;
   bool reference_only = false;
   const CpuFeatures* cpu = nullptr;
   Packs* packs = nullptr;          ///< where the steps' packed constants come from; null: made and forgotten

@@ -1,22 +1,25 @@
 // Conv and ConvTranspose of one and two spatial axes as products of packed weights with gathered pixels.
-#include <engine/native/steps/support.h>
+#include <engine/native/steps/convolution.h>
 
 #include <algorithm>
 
 namespace chorus::native::steps {
 namespace {
 
-enum class Direction : uint8_t { forward, transposed };
-enum class AutoPad : uint8_t { none, upper, lower, valid };
+bool positive(std::span<const int64_t> v, int64_t least, size_t count) noexcept {
+  return (v.empty() || v.size() == count) &&
+         std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
+}
 
-struct PreparedConv final : Prepared {
-  fast::ConvShape shape;         // pads: of auto_pad none
-  AutoPad auto_pad = AutoPad::none;
-  Buffer weights;                // packed; null: they come with the run
-  bool run_bias = false;         // operand 2 is not constant
-  PreparedEpilogue epilogue;
-  int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes()) + epilogue.bytes(); }
-};
+/// Pads of SAME_UPPER and SAME_LOWER follow from the extents.
+void same_pads(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation, AutoPad mode, int64_t* before,
+               int64_t* after) noexcept {
+  const int64_t total = std::max<int64_t>((out - 1) * stride + (kernel - 1) * dilation + 1 - in, 0);
+  *before = mode == AutoPad::upper ? total / 2 : total - total / 2;
+  *after = total - *before;
+}
+
+}  // namespace
 
 AutoPad auto_pad_of(std::string_view mode) noexcept {
   return mode == "SAME_UPPER"   ? AutoPad::upper
@@ -25,13 +28,7 @@ AutoPad auto_pad_of(std::string_view mode) noexcept {
                                 : AutoPad::none;
 }
 
-bool positive(std::span<const int64_t> v, int64_t least, size_t count) noexcept {
-  return (v.empty() || v.size() == count) &&
-         std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
-}
-
-/// Shape of the operator from its attributes and the type of its weights; false where the kernels do not mean the same.
-bool read_shape(const StepDescription& step, Direction direction, fast::ConvShape* out) {
+bool read_conv_shape(const StepDescription& step, Direction direction, fast::ConvShape* out) {
   const Type &x = step.in(0), &w = step.in(1);
   const int rank = x.rank();
   if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(w, rank) || !has_numbers(w) ||
@@ -67,15 +64,38 @@ bool read_shape(const StepDescription& step, Direction direction, fast::ConvShap
   return true;
 }
 
-bool bias_fits(const StepDescription& step, int64_t channels) {
+bool conv_bias_fits(const StepDescription& step, int64_t channels) {
   if (!step.has(2)) return true;
   const Type& b = step.in(2);
   return is_float32(b, 1) && b.dims[0].is(channels);
 }
 
+SizedConv sized_conv(const fast::ConvShape& shape, AutoPad mode, const KernelContext& ctx) noexcept {
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  const bool plane = x.rank == 4;
+  SizedConv z{shape, {x.dims[0], plane ? x.dims[2] : 1, x.dim(-1)}};
+  fast::ConvShape& s = z.shape;
+  if (mode == AutoPad::upper || mode == AutoPad::lower) {
+    same_pads(x.dim(-1), y.dim(-1), s.kernel_w, s.stride_w, s.dilation_w, mode, &s.pad_left, &s.pad_right);
+    if (plane) same_pads(x.dims[2], y.dims[2], s.kernel_h, s.stride_h, s.dilation_h, mode, &s.pad_top, &s.pad_bottom);
+  }
+  return z;
+}
+
+namespace {
+
+struct PreparedConv final : Prepared {
+  fast::ConvShape shape;         // pads: of auto_pad none
+  AutoPad auto_pad = AutoPad::none;
+  Buffer weights;                // packed; null: they come with the run
+  bool run_bias = false;         // operand 2 is not constant
+  PreparedEpilogue epilogue;
+  int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes()) + epilogue.bytes(); }
+};
+
 bool accepts_conv(const StepDescription& step) {
   fast::ConvShape s;
-  return read_shape(step, Direction::forward, &s) && bias_fits(step, s.out_channels);
+  return read_conv_shape(step, Direction::forward, &s) && conv_bias_fits(step, s.out_channels);
 }
 
 bool accepts_transposed(const StepDescription& step) {
@@ -84,13 +104,14 @@ bool accepts_transposed(const StepDescription& step) {
   const auto extra = attrs.integers("output_padding");
   fast::ConvShape s;
   return attrs.string("auto_pad", "NOTSET") == "NOTSET" && attrs.integers("output_shape").empty() &&
-         positive(extra, 0, axes) && read_shape(step, Direction::transposed, &s) && bias_fits(step, s.out_channels);
+         positive(extra, 0, axes) && read_conv_shape(step, Direction::transposed, &s) &&
+         conv_bias_fits(step, s.out_channels);
 }
 
 template <Direction direction>
 std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   auto p = std::make_shared<PreparedConv>();
-  read_shape(step, direction, &p->shape);
+  read_conv_shape(step, direction, &p->shape);
   const AttrReader attrs = step.n().attrs();
   p->auto_pad = auto_pad_of(attrs.string("auto_pad", "NOTSET"));
   if (p->auto_pad != AutoPad::none) p->shape.pad_top = p->shape.pad_left = p->shape.pad_bottom = p->shape.pad_right = 0;
@@ -120,31 +141,9 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   return p;
 }
 
-/// Pads of SAME_UPPER and SAME_LOWER follow from the extents.
-void same_pads(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation, AutoPad mode, int64_t* before,
-               int64_t* after) noexcept {
-  const int64_t total = std::max<int64_t>((out - 1) * stride + (kernel - 1) * dilation + 1 - in, 0);
-  *before = mode == AutoPad::upper ? total / 2 : total - total / 2;
-  *after = total - *before;
-}
-
-struct Sized {
-  fast::ConvShape shape;
-  fast::ConvSizes sizes;
-};
-
-Sized sized(const KernelContext& ctx) noexcept {
+SizedConv sized(const KernelContext& ctx) noexcept {
   const auto& p = *static_cast<const PreparedConv*>(ctx.prepared);
-  const TensorView &x = ctx.in[0], &y = ctx.out[0];
-  const bool plane = x.rank == 4;
-  Sized z{p.shape, {x.dims[0], plane ? x.dims[2] : 1, x.dim(-1)}};
-  fast::ConvShape& s = z.shape;
-  if (p.auto_pad == AutoPad::upper || p.auto_pad == AutoPad::lower) {
-    same_pads(x.dim(-1), y.dim(-1), s.kernel_w, s.stride_w, s.dilation_w, p.auto_pad, &s.pad_left, &s.pad_right);
-    if (plane)
-      same_pads(x.dims[2], y.dims[2], s.kernel_h, s.stride_h, s.dilation_h, p.auto_pad, &s.pad_top, &s.pad_bottom);
-  }
-  return z;
+  return sized_conv(p.shape, p.auto_pad, ctx);
 }
 
 size_t up64(size_t bytes) noexcept { return (bytes + 63) / 64 * 64; }
@@ -158,7 +157,7 @@ size_t packed_at_run(const PreparedConv& p) noexcept {
 
 template <Direction direction>
 int64_t scratch(const KernelContext& ctx) {
-  const Sized z = sized(ctx);
+  const SizedConv z = sized(ctx);
   const auto bytes =
       direction == Direction::forward ? table().conv_scratch_bytes : table().conv_transpose_scratch_bytes;
   return static_cast<int64_t>(packed_at_run<direction>(*static_cast<const PreparedConv*>(ctx.prepared)) +
@@ -169,7 +168,7 @@ template <Direction direction>
 Status run(KernelContext& ctx) noexcept {
   const auto& p = *static_cast<const PreparedConv*>(ctx.prepared);
   constexpr bool forward = direction == Direction::forward;
-  const Sized z = sized(ctx);
+  const SizedConv z = sized(ctx);
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   const int64_t height =
       forward ? fast::conv_out_height(z.shape, z.sizes) : fast::conv_transpose_out_height(z.shape, z.sizes);
@@ -209,12 +208,16 @@ Status run(KernelContext& ctx) noexcept {
 }  // namespace
 
 std::span<const Candidate> convolution_steps() {
-  static const Candidate list[] = {
-      {"Conv", at_level("conv.gemm"), accepts_conv, all_epilogues(), prepare<Direction::forward>,
-       scratch<Direction::forward>, run<Direction::forward>},
-      {"ConvTranspose", at_level("conv_transpose.gemm"), accepts_transposed, all_epilogues(),
-       prepare<Direction::transposed>, scratch<Direction::transposed>, run<Direction::transposed>},
-  };
+  static const std::vector<Candidate> list = [] {
+    std::vector<Candidate> all{
+        {"Conv", at_level("conv.gemm"), accepts_conv, all_epilogues(), prepare<Direction::forward>,
+         scratch<Direction::forward>, run<Direction::forward>},
+        {"ConvTranspose", at_level("conv_transpose.gemm"), accepts_transposed, all_epilogues(),
+         prepare<Direction::transposed>, scratch<Direction::transposed>, run<Direction::transposed>},
+    };
+    for (Candidate& c : all) c.efficiency = 0.55F;
+    return all;
+  }();
   return list;
 }
 

@@ -1,7 +1,5 @@
 // MaxPool without indices, AveragePool and the global pools, over one or two spatial axes.
-#include <engine/native/steps/support.h>
-
-#include <algorithm>
+#include <engine/native/steps/pooling.h>
 
 namespace chorus::native::steps {
 namespace {
@@ -9,30 +7,6 @@ namespace {
 bool inside(std::span<const int64_t> v, size_t count, int64_t least) noexcept {
   return (v.empty() || v.size() == count) &&
          std::all_of(v.begin(), v.end(), [&](int64_t x) { return x >= least && x < (1 << 30); });
-}
-
-/// Windows that hold at least one element wherever they lie: padding narrower than the window, whose elements are
-/// neighbours.
-bool accepts_windows(const StepDescription& step) {
-  const Type& x = step.in(0);
-  const int rank = x.rank();
-  if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(step.out(0), rank)) return false;
-  const AttrReader attrs = step.n().attrs();
-  const auto axes = static_cast<size_t>(rank - 2);
-  const auto kernel = attrs.integers("kernel_shape"), strides = attrs.integers("strides"),
-             pads = attrs.integers("pads");
-  const auto dilations = attrs.integers("dilations");
-  if (kernel.size() != axes || !inside(kernel, axes, 1) || !inside(strides, axes, 1) || !inside(pads, 2 * axes, 0))
-    return false;
-  if (!inside(dilations, axes, 1) || std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
-    return false;
-  for (size_t i = 0; i < pads.size(); ++i) {
-    if (pads[i] >= kernel[i % axes]) return false;
-  }
-  return true;
-}
-bool accepts_max(const StepDescription& step) {
-  return accepts_windows(step) && (step.n().outputs.size() < 2 || step.n().outputs[1] == kNone);
 }
 
 struct Window {
@@ -57,6 +31,32 @@ Window window(const KernelContext& ctx, int axis) noexcept {
   return w;
 }
 
+}  // namespace
+
+/// Windows that hold at least one element wherever they lie: padding narrower than the window, whose elements are
+/// neighbours.
+bool accepts_pool(const StepDescription& step) {
+  const Type& x = step.in(0);
+  const int rank = x.rank();
+  if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(step.out(0), rank)) return false;
+  const AttrReader attrs = step.n().attrs();
+  const auto axes = static_cast<size_t>(rank - 2);
+  const auto kernel = attrs.integers("kernel_shape"), strides = attrs.integers("strides"),
+             pads = attrs.integers("pads");
+  const auto dilations = attrs.integers("dilations");
+  if (kernel.size() != axes || !inside(kernel, axes, 1) || !inside(strides, axes, 1) || !inside(pads, 2 * axes, 0))
+    return false;
+  if (!inside(dilations, axes, 1) || std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
+    return false;
+  for (size_t i = 0; i < pads.size(); ++i) {
+    if (pads[i] >= kernel[i % axes]) return false;
+  }
+  return true;
+}
+bool accepts_max_pool(const StepDescription& step) {
+  return accepts_pool(step) && (step.n().outputs.size() < 2 || step.n().outputs[1] == kNone);
+}
+
 fast::PoolArgs pool_args(const KernelContext& ctx, fast::Pool kind) noexcept {
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   const bool plane = x.rank == 4;
@@ -77,6 +77,8 @@ fast::PoolArgs pool_args(const KernelContext& ctx, fast::Pool kind) noexcept {
   }
   return a;
 }
+
+namespace {
 
 int64_t pool_scratch(const KernelContext& ctx) {
   return static_cast<int64_t>(
@@ -130,8 +132,8 @@ Status run_global(KernelContext& ctx) noexcept {
 std::span<const Candidate> pooling_steps() {
   using fast::Reduce;
   static const Candidate list[] = {
-      {"MaxPool", at_level("max_pool"), accepts_max, 0, nullptr, pool_scratch, run_max},
-      {"AveragePool", at_level("average_pool"), accepts_windows, 0, nullptr, pool_scratch, run_average},
+      {"MaxPool", at_level("max_pool"), accepts_max_pool, 0, nullptr, pool_scratch, run_max},
+      {"AveragePool", at_level("average_pool"), accepts_pool, 0, nullptr, pool_scratch, run_average},
       {"GlobalAveragePool", at_level("global_average_pool"), accepts_global, 0, nullptr, global_scratch<Reduce::mean>,
        run_global<Reduce::mean>},
       {"GlobalMaxPool", at_level("global_max_pool"), accepts_global, 0, nullptr, global_scratch<Reduce::max>,

@@ -1,5 +1,6 @@
 // The table of one level. Included after a level's vec.h.
 #pragma once
+#include <engine/native/fast/generic/blocked.h>
 #include <engine/native/fast/generic/conv.h>
 #include <engine/native/fast/generic/conv_transpose.h>
 #include <engine/native/fast/generic/elementwise.h>
@@ -44,6 +45,12 @@ const FastKernels& table() noexcept {
       .pool_run = pool_run,
       .resize_scratch_bytes = resize_scratch_bytes,
       .resize_run = resize_run,
+      .block_channels = block_channels,
+      .unblock_channels = unblock_channels,
+      .chain_run = chain_run,
+      .blocked_pool_run = blocked_pool_run,
+      .blocked_resize_run = blocked_resize_run,
+      .channel_map_run = channel_map_run,
   };
   return all;
 }

@@ -1,0 +1,155 @@
+// Conv over channel blocks by generated kernels: blocked to blocked, and a first layer that reads a plain picture.
+#include <engine/native/jit/conv.h>
+#include <engine/native/steps/convolution.h>
+
+namespace chorus::native::steps {
+namespace {
+
+struct PreparedBlocked final : Prepared {
+  jit::ConvProblem problem;   // pads: of auto_pad none
+  AutoPad auto_pad = AutoPad::none;
+  jit::Level level = jit::Level::plain;
+  Buffer weights, bias;
+  int residual = -1;          // operand
+  int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + bias.bytes()); }
+};
+
+/// Everything of the problem but the sizes; false when it is not one for these kernels.
+bool read_problem(const StepDescription& step, jit::ConvProblem* problem) {
+  if (!read_conv_shape(step, Direction::forward, &problem->shape) || step.in(0).rank() < 3) return false;
+  if (step.constant(1) == nullptr || !conv_bias_fits(step, problem->shape.out_channels)) return false;
+  if (step.has(2) && step.constant(2) == nullptr) return false;
+  const bool few = problem->shape.in_channels <= 4 && problem->shape.groups == 1;
+  if (!step.in(0).dims[1].is_number()) return false;
+  problem->source = few ? jit::Source::planar : jit::Source::blocked;
+  const PreparedEpilogue e = prepare_epilogue(step, OwnBias::none, {});
+  problem->bias = true;
+  problem->residual = e.residual >= 0;
+  problem->activation = e.activation;
+  problem->alpha = e.alpha;
+  problem->beta = e.beta;
+  return true;
+}
+
+bool accepts(const StepDescription& step) {
+  jit::ConvProblem problem;
+  return read_problem(step, &problem) && jit::refusal(problem) == nullptr;
+}
+
+uint32_t blocked_operands(const StepDescription& step) {
+  jit::ConvProblem problem;
+  read_problem(step, &problem);
+  uint32_t mask = problem.source == jit::Source::blocked ? 1U : 0U;
+  if (problem.residual) mask |= 1U << step.n().inputs.size();
+  return mask;
+}
+
+/// Extents of a picture where they are known; 0 otherwise.
+fast::ConvSizes typical(const StepDescription& step) {
+  const auto number = [&](int axis) {
+    const Type& x = step.in(0);
+    const int i = x.rank() == 4 ? axis : axis == 2 ? -1 : 2;
+    return i < 0 ? 1 : x.dims[static_cast<size_t>(i)].is_number() ? x.dims[static_cast<size_t>(i)].number() : 0;
+  };
+  return {1, number(2), number(3)};
+}
+
+std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
+  auto p = std::make_shared<PreparedBlocked>();
+  read_problem(step, &p->problem);
+  jit::ConvProblem& problem = p->problem;
+  p->level = jit::level(step.cpu != nullptr ? *step.cpu : cpu());
+  p->auto_pad = auto_pad_of(step.n().attrs().string("auto_pad", "NOTSET"));
+  if (p->auto_pad != AutoPad::none) {
+    problem.shape.pad_top = problem.shape.pad_left = problem.shape.pad_bottom = problem.shape.pad_right = 0;
+  }
+  problem.method = jit::preferred_method(problem, typical(step), p->level);
+  // y = (x·w + bias) · scale + shift: the scale goes into the weights.
+  const Value* bias = step.constant(2);
+  const PreparedEpilogue e = prepare_epilogue(step, bias != nullptr ? OwnBias::constant : OwnBias::none,
+                                              bias != nullptr ? bias->as<float>() : std::span<const float>());
+  p->residual = e.residual;
+  const auto channels = static_cast<size_t>(problem.shape.out_channels);
+  const auto padded = static_cast<size_t>(jit::bias_count(problem.shape.out_channels));
+  p->bias = Buffer::allocate(padded * sizeof(float));
+  auto* sums = reinterpret_cast<float*>(p->bias.mutable_data());
+  for (size_t i = 0; i < padded; ++i) {
+    double v = i < channels && !e.bias.empty() ? e.bias[i] : 0;
+    if (i < channels && !e.scale.empty()) v *= e.scale[i];
+    if (i < channels && !e.shift.empty()) v += e.shift[i];
+    sums[i] = static_cast<float>(v);
+  }
+  const bool winograd = problem.method == jit::Method::winograd;
+  p->weights = step.pack(1, winograd ? "conv.blocked.winograd" : "conv.blocked.direct",
+                         jit::packed_weight_bytes(problem), [&](std::byte* to) {
+                           jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
+                                             e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));
+                         });
+  p->constants_used = 1U << 1 | (bias != nullptr ? 1U << 2 : 0U);
+  return p;
+}
+
+std::shared_ptr<const void> bind(const KernelContext& ctx) {
+  const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
+  if (ctx.out[0].count == 0) return nullptr;
+  const SizedConv z = sized_conv(p.problem.shape, p.auto_pad, ctx);
+  const TensorView& y = ctx.out[0];
+  if (y.dim(-1) != fast::conv_out_width(z.shape, z.sizes)) return nullptr;
+  if ((y.rank == 4 ? y.dims[2] : 1) != fast::conv_out_height(z.shape, z.sizes)) return nullptr;
+  jit::ConvProblem problem = p.problem;
+  problem.shape = z.shape;
+  return jit::ConvCall::make(problem, z.sizes, p.level);
+}
+
+int64_t scratch(const KernelContext& ctx) {
+  const auto* call = static_cast<const jit::ConvCall*>(ctx.bound);
+  return call == nullptr ? 0 : static_cast<int64_t>(call->scratch_bytes(ctx.services->pool().threads()));
+}
+
+Status run(KernelContext& ctx) noexcept {
+  const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
+  const auto* call = static_cast<const jit::ConvCall*>(ctx.bound);
+  if (ctx.out[0].count == 0) return {};
+  if (call == nullptr) return Status::error(Code::shape, "pads and strides do not make the result's extents");
+  const int64_t need = scratch(ctx);
+  jit::ConvBuffers b;
+  b.scratch = need > 0 ? ctx.services->scratch(need) : nullptr;
+  if (need > 0 && b.scratch == nullptr) return no_scratch();
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  b.input = x.as<const float>();
+  b.input_image = x.image_stride;
+  b.output = y.as<float>();
+  b.output_image = y.image_stride;
+  b.weights = reinterpret_cast<const float*>(p.weights.data());
+  b.bias = reinterpret_cast<const float*>(p.bias.data());
+  if (p.residual >= 0) {
+    b.residual = ctx.in[p.residual].as<const float>();
+    b.residual_image = ctx.in[p.residual].image_stride;
+  }
+  call->run(b, ctx.services->pool());
+  return {};
+}
+
+uint32_t taken_epilogues() {
+  uint32_t mask = 0;
+  for (EpilogueKind k : {EpilogueKind::bias_channel, EpilogueKind::scale_channel, EpilogueKind::residual,
+                         EpilogueKind::relu, EpilogueKind::clip, EpilogueKind::leaky_relu, EpilogueKind::hard_swish,
+                         EpilogueKind::hard_sigmoid, EpilogueKind::sigmoid, EpilogueKind::silu}) {
+    mask |= epilogue_bit(k);
+  }
+  return mask;
+}
+
+}  // namespace
+
+std::span<const Candidate> blocked_convolution_steps() {
+  static const Candidate list[] = {[] {
+    Candidate c{"Conv", "conv.blocked", accepts, taken_epilogues(), prepare, scratch, run, bind, blocked_operands};
+    c.residual_in_place = true;
+    c.efficiency = 0.9F;
+    return c;
+  }()};
+  return list;
+}
+
+}  // namespace chorus::native::steps
