@@ -53,6 +53,18 @@ Expansion dropout_10(OpBuilder& b) {
   return Expansion(b.emit("Dropout", inputs, {}, b.outputs()));
 }
 
+Expansion dropout_12_to_10(OpBuilder& b) {
+  const Value* ratio = b.has_input(1) ? static_cast<const NodeContext&>(b).constant(1) : nullptr;
+  const auto training = b.has_input(2) ? known_ints(b, 2) : std::vector<int64_t>{0};
+  if (!training || training->size() != 1 || (*training)[0] != 0 ||
+      (b.has_input(1) && (ratio == nullptr || ratio->numel() != 1)))
+    return Expansion::refuse("Dropout that may train, or whose ratio only the run knows, has no form below opset 12");
+  previous_version(b);
+  const Ref x = b.in(0);
+  const float share = ratio != nullptr ? static_cast<float>(ratio->to_doubles()[0]) : 0.5F;
+  return Expansion(b.emit("Dropout", {&x, 1}, {{"ratio", share}}, b.outputs()));
+}
+
 // Decompositions -----------------------------------------------------------------------------------------------------------------
 
 Ref like(OpBuilder& b, double v) { return scalar_like(b, b.in(0), v); }
@@ -296,7 +308,7 @@ constexpr Version kDropout[] = {
      drop_consumed_inputs},
     {6, "(T data) -> (T output, T? mask) {is_test: int = 0, ratio: float = 0.5}; T = ieee", dropout_6},
     {7, "(T data) -> (T output, T? mask) {ratio: float = 0.5}; T = ieee", dropout_7},
-    {10, "(T data) -> (T output, T1? mask) {ratio: float = 0.5}; T = ieee; T1 = bool", dropout_10},
+    {10, "(T data) -> (T output, T1? mask) {ratio: float = 0.5}; T = ieee; T1 = bool", dropout_10, dropout_12_to_10},
     {12,
      "(T data, T1? ratio, T2? training_mode) -> (T output, T2? mask) {seed: int}; T = ieee; T1 = ieee; T2 "
      "= bool"},

@@ -97,6 +97,16 @@ Expansion resize_11(OpBuilder& b) {
   return with(b, std::move(attributes));
 }
 
+/// Operands that may be omitted since 13 were empty ones.
+Expansion resize_13_to_11(OpBuilder& b) {
+  if (b.input(0).dtype == DType::bfloat16) return Expansion::refuse("Resize of bfloat16 has no form below opset 13");
+  const Ref nothing = b.constant(Value::tensor(DType::float32, Shape{0}));
+  std::vector<Ref> operands = {b.in(0), b.has_input(1) ? b.in(1) : nothing, b.has_input(2) ? b.in(2) : nothing};
+  if (b.has_input(3)) operands.push_back(b.in(3));
+  previous_version(b);
+  return Expansion(b.emit("Resize", operands, b.attrs().all(), 1));
+}
+
 Expansion resize_18_to_13(OpBuilder& b) {
   if (b.attrs().integer("antialias") != 0 || b.attrs().given("axes") || b.attrs().string("keep_aspect_ratio_policy", "stretch") != "stretch") {
     return Expansion::refuse("Resize-18 with antialias, axes or keep_aspect_ratio_policy has no form in version 13");
@@ -368,7 +378,7 @@ constexpr Version kResize[] = {
     {11, "(T1 X, T2 roi, @f32 scales, @i64? sizes) -> (T1 Y) {coordinate_transformation_mode: string = 'half_pixel', "
          "cubic_coeff_a: float = -0.75, exclude_outside: int = 0, extrapolation_value: float = 0, mode: string = "
          "'nearest', nearest_mode: string = 'round_prefer_floor'}; T1 = all; T2 = ieee",
-     resize_11},
+     resize_11, resize_13_to_11},
     {13, "(T1 X, T2? roi, @f32? scales, @i64? sizes) -> (T1 Y) {coordinate_transformation_mode: string = "
          "'half_pixel', cubic_coeff_a: float = -0.75, exclude_outside: int = 0, extrapolation_value: float = 0, "
          "mode: string = 'nearest', nearest_mode: string = 'round_prefer_floor'}; T1 = all13; T2 = ieee",

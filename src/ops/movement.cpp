@@ -4,6 +4,9 @@
 #include <ops/table.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 namespace chorus {
 namespace {
 using namespace movement;
@@ -58,6 +61,49 @@ Expansion split_13(OpBuilder& b) {
   const Ref x = b.in(0);
   return Expansion(
       b.emit("Split", {&x, 1}, {{"axis", b.attrs().integer("axis")}, {"num_outputs", b.outputs()}}, b.outputs()));
+}
+
+/// Operands that were attributes: the step works where their values are known.
+Expansion not_constant(OpBuilder& b, std::string_view what) {
+  return Expansion::refuse(fmt::format("{} with {} that only the run knows has no older form", b.op().name, what));
+}
+
+Expansion emit_older(OpBuilder& b, Attributes attributes) {
+  rules::previous_version(b);
+  const Ref x = b.in(0);
+  return Expansion(b.emit(b.op().name, {&x, 1}, std::move(attributes), b.outputs()));
+}
+
+Expansion axes_13_to_11(OpBuilder& b) {
+  if (!b.has_input(1)) return emit_older(b, {});
+  const auto axes = rules::known_ints(b, 1);
+  if (!axes) return not_constant(b, "axes");
+  return emit_older(b, {{"axes", *axes}});
+}
+
+Expansion slice_10_to_1(OpBuilder& b) {
+  std::optional<std::vector<int64_t>> values[5];
+  for (int i = 1; i < 5; ++i) {
+    if (!b.has_input(i)) continue;
+    values[i] = rules::known_ints(b, i);
+    if (!values[i]) return not_constant(b, "bounds");
+  }
+  if (values[4] && std::ranges::any_of(*values[4], [](int64_t step) { return step != 1; }))
+    return Expansion::refuse("Slice with steps has no form below opset 10");
+  Attributes attributes{{"starts", *values[1]}, {"ends", *values[2]}};
+  if (values[3]) attributes.set("axes", *values[3]);
+  return emit_older(b, std::move(attributes));
+}
+
+Expansion pad_11_to_2(OpBuilder& b) {
+  const auto pads = rules::known_ints(b, 1);
+  if (!pads) return not_constant(b, "pads");
+  const Value* fill = b.has_input(2) ? constant_of(b, 2) : nullptr;
+  if (b.has_input(2) && (fill == nullptr || fill->numel() != 1)) return not_constant(b, "constant_value");
+  if (!is_float(b.input(0).dtype)) return Expansion::refuse("Pad of integers has no form below opset 11");
+  Attributes attributes{{"mode", b.attrs().string("mode")}, {"pads", *pads}};
+  if (fill != nullptr) attributes.set("value", static_cast<float>(fill->to_doubles()[0]));
+  return emit_older(b, std::move(attributes));
 }
 
 Expansion split_18_to_13(OpBuilder& b) {
@@ -226,7 +272,7 @@ constexpr Version kFlatten[] = {
 };
 constexpr Version kSqueeze[] = {
     {1, "(T data) -> (T squeezed) {axes: ints}; T = all"},
-    {11, "(T data) -> (T squeezed) {axes: ints}; T = all", axes_attribute},
+    {11, "(T data) -> (T squeezed) {axes: ints}; T = all", axes_attribute, axes_13_to_11},
     {13, "(T data, @i64? axes) -> (T squeezed); T = all13"},
     {21, "(T data, @i64? axes) -> (T squeezed); T = all21"},
     {23, "(T data, @i64? axes) -> (T squeezed); T = all23"},
@@ -235,7 +281,7 @@ constexpr Version kSqueeze[] = {
 };
 constexpr Version kUnsqueeze[] = {
     {1, "(T data) -> (T expanded) {axes: ints!}; T = all"},
-    {11, "(T data) -> (T expanded) {axes: ints!}; T = all", axes_attribute},
+    {11, "(T data) -> (T expanded) {axes: ints!}; T = all", axes_attribute, axes_13_to_11},
     {13, "(T data, @i64 axes) -> (T expanded); T = all13"},
     {21, "(T data, @i64 axes) -> (T expanded); T = all21"},
     {23, "(T data, @i64 axes) -> (T expanded); T = all23"},
@@ -280,7 +326,7 @@ constexpr Version kSplit[] = {
     {18, "(T input, @i64? split) -> (T+ outputs) {axis: int = 0, num_outputs: int}; T = all13"},
 };
 constexpr Version kSlice[] = {
-    {1, "(T data) -> (T output) {axes: ints, ends: ints!, starts: ints!}; T = all", slice_1},
+    {1, "(T data) -> (T output) {axes: ints, ends: ints!, starts: ints!}; T = all", slice_1, slice_10_to_1},
     {10, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all; Tind = i32 i64"},
     {11, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all; Tind = i32 i64"},
     {13, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all13; Tind = i32 i64"},
@@ -296,7 +342,8 @@ constexpr Version kTile[] = {
 };
 constexpr Version kPad[] = {
     {1, "(T data) -> (T output) {mode: string = 'constant', paddings: ints!, value: float = 0.0}; T = ieee", pad_1},
-    {2, "(T data) -> (T output) {mode: string = 'constant', pads: ints!, value: float = 0.0}; T = ieee", pad_2},
+    {2, "(T data) -> (T output) {mode: string = 'constant', pads: ints!, value: float = 0.0}; T = ieee", pad_2,
+     pad_11_to_2},
     {11, "(T data, @i64 pads, T? constant_value) -> (T output) {mode: string = 'constant'}; T = num"},
     {13, "(T data, @i64 pads, T? constant_value) -> (T output) {mode: string = 'constant'}; T = all13", nullptr,
      pad_18_to_13},

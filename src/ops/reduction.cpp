@@ -55,6 +55,14 @@ Expansion top_k_1(OpBuilder& b) {
   return Expansion(b.emit("TopK", inputs, {{"axis", b.attrs().integer("axis")}}, b.outputs()));
 }
 
+Expansion top_k_10_to_1(OpBuilder& b) {
+  const auto k = known_ints(b, 1);
+  if (!k || k->size() != 1) return Expansion::refuse("TopK with k that only the run knows has no older form");
+  previous_version(b);
+  const Ref x = b.in(0);
+  return Expansion(b.emit("TopK", {&x, 1}, {{"axis", b.attrs().integer("axis")}, {"k", (*k)[0]}}, b.outputs()));
+}
+
 /// Hardmax below 13 worked on the matrix [dims before axis, dims from axis].
 Expansion hardmax_11(OpBuilder& b) {
   const Ref matrix = b.op("Flatten", {b.in(0)}, {{"axis", b.attrs().integer("axis")}});
@@ -367,7 +375,7 @@ constexpr Version kCumProd[] = {
      "i32 i64"},
 };
 constexpr Version kTopK[] = {
-    {1, "(T X) -> (T Values, I Indices) {axis: int = -1, k: int!}; T = ieee; I = i64", top_k_1},
+    {1, "(T X) -> (T Values, I Indices) {axis: int = -1, k: int!}; T = ieee; I = i64", top_k_1, top_k_10_to_1},
     {10, "(T X, @i64 K) -> (T Values, I Indices) {axis: int = -1}; T = ieee; I = i64"},
     {11,
      "(T X, @i64 K !d) -> (T Values, I Indices !d) {axis: int = -1, largest: int = 1, sorted: int = 1}; T = "

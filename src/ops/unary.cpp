@@ -25,6 +25,12 @@ Expansion erf_of_integers(OpBuilder& b) {
   return b.op("Cast", {erf}, number(type));
 }
 
+Expansion erf_13_to_9(OpBuilder& b) {
+  if (b.input(0).dtype == DType::bfloat16) return Expansion::refuse("Erf of bfloat16 has no form below opset 13");
+  previous_version(b);
+  return b.op("Erf", {b.in(0)});
+}
+
 // Values of shape arithmetic -----------------------------------------------------------------------------------------------------
 
 template <class F>
@@ -173,7 +179,7 @@ constexpr Version kAtanh[] = {
     {22, "(T input) -> (T output); T = floats"},
 };
 constexpr Version kErf[] = {
-    {9, "(T input) -> (T output); T = num", erf_of_integers},
+    {9, "(T input) -> (T output); T = num", erf_of_integers, erf_13_to_9},
     {13, "(T input) -> (T output); T = floats"},
 };
 constexpr Version kSign[] = {

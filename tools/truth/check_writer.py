@@ -1,6 +1,6 @@
 """Checks the ONNX files that Chorus writes, at every opset that it can be asked for.
 
-    check_writer.py CASES [--chorus build/bin/chorus] [--opsets 13-28] [--per-operator N] [--also TEXT…] [--only TEXT]
+    check_writer.py CASES [--chorus build/bin/chorus] [--opsets 7-28] [--per-operator N] [--also TEXT…] [--only TEXT]
                     [--verbose]
 
 CASES is a folder of test cases (dump_onnx_cases.py). For each operator N cases that need it are taken (default 1, the
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("cases", type=pathlib.Path)
     parser.add_argument("--chorus", type=pathlib.Path, default=ROOT / "build/bin/chorus")
     parser.add_argument(
-        "--opsets", default=f"13-{onnx.defs.onnx_opset_version()}", help="N or N-M (default %(default)s)"
+        "--opsets", default=f"7-{onnx.defs.onnx_opset_version()}", help="N or N-M (default %(default)s)"
     )
     parser.add_argument("--per-operator", type=int, default=1)
     parser.add_argument("--also", nargs="+", default=[], help="besides, all cases with one of these texts in their name")

@@ -1,6 +1,6 @@
 """Exports well-known network structures with meaningful random weights to ONNX, with a float64 oracle for each.
 
-    export_models.py OUTDIR [--only NAME …] [--threads N]
+    export_models.py OUTDIR [--only NAME …] [--more] [--threads N]
 
     OUTDIR/<name>/model.onnx   exported by PyTorch (TorchScript exporter, opset 17; <name>-dynamo: its newer exporter)
     OUTDIR/<name>/feeds.npz    inputs by name
@@ -40,9 +40,13 @@ VISION = [
     "inception_v3",
 ]
 DYNAMO = "-dynamo"
-USUAL = [*VISION, "mobilenet_v2" + DYNAMO, "bert-base"]
-CHOICES = [*USUAL, "squeezenet1_1" + DYNAMO, "bert-base" + DYNAMO]
+USUAL = [*VISION, "bert-base"]
+NEWER_EXPORTER = ["mobilenet_v2" + DYNAMO, "squeezenet1_1" + DYNAMO, "bert-base" + DYNAMO]
+MORE = [*NEWER_EXPORTER, "vit_b_16", "deeplabv3", "r3d_18", "lstm"]
+CHOICES = [*USUAL, *MORE]
 BERT_TOKENS = 128
+CONVOLUTIONS = (torch.nn.Conv2d, torch.nn.Conv3d)
+BATCH_NORMS = (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 
 
 class BertOutputs(torch.nn.Module):
@@ -57,7 +61,36 @@ class BertOutputs(torch.nn.Module):
         return found.last_hidden_state, found.pooler_output
 
 
+class Recurrent(torch.nn.Module):
+    """Two bidirectional LSTM layers over a sequence of pixel rows, read by a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = torch.nn.LSTM(96, 128, num_layers=2, bidirectional=True, batch_first=True)
+        self.head = torch.nn.Linear(256, 32)
+
+    def forward(self, rows):
+        return self.head(self.lstm(rows)[0])
+
+
+class Segments(torch.nn.Module):
+    """DeepLab with its result as a tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = torchvision.models.segmentation.deeplabv3_resnet50(weights=None, weights_backbone=None)
+
+    def forward(self, image):
+        return self.net(image)["out"]
+
+
 def build(name):
+    if name == "lstm":
+        return Recurrent()
+    if name == "deeplabv3":
+        return Segments()
+    if name == "r3d_18":
+        return torchvision.models.video.r3d_18(weights=None)
     if name == "bert-base":
         from transformers import BertConfig, BertModel
 
@@ -87,10 +120,14 @@ def tokens(generator):
     return ids, mask, segments
 
 
-def make_inputs(name, generator):
+def make_inputs(name, generator, count=1):
     if name == "bert-base":
         return tokens(generator)
-    return (pictures(1, SIDE.get(name, 224), generator),)
+    if name == "lstm":
+        return (pictures(count, 96, generator)[:, 0],)
+    if name == "r3d_18":  # a film: [count, 3, 8, 64, 64]
+        return (pictures(8 * count, 64, generator).reshape(count, 8, 3, 64, 64).transpose(1, 2).contiguous(),)
+    return (pictures(count, SIDE.get(name, 224), generator),)
 
 
 def io_names(name):
@@ -110,28 +147,28 @@ def initialise(model, generator):
         tensor.copy_(torch.randn(tensor.shape, generator=generator) * deviation + mean)
 
     for module in model.modules():
-        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+        if isinstance(module, (*CONVOLUTIONS, torch.nn.Linear)):
             fan_in = module.weight[0].numel()
             normal(module.weight, 0.0, (2.0 / fan_in) ** 0.5)
         elif isinstance(module, torch.nn.Embedding):
             normal(module.weight, 0.0, 1.0)
-        elif isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm)):
+        elif isinstance(module, (*BATCH_NORMS, torch.nn.LayerNorm)):
             normal(module.weight, 1.0, 0.2)
         if getattr(module, "bias", None) is not None:
             normal(module.bias, 0.0, 0.1)
 
 
 @torch.no_grad()
-def settle_batch_norm(model, name, generator, passes=2, batch=8):
+def settle_batch_norm(model, name, generator, passes=1, batch=4):
     """Running statistics as plain averages over forward passes in training mode (dropout and the like stay off)."""
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms = [m for m in model.modules() if isinstance(m, BATCH_NORMS)]
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
         norm.train()
     for _ in range(passes if norms else 0):
-        model(pictures(batch, SIDE.get(name, 224), generator))
+        model(*make_inputs(name, generator, batch))
     model.eval()
     for norm in norms:
         norm.momentum = 0.1
@@ -220,11 +257,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", type=pathlib.Path)
     parser.add_argument("--only", nargs="+", choices=CHOICES, help="export these models alone")
+    parser.add_argument("--more", action="store_true", help="those that are not among the usual nine")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     start = time.monotonic()
-    for name in args.only or USUAL:
+    for name in args.only or (MORE if args.more else USUAL):
         make(name, args.outdir)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}: {time.monotonic() - start:.0f} s")
 

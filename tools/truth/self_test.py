@@ -51,6 +51,8 @@ import sys; sys.path.insert(0, {here!r})
 import numpy as np, onnx, compare_models
 values = compare_models.run_onnxruntime(onnx.load(sys.argv[2]), dict(np.load(sys.argv[4])))
 values[{name!r}] = values[{name!r}] * np.float32({factor})
+if {missing}:
+    del values["c"]
 np.savez(sys.argv[6], **values)
 """
 
@@ -199,7 +201,7 @@ class CheckWriter(TruthTest):
 
 
 class CompareModels(TruthTest):
-    def compare(self, name, factor):
+    def compare(self, name, factor, missing="False", *options):
         rng = np.random.default_rng(1)
         conv = helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1])
         relu = helper.make_node("Relu", ["c"], ["y"])
@@ -216,13 +218,24 @@ class CompareModels(TruthTest):
             helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx"
         )
         np.savez(folder / "feeds.npz", x=rng.standard_normal((1, 3, 8, 8)).astype(np.float32))
-        text = RUN_ONNXRUNTIME.format(here=str(HERE), name=name, factor=factor)
-        return call("compare_models.py", folder, "--chorus", self.program(text))
+        text = RUN_ONNXRUNTIME.format(here=str(HERE), name=name, factor=factor, missing=missing)
+        return call("compare_models.py", folder, "--chorus", self.program(text), *options)
 
     def test_onnxruntime_passes(self):
         code, text = self.compare("y", 1)
         self.assertEqual(code, 0, text)
-        self.assertIn("1 of    1 intermediates", text)
+        self.assertIn("1 fused + 1 plain of 1 values between", text)
+
+    def test_a_value_may_be_fused_away_but_not_from_a_plain_run(self):
+        self.assertEqual(self.compare("y", 1, "'--optimize' not in sys.argv")[0], 0)
+        code, text = self.compare("y", 1, "'--optimize' in sys.argv")
+        self.assertEqual(code, 1, text)
+        self.assertIn("plain: c is missing", text)
+
+    def test_a_stored_truth_judges_alike(self):
+        for _ in range(2):
+            self.assertEqual(self.compare("c", 1, "False", "--store")[0], 0)
+            self.assertEqual(self.compare("c", 1.0003, "False", "--store")[0], 1)
 
     def test_wrong_values_fail(self):
         for name in ("y", "c"):
