@@ -19,7 +19,7 @@ struct Cache {
   std::mutex mutex;
   std::unordered_map<std::string, Kernel> kernels;
   int64_t bytes = 0;
-  std::atomic<bool> refused{false};
+  std::atomic<int64_t> limit{kCodeLimit};
 };
 
 /// Lives as long as the process: programs that hold its kernels may outlive any static object.
@@ -71,10 +71,10 @@ bool try_code() noexcept {
 
 bool code_allowed() noexcept {
   static const bool allowed = !switched_off() && try_code();
-  return allowed && !cache().refused.load(std::memory_order_relaxed);
+  return allowed && cache().limit.load(std::memory_order_relaxed) > 0;
 }
 
-void set_code_memory(CodeMemory memory) noexcept { cache().refused = memory == CodeMemory::refused; }
+void set_code_limit(int64_t bytes) noexcept { cache().limit = bytes; }
 
 int64_t code_bytes() noexcept {
   const std::lock_guard lock(cache().mutex);
@@ -88,7 +88,7 @@ Kernel find_kernel(std::span<const std::byte> key, const std::function<Code()>& 
   std::string name(reinterpret_cast<const char*>(key.data()), key.size());
   if (const auto found = c.kernels.find(name); found != c.kernels.end()) return found->second;
   const std::vector<uint8_t> code = assemble(make());
-  if (code.empty() || c.bytes + static_cast<int64_t>(code.size()) > kCodeLimit) return nullptr;
+  if (code.empty() || c.bytes + static_cast<int64_t>(code.size()) > c.limit) return nullptr;
   int64_t size = 0;
   void* memory = publish(code, &size);
   if (memory == nullptr) return nullptr;

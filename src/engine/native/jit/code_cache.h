@@ -11,6 +11,8 @@ using Kernel = void (*)(void* arguments);
 
 /// Bytes of code that are kept at most; a kernel beyond it is refused.
 inline constexpr int64_t kCodeLimit = int64_t{64} << 20;
+/// Another limit, for tests; 0 refuses all code from now on. Kernels made before stay.
+void set_code_limit(int64_t bytes) noexcept;
 
 /// The kernel of this key (any bytes that say all it depends on); `make` writes it when it is new. Null when memory for code is
 /// refused or used up. Takes a lock and may allocate: for bind, not for a run.
@@ -18,10 +20,6 @@ Kernel find_kernel(std::span<const std::byte> key, const std::function<Code()>& 
 
 /// False when the system refuses executable memory, CHORUS_JIT=off, or no code is generated for this processor.
 bool code_allowed() noexcept;
-/// For tests: refuse memory for code from now on, or allow it again. Kernels made before stay.
-enum class CodeMemory : uint8_t { allowed, refused };
-void set_code_memory(CodeMemory) noexcept;
-
 /// Bytes of code held.
 int64_t code_bytes() noexcept;
 

@@ -1,0 +1,111 @@
+// Direct and depthwise convolutions: a grid and random shapes on every level that this processor has.
+#include "conv_case.h"
+
+namespace chorus::jit::test {
+namespace {
+
+TEST(JitDirect, EveryWidthOfARow) {
+  for (int64_t width = 1; width <= 33; ++width) {
+    check_all(square(16, 32, 1, 1, 0), {1, 1, width});
+    check_all(square(24, 48, 3, 1, 1), {1, 3, width});
+    check_all(square(20, 80, 3, 2, 1), {1, 4, width});
+  }
+}
+
+TEST(JitDirect, EveryNumberOfOutputBlocks) {
+  for (int64_t out = 1; out <= 150; out += 13) {
+    check_all(square(17, out, 1, 1, 0), {2, 5, 7});
+    check_all(square(33, out, 3, 1, 1), {1, 7, 7});
+  }
+}
+
+TEST(JitDirect, EveryInputTail) {
+  for (int64_t in = 1; in <= 34; ++in) check_all(square(in, 40, 3, 1, 1), {1, 4, 9});
+}
+
+TEST(JitDirect, FiltersStridesDilationsPads) {
+  for (const int64_t kernel : {1, 2, 3, 5, 7}) {
+    for (const int64_t stride : {1, 2, 3}) {
+      for (const int64_t dilation : {1, 2}) {
+        for (const int64_t pad : {int64_t{0}, kernel / 2, kernel}) {
+          ConvProblem p = square(18, 20, kernel, stride, pad);
+          p.shape.dilation_h = p.shape.dilation_w = dilation;
+          check_all(p, {1, 15, 17});
+        }
+      }
+    }
+  }
+}
+
+TEST(JitDirect, PlanarInputs) {
+  for (const int64_t in : {1, 2, 3, 4}) {
+    for (const int64_t kernel : {3, 7}) {
+      ConvProblem p = square(in, 40, kernel, 2, kernel / 2);
+      p.source = Source::planar;
+      check_all(p, {2, 21, 37});
+      p.shape.stride_h = p.shape.stride_w = 1;
+      check_all(p, {1, 9, 30});
+    }
+  }
+}
+
+TEST(JitDirect, Depthwise) {
+  for (const int64_t kernel : {3, 5, 7, 9}) {
+    for (const int64_t stride : {1, 2, 3}) {
+      for (const int64_t width : {1, 2, 7, 14, 15, 16, 17, 31, 33}) {
+        check_all(square(40, 40, kernel, stride, kernel / 2, 40), {1, 6, width});
+      }
+    }
+  }
+  ConvProblem p = square(32, 32, 3, 1, 2, 32);
+  p.shape.dilation_h = p.shape.dilation_w = 2;
+  check_all(p, {2, 9, 20});
+}
+
+TEST(JitDirect, Groups) {
+  check_all(square(64, 96, 3, 1, 1, 2), {1, 6, 15});
+  check_all(square(96, 48, 1, 1, 0, 3), {2, 6, 15});
+  for (const int64_t width : {2, 4, 8}) check_all(square(64, 64, 3, 1, 1, 64 / width), {1, 6, 15});
+  EXPECT_STREQ(refusal(square(24, 24, 3, 1, 1, 6)), "groups that do not fill blocks of 16");
+}
+
+TEST(JitDirect, Activations) {
+  using fast::Activation;
+  for (const Activation a : {Activation::none, Activation::relu, Activation::clip, Activation::leaky_relu,
+                             Activation::hard_swish, Activation::hard_sigmoid, Activation::sigmoid, Activation::silu}) {
+    for (const int64_t groups : {1, 32}) {
+      ConvProblem p = square(32, 32, 3, 1, 1, groups);
+      p.activation = a;
+      p.alpha = 0.2f, p.beta = 0.5f;
+      for (const auto place : {fast::ResidualPlace::before_activation, fast::ResidualPlace::after_activation}) {
+        p.residual_place = place;
+        check_all(p, {1, 5, 30});
+      }
+      p.residual = p.bias = false;
+      check_all(p, {1, 5, 30});
+    }
+  }
+}
+
+TEST(JitDirect, RandomShapes) {
+  std::mt19937 random(7);
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  for (int i = 0; i < 150; ++i) {
+    ConvProblem p = square(pick(1, 70), pick(1, 100), 1, 1, 0);
+    fast::ConvShape& s = p.shape;
+    s.kernel_h = pick(1, 5), s.kernel_w = pick(1, 5);
+    s.stride_h = pick(1, 3), s.stride_w = pick(1, 3);
+    s.dilation_h = pick(1, 2), s.dilation_w = pick(1, 3);
+    s.pad_top = pick(0, 4), s.pad_left = pick(0, 4), s.pad_bottom = pick(0, 4), s.pad_right = pick(0, 4);
+    p.bias = pick(0, 1) == 1, p.residual = pick(0, 1) == 1;
+    const fast::ConvSizes z{pick(1, 3), pick(1, 20), pick(1, 40)};
+    if (fast::conv_out_height(s, z) == 0 || fast::conv_out_width(s, z) == 0) continue;
+    const auto all = levels();
+    check(p, z, all[static_cast<size_t>(i) % all.size()], i % 2 == 0 ? Guard::before : Guard::behind);
+  }
+}
+
+}  // namespace
+}  // namespace chorus::jit::test

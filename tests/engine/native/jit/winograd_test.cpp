@@ -1,0 +1,28 @@
+// Winograd convolutions against float64.
+#include "conv_case.h"
+
+namespace chorus::jit::test {
+namespace {
+
+TEST(JitWinograd, Winograd) {
+  for (const Method method : {Method::winograd4, Method::winograd2}) {
+    for (const int64_t width : {1, 2, 3, 4, 5, 8, 13, 30}) {
+      ConvProblem p = square(20, 40, 3, 1, 1);
+      p.method = method;
+      check_all(p, {1, 6, width});
+      p.residual_place = fast::ResidualPlace::after_activation;
+      p.activation = fast::Activation::silu;
+      p.shape.pad_left = 0, p.shape.pad_bottom = 2;
+      if (width > 1) check_all(p, {2, 9, width});
+    }
+    ConvProblem p = square(100, 33, 3, 1, 1);
+    p.method = method;
+    for (const Level l : levels()) {
+      if (l != Level::plain) check(p, {1, 14, 14}, l, Guard::behind);
+    }
+    for (const Level l : levels()) check(p, {5, 4, 20}, l, Guard::behind, 3);
+  }
+}
+
+}  // namespace
+}  // namespace chorus::jit::test
