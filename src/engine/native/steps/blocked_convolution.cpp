@@ -79,12 +79,13 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
     if (i < channels && !e.shift.empty()) v += e.shift[i];
     sums[i] = static_cast<float>(v);
   }
-  const bool winograd = problem.method == jit::Method::winograd;
-  p->weights = step.pack(1, winograd ? "conv.blocked.winograd" : "conv.blocked.direct",
-                         jit::packed_weight_bytes(problem), [&](std::byte* to) {
-                           jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
-                                             e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));
-                         });
+  static constexpr std::string_view forms[] = {"conv.blocked.direct", "conv.blocked.winograd4",
+                                               "conv.blocked.winograd2"};
+  p->weights =
+      step.pack(1, forms[static_cast<size_t>(problem.method)], jit::packed_weight_bytes(problem), [&](std::byte* to) {
+        jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
+                          e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));
+      });
   p->constants_used = 1U << 1 | (bias != nullptr ? 1U << 2 : 0U);
   return p;
 }
