@@ -17,7 +17,7 @@ using fast::ConvSizes;
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 constexpr int64_t kInputChunk = 384 << 10;  // bytes of input that a task works on: they stay in the second cache
-constexpr int64_t kPanelBytes = 24 << 10, kPassBytes = 20 << 10;  // weights that stay in the first cache
+constexpr int64_t kPanelBytes = 36 << 10, kPassBytes = 32 << 10;  // weights that stay in the first cache
 constexpr int64_t kPassTiles = 8;
 constexpr int64_t kTaskProducts = 2 << 20;  // a task is worth some ten microseconds
 

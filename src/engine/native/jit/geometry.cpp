@@ -1,6 +1,7 @@
 #include <engine/native/jit/geometry.h>
 #include <engine/native/jit/winograd.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace chorus::jit {
@@ -77,24 +78,38 @@ size_t packed_weight_bytes(const ConvProblem& p) noexcept {
   return static_cast<size_t>(g.out_blocks * g.out_block_floats) * sizeof(float);
 }
 
-void pack_weights(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
-  if (p.method != Method::direct) return winograd_pack(p, weights, scale, packed);
+namespace {
+
+/// The weights between one output block and one of the input blocks that it reads: they lie together.
+void pack_block(const ConvProblem& p, const Geometry& g, int64_t k, int64_t c, const float* weights, const float* scale,
+                float* packed) noexcept {
   const ConvShape& s = p.shape;
-  const Geometry g = geometry(p);
-  std::memset(packed, 0, packed_weight_bytes(p));
   const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
   const int64_t taps = s.kernel_h * s.kernel_w;
-  for (int64_t o = 0; o < s.out_channels; ++o) {
+  for (int64_t o = k * kBlock; o < std::min((k + 1) * kBlock, s.out_channels); ++o) {
     const float factor = scale != nullptr ? scale[o] : 1.0f;
-    const int64_t first_channel = g.first_in(o / kBlock) * kBlock;
-    for (int64_t i = 0; i < in_group; ++i) {
-      // Position of the channel among those that the output block reads.
-      const int64_t c = g.form == Form::depthwise ? 0 : o / out_group * in_group + i - first_channel;
-      const int64_t block = c / g.lanes, lane = c % g.lanes;
-      float* to = packed + o / kBlock * g.out_block_floats + block * taps * g.tap + lane * kBlock + o % kBlock;
+    // Of the channels that the block reads, those of this output's group.
+    const int64_t first = g.form == Form::depthwise ? 0 : o / out_group * in_group - g.first_in(k) * kBlock;
+    for (int64_t lane = 0; lane < g.lanes; ++lane) {
+      const int64_t i = c * g.lanes + lane - first;
+      if (i < 0 || i >= in_group) continue;
       const float* from = weights + (o * in_group + i) * taps;
+      float* to = packed + lane * kBlock + o % kBlock;
       for (int64_t t = 0; t < taps; ++t) to[t * g.tap] = from[t] * factor;
     }
+  }
+}
+
+}  // namespace
+
+void pack_weights(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
+  if (p.method != Method::direct) return winograd_pack(p, weights, scale, packed);
+  const Geometry g = geometry(p);
+  const int64_t block = p.shape.kernel_h * p.shape.kernel_w * g.tap;
+  std::memset(packed, 0, packed_weight_bytes(p));
+  for (int64_t k = 0; k < g.out_blocks; ++k) {
+    for (int64_t c = 0; c < g.in_blocks; ++c)
+      pack_block(p, g, k, c, weights, scale, packed + k * g.out_block_floats + c * block);
   }
 }
 

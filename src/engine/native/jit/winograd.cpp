@@ -234,26 +234,47 @@ size_t winograd_packed_bytes(const ConvProblem& p) noexcept {
          sizeof(float);
 }
 
-void winograd_pack(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
-  const int64_t n = tile_of(p) + 2, in = p.shape.in_channels, out = p.shape.out_channels;
-  const int64_t in_blocks = blocks(in), point = in_blocks * blocks(out) * kBlock * kBlock;
-  const std::span<const double> g = filter_transform(tile_of(p));
-  std::memset(packed, 0, winograd_packed_bytes(p));
-  for (int64_t o = 0; o < out; ++o) {
-    const double factor = scale != nullptr ? static_cast<double>(scale[o]) : 1.0;
-    for (int64_t i = 0; i < in; ++i) {
-      const float* w = weights + (o * in + i) * 9;
-      float* to = packed + ((o / kBlock * in_blocks + i / kBlock) * kBlock + i % kBlock) * kBlock + o % kBlock;
-      for (int64_t y = 0; y < n; ++y) {
-        for (int64_t x = 0; x < n; ++x) {
-          double sum = 0;
-          for (int64_t k = 0; k < 9; ++k)
-            sum += g[static_cast<size_t>(y * 3 + k / 3)] * g[static_cast<size_t>(x * 3 + k % 3)] *
-                   static_cast<double>(w[k]);
-          to[(y * n + x) * point] = static_cast<float>(sum * factor);
-        }
-      }
+namespace {
+
+/// One filter: g * w * transposed g, n x n values `step` apart.
+void transform_filter(std::span<const double> g, int64_t n, const float* w, double factor, float* to,
+                      int64_t step) noexcept {
+  double half[18];
+  for (int64_t y = 0; y < n; ++y) {
+    for (int64_t x = 0; x < 3; ++x) {
+      double sum = 0;
+      for (int64_t k = 0; k < 3; ++k) sum += g[static_cast<size_t>(y * 3 + k)] * static_cast<double>(w[k * 3 + x]);
+      half[y * 3 + x] = sum * factor;
     }
+  }
+  for (int64_t y = 0; y < n; ++y) {
+    for (int64_t x = 0; x < n; ++x) {
+      double sum = 0;
+      for (int64_t k = 0; k < 3; ++k) sum += half[y * 3 + k] * g[static_cast<size_t>(x * 3 + k)];
+      to[(y * n + x) * step] = static_cast<float>(sum);
+    }
+  }
+}
+
+}  // namespace
+
+void winograd_pack(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
+  constexpr int64_t square = kBlock * kBlock;
+  const int64_t n = tile_of(p) + 2, in = p.shape.in_channels, out = p.shape.out_channels;
+  const int64_t in_blocks = blocks(in), out_blocks = blocks(out);
+  const std::span<const double> g = filter_transform(tile_of(p));
+  float together[36 * square];  // of all points; each goes to a place of its own
+  for (int64_t b = 0; b < out_blocks * in_blocks; ++b) {
+    std::memset(together, 0, sizeof together);
+    for (int64_t i = 0; i < square; ++i) {
+      const int64_t o = b / in_blocks * kBlock + i % kBlock, c = b % in_blocks * kBlock + i / kBlock;
+      if (o >= out || c >= in) continue;
+      const double factor = scale != nullptr ? static_cast<double>(scale[o]) : 1.0;
+      transform_filter(g, n, weights + (o * in + c) * 9, factor, together + i, square);
+    }
+    for (int64_t point = 0; point < n * n; ++point)
+      std::memcpy(packed + (point * out_blocks * in_blocks + b) * square, together + point * square,
+                  square * sizeof(float));
   }
 }
 
