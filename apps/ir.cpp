@@ -1,12 +1,10 @@
-// chorus ir: a model in the forms that it takes on its way to the processor. chorus check: whether a model is sound.
+// chorus ir: a model in the forms that it takes on its way to the processor.
 #include "command.h"
 #include "model_options.h"
 
 #include <engine/native/native_engine.h>
 #include <format/onnx/onnx.h>
-#include <graph/infer.h>
 #include <graph/pass.h>
-#include <graph/verify.h>
 
 #include <cstdio>
 #include <memory>
@@ -38,16 +36,6 @@ int ir(const Options& options) {
   return kDone;
 }
 
-int check(const std::string& path) {
-  const Model model = onnx::read_model(path);
-  verify(*model.graph);
-  for (const Function& function : model.functions) verify(*function.body);
-  const auto graph = native::optimize(model, {});
-  verify(*graph, true);
-  std::printf("%s: sound; %d nodes, %d after the passes\n", path.c_str(), model.graph->node_count(), graph->node_count());
-  return kDone;
-}
-
 }  // namespace
 
 void add_ir(CLI::App& app, Outcome& outcome) {
@@ -60,14 +48,6 @@ void add_ir(CLI::App& app, Outcome& outcome) {
   sub->add_flag("--passes", options->passes, "list the passes instead");
   sub->footer("Examples:\n  chorus ir model.onnx --level plan\n  chorus ir model.onnx --raw");
   sub->callback([options, &outcome] { outcome.status = ir(*options); });
-}
-
-void add_check(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("check", "whether a model is sound: reads it, infers all types, verifies the graph");
-  auto path = std::make_shared<std::string>();
-  sub->add_option("MODEL", *path, "the model, an .onnx file")->required();
-  sub->footer("Example:\n  chorus check model.onnx");
-  sub->callback([path, &outcome] { outcome.status = check(*path); });
 }
 
 }  // namespace chorus::app
