@@ -1,6 +1,7 @@
 #include <engine/native/jit/code_cache.h>
 #include <engine/native/jit/direct.h>
 #include <engine/native/jit/geometry.h>
+#include <engine/native/jit/transposed.h>
 #include <engine/native/jit/winograd.h>
 
 #include <core/thread_pool.h>
@@ -19,7 +20,9 @@ class PlainCall final : public ConvCall {
   PlainCall(const ConvProblem& problem, const fast::ConvSizes& sizes) : problem_(problem), sizes_(sizes) {}
   size_t scratch_bytes(int) const noexcept override { return 0; }
   void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override {
-    if (problem_.method == Method::direct)
+    if (problem_.direction == Direction::transposed)
+      run_transposed_plain(problem_, sizes_, buffers, pool);
+    else if (problem_.method == Method::direct)
       run_plain(problem_, sizes_, buffers, pool);
     else
       run_winograd_plain(problem_, sizes_, buffers, pool);
@@ -67,8 +70,11 @@ Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typic
 
 std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level) {
   std::shared_ptr<const ConvCall> call;
-  if (level != Level::plain && problem.method == Method::direct) call = make_direct(problem, sizes, level);
-  if (level != Level::plain && problem.method != Method::direct) call = make_winograd(problem, sizes, level);
+  if (level != Level::plain) {
+    call = problem.direction == Direction::transposed ? make_transposed(problem, sizes, level)
+           : problem.method != Method::direct         ? make_winograd(problem, sizes, level)
+                                                      : make_direct(problem, sizes, level);
+  }
   return call != nullptr ? call : std::make_shared<PlainCall>(problem, sizes);
 }
 

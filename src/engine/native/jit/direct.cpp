@@ -33,7 +33,7 @@ struct Kernels {
 
 class DirectCall final : public TaskCall {
  public:
-  DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more);
+  DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more, const Grid& grid);
   /// False: memory for code was refused.
   bool generate();
   size_t scratch_bytes(int) const noexcept override { return 0; }
@@ -47,6 +47,7 @@ class DirectCall final : public TaskCall {
   ConvSizes z_;
   Level level_;
   More more_;
+  Grid grid_;                       // of the output
   Geometry g_;
   int64_t height_, width_;          // of the output; one row where rows need not be told apart
   int64_t in_height_, in_width_;
@@ -76,15 +77,16 @@ class DirectCall final : public TaskCall {
   void row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks) const noexcept;
 };
 
-DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more)
-    : p_(problem), z_(sizes), level_(level), more_(more), g_(geometry(problem)) {
+DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more, const Grid& grid)
+    : p_(problem), z_(sizes), level_(level), more_(more), grid_(grid), g_(geometry(problem)) {
   const ConvShape& s = p_.shape;
   height_ = fast::conv_out_height(s, z_), width_ = fast::conv_out_width(s, z_);
   in_height_ = z_.height, in_width_ = z_.width;
   if (g_.form == Form::planar) pixel_floats_ = 1;
   const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-                      s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0;
+                      s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0 && grid_.plane == 0;
   if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;
+  if (grid_.plane == 0) grid_ = {0, 1, width_, height_ * width_};
   set_params(p_, &params_);
   if (height_ == 0 || width_ == 0 || z_.batch <= 0) return;
   choose_tiles();
@@ -199,6 +201,7 @@ TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
   k.lanes = static_cast<int>(g_.lanes);
   k.last_lanes = static_cast<int>(g_.last_lanes);
   k.pixel_step = static_cast<int>(s.stride_w * pixel_floats_ * 4);
+  k.output_step = static_cast<int>(grid_.column_step * kBlock * 4);
   k.left = run.left, k.right = run.right;
   k.depthwise = depthwise();
   k.prefetch = prefetch_;
@@ -243,7 +246,8 @@ void DirectCall::row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last
     const int64_t from = std::max(first_tile - tile, int64_t{0}), to = std::min(last_tile - tile, run.tiles);
     tile += run.tiles;
     if (from >= to) continue;
-    const int64_t ox = run.first_pixel + from * run.pixels, out = (oy * width_ + ox) * kBlock;
+    const int64_t ox = run.first_pixel + from * run.pixels,
+                  out = (grid_.first + oy * grid_.row_step + ox * grid_.column_step) * kBlock;
     args.input = input + ox * s.stride_w * pixel_floats_;
     args.output = base.output + out;
     args.initial = at(base.initial, out);
@@ -286,7 +290,7 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
 void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) const noexcept {
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
-  const int64_t in_plane = in_height_ * in_width_ * pixel_floats_, out_plane = height_ * width_ * kBlock;
+  const int64_t in_plane = in_height_ * in_width_ * pixel_floats_, out_plane = grid_.plane * kBlock;
   const int64_t first = chunk * chunk_, last = std::min(first + chunk_, height_ > 1 ? height_ : tiles_);
   TileArgs args{};
   args.params = &params_;
@@ -324,7 +328,7 @@ void DirectCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
 }  // namespace
 
 Kernel find_tile_kernel(const TileKey& key) {
-  int32_t words[16] = {};
+  int32_t words[20] = {};
   const EpilogueKey& e = key.epilogue;
   const int32_t all[] = {static_cast<int32_t>(key.level),
                          key.pixels,
@@ -337,19 +341,20 @@ Kernel find_tile_kernel(const TileKey& key) {
                          key.left,
                          key.right,
                          key.prefetch,
+                         key.output_step,
                          key.depthwise ? 1 : 0,
                          static_cast<int32_t>(e.activation),
                          e.bias ? 1 : 0,
                          e.residual ? 1 : 0};
   std::memcpy(words, all, sizeof all);
-  words[15] = 1;  // the family: other kernels have other numbers here
+  words[19] = 1;  // the family: other kernels have other numbers here
   return find_kernel(std::as_bytes(std::span(words)),
                      [&] { return key.depthwise ? depthwise_code(key) : tile_code(key); });
 }
 
-std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level,
-                                            More more) {
-  auto call = std::make_shared<DirectCall>(problem, sizes, level, more);
+std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more,
+                                            const Grid& grid) {
+  auto call = std::make_shared<DirectCall>(problem, sizes, level, more, grid);
   if (!call->generate()) return nullptr;
   return call;
 }

@@ -16,11 +16,16 @@ class TaskCall : public ConvCall {
   virtual void task(const ConvBuffers& buffers, int64_t index) const noexcept = 0;
 };
 
+/// Where results go, in pixels; for convolutions that write some pixels of a larger picture.
+struct Grid {
+  int64_t first = 0, column_step = 1, row_step = 0, plane = 0;  ///< plane 0: the output is dense
+};
+
 /// What lies behind the packed weights: other weights that are used next are prefetched at the end.
 enum class More : uint8_t { nothing, weights };
 
 /// Null when memory for code is refused. level: avx2 or avx512.
 std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level,
-                                            More more = More::nothing);
+                                            More more = More::nothing, const Grid& grid = {});
 
 }  // namespace chorus::jit

@@ -1,4 +1,5 @@
 #include <engine/native/jit/geometry.h>
+#include <engine/native/jit/transposed.h>
 #include <engine/native/jit/winograd.h>
 
 #include <algorithm>
@@ -34,6 +35,9 @@ const char* refusal(const ConvProblem& p) noexcept {
     case Activation::sigmoid:
     case Activation::silu: break;
     default: return "an activation that is not generated";
+  }
+  if (p.direction == Direction::transposed) {
+    if (const char* reason = transposed_refusal(p)) return reason;
   }
   if (p.source == Source::planar && (s.in_channels > 4 || s.groups != 1)) return "a planar input of many channels";
   if (form_of(s, p.source) == Form::diagonal) {
@@ -73,6 +77,7 @@ Geometry geometry(const ConvProblem& p) noexcept {
 }
 
 size_t packed_weight_bytes(const ConvProblem& p) noexcept {
+  if (p.direction == Direction::transposed) return transposed_packed_bytes(p);
   if (p.method != Method::direct) return winograd_packed_bytes(p);
   const Geometry g = geometry(p);
   return static_cast<size_t>(g.out_blocks * g.out_block_floats) * sizeof(float);
@@ -103,6 +108,7 @@ void pack_block(const ConvProblem& p, const Geometry& g, int64_t k, int64_t c, c
 }  // namespace
 
 void pack_weights(const ConvProblem& p, const float* weights, const float* scale, float* packed) noexcept {
+  if (p.direction == Direction::transposed) return transposed_pack(p, weights, scale, packed);
   if (p.method != Method::direct) return winograd_pack(p, weights, scale, packed);
   const Geometry g = geometry(p);
   const int64_t block = p.shape.kernel_h * p.shape.kernel_w * g.tap;
@@ -113,11 +119,20 @@ void pack_weights(const ConvProblem& p, const float* weights, const float* scale
   }
 }
 
+int64_t out_height(const ConvProblem& p, const fast::ConvSizes& z) noexcept {
+  return p.direction == Direction::forward ? fast::conv_out_height(p.shape, z)
+                                           : fast::conv_transpose_out_height(p.shape, z);
+}
+int64_t out_width(const ConvProblem& p, const fast::ConvSizes& z) noexcept {
+  return p.direction == Direction::forward ? fast::conv_out_width(p.shape, z)
+                                           : fast::conv_transpose_out_width(p.shape, z);
+}
+
 Images images(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b) noexcept {
   const ConvShape& s = p.shape;
   const int64_t in = p.source == Source::planar ? s.in_channels * z.height * z.width
                                                 : blocked_count(1, s.in_channels, z.height, z.width);
-  const int64_t out = blocked_count(1, s.out_channels, fast::conv_out_height(s, z), fast::conv_out_width(s, z));
+  const int64_t out = blocked_count(1, s.out_channels, out_height(p, z), out_width(p, z));
   return {b.input_image != 0 ? b.input_image : in, b.output_image != 0 ? b.output_image : out,
           b.residual_image != 0 ? b.residual_image : out};
 }

@@ -31,6 +31,10 @@ struct Geometry {
 Form form_of(const fast::ConvShape& shape, Source source) noexcept;
 Geometry geometry(const ConvProblem& problem) noexcept;
 
+/// Extents of the output, of either direction.
+int64_t out_height(const ConvProblem& problem, const fast::ConvSizes& sizes) noexcept;
+int64_t out_width(const ConvProblem& problem, const fast::ConvSizes& sizes) noexcept;
+
 /// Offsets between images, 0 replaced by the dense ones.
 struct Images {
   int64_t input, output, residual;

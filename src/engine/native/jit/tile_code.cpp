@@ -187,14 +187,14 @@ class TileWriter {
     if (k_.out_blocks > 1) c_.get(r_oblock, CHORUS_ARGUMENT(output_block));
     triple(r_oblock3, r_oblock, CHORUS_ARGUMENT(output_block));
     for (int i = 0; i < n; ++i) c_.load(i, place(r_out, i));
-    c_.add_imm(r_out, k_.pixels * 64);
+    c_.add_imm(r_out, int64_t{k_.pixels} * k_.output_step);
     c_.put(CHORUS_ARGUMENT(initial), r_out);
     c_.bind(zero);
   }
   /// Where the result of a register lies.
   Mem place(int base, int i) const {
     const int half = i % halves_, block = i / halves_ % k_.out_blocks, pixel = i / halves_ / k_.out_blocks;
-    return block_at(base, r_oblock, r_oblock3, block, pixel * 64 + half * 32);
+    return block_at(base, r_oblock, r_oblock3, block, pixel * k_.output_step + half * 32);
   }
 
   void sums() {
@@ -244,7 +244,7 @@ class TileWriter {
     c_.bind(finish);
     results(n);
     c_.bind(done);
-    c_.add_imm(r_out, k_.pixels * 64);
+    c_.add_imm(r_out, int64_t{k_.pixels} * k_.output_step);
     c_.put(CHORUS_ARGUMENT(output), r_out);
   }
 
@@ -263,7 +263,7 @@ class TileWriter {
       c_.store(place(r_out, i), i);
     }
     if (e.residual) {
-      c_.add_imm(r_res, k_.pixels * 64);
+      c_.add_imm(r_res, int64_t{k_.pixels} * k_.output_step);
       c_.put(CHORUS_ARGUMENT(residual), r_res);
     }
   }

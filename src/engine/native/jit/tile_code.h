@@ -13,6 +13,7 @@ struct TileKey {
   int lanes = 16;  ///< input channels per step: 16, or 1 for planar inputs
   int last_lanes = 16;  ///< of the last input block; below 16 it has code of its own
   int pixel_step = 64;  ///< bytes of input between neighbouring output pixels
+  int output_step = 64;  ///< bytes between output pixels
   int columns = 0;  ///< width of the filter where it is unrolled; 0: a loop of run-time length
   int column_step = 0;  ///< bytes of input between filter columns, unrolled only
   int left = 0, right = 0;  ///< columns of the tile's window that lie outside the picture

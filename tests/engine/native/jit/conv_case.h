@@ -33,7 +33,9 @@ inline void check(const ConvProblem& p, const fast::ConvSizes& z, Level level, G
   SCOPED_TRACE(text(p, z, level));
   ASSERT_EQ(refusal(p), nullptr);
   const fast::ConvShape& s = p.shape;
-  const int64_t oh = fast::conv_out_height(s, z), ow = fast::conv_out_width(s, z);
+  const bool forward = p.direction == Direction::forward;
+  const int64_t oh = forward ? fast::conv_out_height(s, z) : fast::conv_transpose_out_height(s, z);
+  const int64_t ow = forward ? fast::conv_out_width(s, z) : fast::conv_transpose_out_width(s, z);
   const int64_t ig = s.in_channels / s.groups, taps = ig * s.kernel_h * s.kernel_w;
   const auto x = random_floats(z.batch * s.in_channels * z.height * z.width, 1);
   const auto w = random_floats(s.out_channels * taps, 2, -0.5f, 0.5f);
@@ -60,7 +62,7 @@ inline void check(const ConvProblem& p, const fast::ConvSizes& z, Level level, G
   ConvBuffers b{in.data(), packed.data(), biases.data(), residual.data(), out.data(), scratch.data()};
   call->run(b, pool);
 
-  const Truth t = convolve(s, z, x, w);
+  const Truth t = forward ? convolve(s, z, x, w) : convolve_transposed(s, z, x, w);
   double largest = 0;
   for (size_t i = 0; i < t.value.size(); ++i) largest = std::fmax(largest, std::fabs(t.value[i]));
   const bool before = p.residual_place == fast::ResidualPlace::before_activation;

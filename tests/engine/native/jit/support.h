@@ -101,6 +101,32 @@ inline Truth convolve(const fast::ConvShape& s, const fast::ConvSizes& z, const 
   return t;
 }
 
+/// Every input adds to the outputs that its filter reaches; weights [in, out / groups, kernel_h, kernel_w].
+inline Truth convolve_transposed(const fast::ConvShape& s, const fast::ConvSizes& z, const std::vector<float>& x,
+                                 const std::vector<float>& w) {
+  const int64_t oh = fast::conv_transpose_out_height(s, z), ow = fast::conv_transpose_out_width(s, z);
+  const int64_t ig = s.in_channels / s.groups, og = s.out_channels / s.groups;
+  Truth t;
+  t.value.resize(static_cast<size_t>(z.batch * s.out_channels * oh * ow));
+  t.size.resize(t.value.size());
+  for (int64_t i = 0; i < z.batch * s.in_channels * z.height * z.width; ++i) {
+    const int64_t ix = i % z.width, iy = i / z.width % z.height, c = i / z.width / z.height % s.in_channels;
+    const int64_t n = i / z.width / z.height / s.in_channels;
+    for (int64_t j = 0; j < og * s.kernel_h * s.kernel_w; ++j) {
+      const int64_t kx = j % s.kernel_w, ky = j / s.kernel_w % s.kernel_h,
+                    o = c / ig * og + j / s.kernel_w / s.kernel_h;
+      const int64_t oy = iy * s.stride_h - s.pad_top + ky * s.dilation_h,
+                    ox = ix * s.stride_w - s.pad_left + kx * s.dilation_w;
+      if (oy < 0 || ox < 0 || oy >= oh || ox >= ow) continue;
+      const double product =
+          double{x[static_cast<size_t>(i)]} * double{w[static_cast<size_t>(c * og * s.kernel_h * s.kernel_w + j)]};
+      const auto at = static_cast<size_t>(((n * s.out_channels + o) * oh + oy) * ow + ox);
+      t.value[at] += product, t.size[at] += std::fabs(product);
+    }
+  }
+  return t;
+}
+
 inline double activation(const ConvProblem& p, double x) {
   using fast::Activation;
   const double a = p.alpha, b = p.beta;
