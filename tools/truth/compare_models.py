@@ -30,6 +30,7 @@ import onnx
 import onnxruntime
 
 from float64_oracle import evaluate
+from model_facts import nodes_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELATIVE_BOUND = 1e-4
@@ -114,7 +115,8 @@ def arrays(values):
 
 
 class Truth:
-    """What a model's values are: exact values, errors of a float32 peer, names of outputs and of what a plain run must show."""
+    """What a model's values are: exact values, errors of a float32 peer, names of outputs and of what a plain run must show (all
+    floating point values that somebody reads)."""
 
     def __init__(self, folder, store):
         parts = [HERE / "float64_oracle.py", HERE / "requirements.txt", folder / "oracle.npz"]
@@ -147,7 +149,8 @@ class Truth:
         same = {n: v for n, v in peer.items() if n in self.values and v.shape == self.values[n].shape}
         self.errors = {n: error_of(v, self.values[n]) for n, v in same.items()}
         self.outputs = [o.name for o in model.graph.output]
-        made = [o for n in model.graph.node if n.op_type not in VIEWS for o in n.output]
+        read = {i for n in nodes_of(model.graph.node) for i in n.input} | set(self.outputs)
+        made = [o for n in model.graph.node if n.op_type not in VIEWS for o in n.output if o in read]
         self.computed = [n for n in made if n in self.values and self.values[n].dtype.kind == "f"]
         oracle = folder / "oracle.npz"
         if oracle.exists():

@@ -154,7 +154,7 @@ def initialise(model, generator):
             normal(module.weight, 0.0, 1.0)
         elif isinstance(module, (*BATCH_NORMS, torch.nn.LayerNorm)):
             normal(module.weight, 1.0, 0.2)
-        if getattr(module, "bias", None) is not None:
+        if isinstance(getattr(module, "bias", None), torch.Tensor):
             normal(module.bias, 0.0, 0.1)
 
 
