@@ -1,7 +1,9 @@
 #include <chorus/buffer.h>
 #include <chorus/error.h>
+#include <core/memory_meter.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
@@ -29,6 +31,7 @@ struct Block {
 
 struct FreeBlock {
   size_t mapped;
+  MemoryCharge charge;
   void operator()(void* data) const noexcept {
     if (mapped != 0) {
       ::munmap(data, mapped);
@@ -74,11 +77,12 @@ Device Device::parse(std::string_view name) {
 }
 
 Buffer Buffer::allocate(size_t bytes) {
+  MemoryCharge charge(bytes > static_cast<size_t>(std::numeric_limits<int64_t>::max()) ? -1 : static_cast<int64_t>(std::max(bytes, kAlignment)));
   const Block block = take(bytes);
   if (block.data == nullptr) out_of_memory(bytes);
   Buffer buffer;
   try {
-    buffer.owner_ = std::shared_ptr<void>(block.data, FreeBlock{block.mapped});  // frees the block when it throws
+    buffer.owner_ = std::shared_ptr<void>(block.data, FreeBlock{block.mapped, std::move(charge)});  // frees the block when it throws
   } catch (const std::bad_alloc&) {
     out_of_memory(bytes);
   }

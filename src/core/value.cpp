@@ -1,5 +1,6 @@
 #include <chorus/error.h>
 #include <chorus/value.h>
+#include <core/memory_meter.h>
 #include <core/convert.h>
 
 #include <algorithm>
@@ -111,7 +112,8 @@ std::shared_ptr<const std::vector<Value>> shared_items(std::vector<Value> items)
     throw Error(Code::budget, "a value nested deeper than " + std::to_string(kMaxNesting) + " levels", {},
                 "use flatter sequences");
   }
-  return std::make_shared<const std::vector<Value>>(std::move(items));
+  const auto bytes = static_cast<int64_t>(items.capacity() * sizeof(Value));
+  return with_charge(std::make_shared<const std::vector<Value>>(std::move(items)), bytes);
 }
 
 bool same_bits(const Value& a, const Value& b) {
@@ -166,7 +168,8 @@ Value Value::strings(const Shape& shape, std::shared_ptr<const Strings> strings)
   value.kind_ = ValueKind::tensor;
   value.dtype_ = DType::string;
   value.shape_ = shape;
-  value.strings_ = std::move(strings);
+  const auto bytes = static_cast<int64_t>(strings->bytes.capacity() + strings->ends.capacity() * sizeof(int64_t));
+  value.strings_ = strings.use_count() == 1 ? with_charge(std::move(strings), bytes) : std::move(strings);
   return value;
 }
 

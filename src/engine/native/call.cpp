@@ -183,11 +183,18 @@ std::vector<Value> call_kernel(const CallFrame& frame, KernelFn kernel, CallEnvi
   context.random_stream = frame.op->effect == Effect::random ? env.stream++ : 0;
   const Status status = kernel(context);
   env.scratch->reset();
+  if (!status.ok() && env.stop != nullptr) throw_if_stopped(*env.stop, frame.where);
   if (!status.ok()) throw Error(status.code, std::string(frame.op->name) + ": " + status.text, frame.where);
   return outputs;
 }
 
 }  // namespace
+
+void throw_if_stopped(const StopToken& stop, std::string where) {
+  const Code why = stop.state();
+  if (why == Code::ok) return;
+  throw Error(why, why == Code::timeout ? "the run took longer than its time-out" : "the run was cancelled", std::move(where));
+}
 
 std::vector<Value> call_op(const OpDef& op, const Attributes& attributes, std::span<const Value> inputs, int outputs, CallEnvironment& env) {
   Graph graph;
@@ -291,7 +298,7 @@ std::vector<Value> call_graph(const Graph& graph, std::span<const Value> inputs,
   }
   for (ValueId id : graph.outputs()) ++uses[static_cast<size_t>(id)];
   for (NodeId id : graph.order()) {
-    if (env.stop != nullptr && env.stop->state() != Code::ok) throw Error(env.stop->state(), "the run was stopped", graph.where(id));
+    if (env.stop != nullptr && env.stop->state() != Code::ok) throw_if_stopped(*env.stop, graph.where(id));
     const Node& n = graph.node(id);
     auto gather = [&](const std::vector<ValueId>& ids) {
       std::vector<Value> result;

@@ -36,6 +36,9 @@ struct CallEnvironment {
   int depth = 0;
 };
 
+/// Throws Error(timeout|cancelled) once the run shall end.
+void throw_if_stopped(const StopToken& stop, std::string where);
+
 /// Runs one node of a graph whose operands are given (kind none: omitted). `captured` are the values that its bodies see besides their
 /// formal inputs. Throws Error with the node's place.
 std::vector<Value> call_node(const Graph& graph, NodeId node, std::span<const Value> inputs, std::span<const Value> captured,

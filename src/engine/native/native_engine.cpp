@@ -1,3 +1,5 @@
+#include <core/clock.h>
+#include <core/memory_meter.h>
 #include <engine/native/call.h>
 #include <engine/native/exec/instance.h>
 #include <engine/native/exec/stored.h>
@@ -13,13 +15,20 @@ namespace {
 
 std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& options);
 
+constexpr int64_t kFoldMemory = int64_t{1} << 30;
+constexpr int64_t kFoldTime = int64_t{5'000'000'000};
+
 class Evaluator final : public ConstantEvaluator {
  public:
   Result<std::vector<Value>> evaluate(const Graph& graph, NodeId node, std::span<const Value> inputs) override {
     CallEnvironment environment;
     environment.pool = &pool_;
     environment.scratch = &scratch_;
-    environment.memory_budget = int64_t{1} << 30;
+    environment.memory_budget = kFoldMemory;
+    const MemoryScope scope(std::make_shared<MemoryMeter>(kFoldMemory));
+    StopToken stop;   // what takes longer is left to the run
+    stop.set_deadline(now_ns() + kFoldTime);
+    environment.stop = &stop;
     try {
       return call_node(graph, node, inputs, {}, environment);
     } catch (const Error& error) {
@@ -31,6 +40,31 @@ class Evaluator final : public ConstantEvaluator {
   ThreadPool pool_{ThreadPool::Options{}};
   ScratchArena scratch_;
 };
+
+// What a file declares of a value is a claim: a size that the rules do not prove would give a kernel too little memory. So the types are
+// the rules' own, and a declared number becomes a check at bind; a size that no rule gives is known in the run only.
+void believe_rules(Graph& graph) {
+  std::vector<std::pair<ValueId, Type>> claims;
+  for (ValueId id = 0; id < graph.value_capacity(); ++id) {
+    GraphValue& v = graph.value(id);
+    if (!v.alive || v.is_input || v.is_constant() || !v.declared) continue;
+    v.declared = false;
+    claims.emplace_back(id, std::move(v.type));
+    v.type = Type();
+  }
+  if (claims.empty()) return;
+  infer_types(graph);
+  for (const auto& [id, claim] : claims) {
+    GraphValue& v = graph.value(id);
+    if (v.type.kind == ValueKind::none) v.type = claim.is_tensor() ? Type::tensor(claim.dtype) : claim;
+    if (!v.type.is_tensor() || !v.type.has_rank || !claim.has_rank || claim.dims.size() != v.type.dims.size()) continue;
+    for (size_t d = 0; d < claim.dims.size(); ++d) {
+      if (claim.dims[d].is_number() && v.type.dims[d].is_symbolic()) {
+        graph.checks.push_back({v.type.dims[d], claim.dims[d], v.producer, fmt::format("axis {} of \"{}\" and what the file declares", d, v.name)});
+      }
+    }
+  }
+}
 
 class NativeEngine final : public Engine {
  public:
@@ -54,7 +88,9 @@ class NativeEngine final : public Engine {
     return claims;
   }
   std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) override {
-    return std::make_shared<NativeProgram>(optimized_copy(model, options), options, Packs());
+    auto graph = optimized_copy(model, options);
+    believe_rules(*graph);
+    return std::make_shared<NativeProgram>(std::move(graph), options, Packs());
   }
   bool save(const Program& program, FunctionRef<void(std::span<const std::byte>)> sink) override {
     const auto* native = dynamic_cast<const NativeProgram*>(&program);

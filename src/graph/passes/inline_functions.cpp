@@ -193,6 +193,9 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
     Node copy = body.node(id);
     copy.inputs = mapped(copy.inputs);
     while (!copy.inputs.empty() && copy.inputs.back() == kNone) copy.inputs.pop_back();
+    if (copy.op != nullptr && static_cast<int>(copy.inputs.size()) < copy.schema().min_inputs()) {
+      throw Error(Code::bad_input, fmt::format("{}: the call of \"{}\" gives too few operands for it", copy.type, caller.type), graph.where(call));
+    }
     copy.outputs = mapped(copy.outputs);
     omit_captured(copy, to);
     copy.captured = mapped(copy.captured);

@@ -1,10 +1,12 @@
 #include <engine/native/exec/instance.h>
 
 #include <core/clock.h>
+#include <core/memory_meter.h>
 #include <fmt/format.h>
 #include <graph/infer.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace chorus::native {
 
@@ -37,6 +39,7 @@ NativeInstance::NativeInstance(std::shared_ptr<NativeProgram> program) : program
   b.attrs.reserve(steps);
   for (size_t s = 0; s < steps; ++s) {
     const PlanStep& step = plan_.steps[s];
+    has_dynamic_ = has_dynamic_ || step.dynamic;
     const Node& node = plan_.graph->node(step.node);
     b.attrs.push_back(node.attrs());
     b.wanted[s] = std::make_unique<bool[]>(step.outputs.size() + 1);
@@ -67,6 +70,7 @@ Status NativeInstance::run_body(std::string_view, std::span<const Value>, std::v
 }
 
 void NativeInstance::fail(const PlanStep& step, const Status& status) const {
+  if (stop_ != nullptr) throw_if_stopped(*stop_, plan_.graph->where(step.node));
   throw Error(status.code, plan_.graph->node(step.node).type + ": " + status.text, plan_.graph->where(step.node));
 }
 
@@ -167,8 +171,10 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
     binding_.views[patch.view].data = binding_.data[static_cast<size_t>(patch.tensor)] + patch.part;
   }
   stop_ = options.stop;
+  std::optional<MemoryScope> scope;   // static steps take nothing
+  if (has_dynamic_) scope.emplace(std::make_shared<MemoryMeter>(program_->options().memory_budget - binding_.arena_bytes));
   for (size_t s = 0; s < plan_.steps.size(); ++s) {
-    if (stop_ != nullptr && stop_->state() != Code::ok) throw Error(stop_->state(), stop_->state() == Code::timeout ? "the run took longer than its time-out" : "the run was cancelled");
+    if (stop_ != nullptr) throw_if_stopped(*stop_, {});
     const PlanStep& step = plan_.steps[s];
     const int64_t begin = options.times != nullptr ? now_ns() : 0;
     if (step.dynamic) {

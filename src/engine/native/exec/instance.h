@@ -102,6 +102,7 @@ class NativeInstance final : public Instance, private KernelServices {
   std::vector<Buffer> own_outputs_;
   std::vector<Value> dynamic_;               ///< per tensor
   StopToken* stop_ = nullptr;
+  bool has_dynamic_ = false;                 ///< steps that take memory in the run
 };
 
 }  // namespace chorus::native

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
+#include <unordered_set>
 
 namespace chorus::native {
 namespace {
@@ -47,17 +47,30 @@ class Builder {
     bool dynamic = false;
   };
 
-  static bool is_host(const GraphValue& v) {
-    if (!v.symbolic || v.is_constant() || v.is_input || !v.type.is_static()) return false;
-    return std::none_of(v.symbolic->begin(), v.symbolic->end(), [](const Dim& d) { return d.is_unknown(); });
+  // Whether bind can give the number: a file may name symbols for values in between that no input has.
+  bool is_known(const Dim& d) const {
+    if (d.is_number() || d.is_unknown()) return d.is_number();
+    std::vector<std::string> names;
+    d.collect_symbols(names);
+    return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return symbols_.contains(name); });
   }
-  static bool is_sized(const Type& t) {
-    return t.is_tensor() && t.has_rank && t.dtype != DType::undefined && t.dtype != DType::string &&
-           std::none_of(t.dims.begin(), t.dims.end(), [](const Dim& d) { return d.is_unknown(); });
+  bool are_known(const Dims& dims) const {
+    return std::all_of(dims.begin(), dims.end(), [&](const Dim& d) { return is_known(d); });
+  }
+  bool is_host(const GraphValue& v) const {
+    return v.symbolic && !v.is_constant() && !v.is_input && v.type.is_static() && are_known(*v.symbolic);
+  }
+  bool is_sized(const Type& t) const {
+    return t.is_tensor() && t.has_rank && t.dtype != DType::undefined && t.dtype != DType::string && are_known(t.dims);
   }
 
   void add_inputs() {
     const auto inputs = g_.inputs();
+    for (ValueId id : inputs) {
+      for (const Dim& d : g_.value(id).type.dims) {
+        if (const auto symbol = d.as_symbol()) symbols_.emplace(*symbol);
+      }
+    }
     for (size_t i = 0; i < inputs.size(); ++i) {
       const GraphValue& v = g_.value(inputs[i]);
       const int t = new_tensor(inputs[i]);
@@ -111,6 +124,9 @@ class Builder {
       if (absorbed_[static_cast<size_t>(id)]) continue;
       emit_at_[static_cast<size_t>(id)] = id;
       if (options_.reference_only || !g_.node(id).domain.empty()) continue;
+      // Fast kernels write their first output always; the plain ones ask which are wanted.
+      const std::vector<ValueId>& made = g_.node(id).outputs;
+      if (made.empty() || made[0] == kNone || !used(made[0])) continue;
       Choice& choice = choices_[static_cast<size_t>(id)];
       choice.candidate = first_that_accepts(id, LayoutForm::plain, {});
       if (choice.candidate != nullptr && options_.fuse && choice.candidate->epilogues != 0) take_epilogues(id, choice);
@@ -377,6 +393,7 @@ class Builder {
 
   void add_checks() {
     for (const DimCheck& check : g_.checks) {
+      if (!is_known(check.a) || !is_known(check.b)) continue;
       const int a = plan_.dims.add(check.a), b = plan_.dims.add(check.b);
       if (a >= 0 && b >= 0) plan_.checks.push_back({a, b, check.what + " of " + (check.node == kNone ? g_.name : g_.where(check.node))});
     }
@@ -386,6 +403,7 @@ class Builder {
   PlanOptions options_;
   Plan plan_;
   std::vector<NodeId> order_;
+  std::unordered_set<std::string> symbols_;   // of the inputs
   std::vector<int> tensor_of_;
   std::vector<bool> absorbed_, needed_, dynamic_value_;
   std::unordered_map<ValueId, int> reordered_;   // value → its tensor in the other layout

@@ -1,4 +1,5 @@
 // If, Loop and Scan: bodies are run by the executor, this decides which and how often.
+#include <core/memory_meter.h>
 #include <engine/native/reference/value_ops.h>
 
 #include <algorithm>
@@ -67,6 +68,7 @@ Status loop(KernelContext& ctx) noexcept {
     for (int i = 2; i < ctx.n_in; ++i) carried.push_back(value_of(ctx, i));
     const size_t states = carried.size();
     std::vector<std::vector<Value>> items(static_cast<size_t>(std::max(0, ctx.n_out - static_cast<int>(states))));
+    MemoryCharge kept;   // of the lists: what the items hold is charged by itself
     for (int64_t i = 0; go && (!counted || i < trips); ++i) {
       if (ctx.services->stop())
         return Status::error(Code::cancelled, "stopped in iteration %lld", static_cast<long long>(i));
@@ -78,7 +80,9 @@ Status loop(KernelContext& ctx) noexcept {
       if (conditional) go = truth(outputs[0]);
       for (size_t k = 0; k < states; ++k) carried[k] = std::move(outputs[1 + k]);
       for (size_t k = 0; k < items.size(); ++k) {
-        if (ctx.wants(static_cast<int>(states + k))) items[k].push_back(std::move(outputs[1 + states + k]));
+        if (!ctx.wants(static_cast<int>(states + k))) continue;
+        kept.add(sizeof(Value));
+        items[k].push_back(std::move(outputs[1 + states + k]));
       }
     }
     for (size_t k = 0; k < states; ++k) {
@@ -131,6 +135,7 @@ Status scan(KernelContext& ctx) noexcept {
     std::vector<Value> carried;
     for (int i = 0; i < states; ++i) carried.push_back(value_of(ctx, i));
     std::vector<std::vector<Value>> items(static_cast<size_t>(std::max(0, ctx.n_out - states)));
+    MemoryCharge kept;
     for (int64_t step = 0; step < length; ++step) {
       if (ctx.services->stop())
         return Status::error(Code::cancelled, "stopped in step %lld", static_cast<long long>(step));
@@ -141,6 +146,7 @@ Status scan(KernelContext& ctx) noexcept {
       if (outputs.size() < carried.size() + items.size())
         return missing(outputs.size(), states + static_cast<int>(items.size()));
       for (size_t k = 0; k < carried.size(); ++k) carried[k] = std::move(outputs[k]);
+      kept.add(static_cast<int64_t>(items.size() * sizeof(Value)));
       for (size_t k = 0; k < items.size(); ++k) items[k].push_back(std::move(outputs[carried.size() + k]));
     }
     for (int k = 0; k < states; ++k) {

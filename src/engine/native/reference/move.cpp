@@ -1,3 +1,4 @@
+#include <core/memory_meter.h>
 #include <engine/native/reference/move.h>
 
 #include <exception>
@@ -34,12 +35,21 @@ Status copy_strings(KernelContext& ctx, int o, const Extents& shape, int64_t run
                     SourceOf source_of) noexcept {
   return set_value(ctx, o, [&] {
     auto out = std::make_shared<Strings>();
-    for (int64_t r = 0; r < runs; ++r) {
+    MemoryCharge held;   // while it grows; then it is the Value's
+    int64_t charged = 0;
+    for (int64_t r = 0, made = 0; r < runs; ++r) {
       const Source s = source_of(r);
-      for (int64_t k = 0; k < run; ++k) {
+      for (int64_t k = 0; k < run; ++k, ++made) {
+        if (made % 4096 == 0) {
+          const auto bytes = static_cast<int64_t>(out->bytes.size() + 4096 * sizeof(int64_t)) + made * static_cast<int64_t>(sizeof(int64_t));
+          held.add(bytes - charged);
+          charged = bytes;
+          if (ctx.services->stop()) throw Error(Code::cancelled, "stopped");
+        }
         out->push_back(s.input < 0 ? std::string_view() : ctx.strings(s.input)[s.offset + k]);
       }
     }
+    held.release();
     return Value::strings(Shape(shape.span()), std::move(out));
   });
 }

@@ -1,6 +1,7 @@
 // Pooling: maxima, averages and norms over windows, over whole planes and over regions, and their inverse.
 #include <engine/native/reference/window.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -15,22 +16,30 @@ using support::widen;
 /// inside the input with its padding.
 template <class F>
 int64_t visit_window(const Geometry& g, int64_t window, F visit) noexcept {
-  int64_t o[kMaxRank], k[kMaxRank] = {};
+  int64_t o[kMaxRank], begin[kMaxRank], first[kMaxRank], last[kMaxRank], k[kMaxRank];
   place(window, g.out, g.rank, o);
-  int64_t padded = 0;
-  if (g.kernel_count == 0) return 0;
-  do {
+  int64_t padded = 1;
+  bool empty = false;
+  for (int i = 0; i < g.rank; ++i) {   // a window may be far larger than the input: only taps inside are walked
+    begin[i] = o[i] * g.stride[i] - g.pad[i];
+    first[i] = begin[i] < 0 ? (-begin[i] - 1) / g.dilation[i] + 1 : 0;
+    last[i] = begin[i] < g.in[i] ? std::min(g.kernel[i], (g.in[i] - 1 - begin[i]) / g.dilation[i] + 1) : 0;
+    const int64_t end = g.in[i] + g.pad_end[i];
+    padded *= begin[i] < end ? std::min(g.kernel[i], (end - 1 - begin[i]) / g.dilation[i] + 1) : 0;
+    empty |= first[i] >= last[i];
+    k[i] = first[i];
+  }
+  while (!empty) {
     int64_t at = 0;
-    bool inside = true, in_padding = true;
-    for (int i = 0; i < g.rank; ++i) {
-      const int64_t p = o[i] * g.stride[i] - g.pad[i] + k[i] * g.dilation[i];
-      inside &= p >= 0 && p < g.in[i];
-      in_padding &= p >= -g.pad[i] && p < g.in[i] + g.pad_end[i];
-      at = at * g.in[i] + p;
+    for (int i = 0; i < g.rank; ++i) at = at * g.in[i] + begin[i] + k[i] * g.dilation[i];
+    visit(at);
+    int i = g.rank - 1;
+    while (i >= 0 && ++k[i] == last[i]) {
+      k[i] = first[i];
+      --i;
     }
-    padded += in_padding;
-    if (inside) visit(at);
-  } while (step(k, g.kernel, g.rank));
+    empty = i < 0;
+  }
   return padded;
 }
 

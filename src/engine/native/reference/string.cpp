@@ -1,4 +1,5 @@
 // Operators on tensors of strings.
+#include <core/memory_meter.h>
 #include <engine/native/reference/string_ops.h>
 #include <engine/native/reference/value_ops.h>
 
@@ -34,6 +35,8 @@ Status string_concat(KernelContext& ctx) noexcept {
     for (int64_t i = 0, n = shape.count(); i < n; ++i) {
       out->bytes.append(ctx.strings(0)[at(from_x, i)]);
       out->push_back(ctx.strings(1)[at(from_y, i)]);
+      if (i % 1024 == 0 && !memory_allows(static_cast<int64_t>(out->bytes.size() + out->ends.size() * sizeof(int64_t))))
+        return Status::error(Code::budget, "%lld strings do not fit the memory budget", static_cast<long long>(n));
     }
     return ctx.services->set_value(0, Value::strings(Shape(shape.span()), std::move(out)));
   });
@@ -92,7 +95,7 @@ Status string_split(KernelContext& ctx) noexcept {
     const Value lengths = Value::of<int64_t>(Shape(dims), std::span<const int64_t>(counts));
     dims.push_back(widest);
     // One long string makes all rows as wide: the table of empty strings has a bound of its own.
-    if (const int64_t cells = checked_numel(dims); cells < 0 || cells > (int64_t{1} << 28)) {
+    if (const int64_t cells = checked_numel(dims); cells < 0 || cells > (int64_t{1} << 28) || !memory_allows(8 * cells)) {
       return Status::error(Code::budget, "%lld strings of up to %lld pieces are too many",
                            static_cast<long long>(x.count), static_cast<long long>(widest));
     }

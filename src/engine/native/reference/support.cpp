@@ -11,12 +11,14 @@ Status parallel(KernelContext& ctx, int64_t n, int64_t grain, FunctionRef<void(i
   }
   try {
     ctx.services->pool().parallel_for(tasks, [&](int64_t task, int) {
+      if (ctx.services->stop()) return;
       const int64_t begin = task * grain;
       body(begin, std::min(n, begin + grain));
     });
   } catch (const std::exception& e) {  // an external pool that breaks its promise
     return Status::error(Code::internal, "%s", e.what());
   }
+  if (ctx.services->stop()) return Status::error(Code::cancelled, "stopped");
   return {};
 }
 
