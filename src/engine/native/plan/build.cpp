@@ -216,7 +216,7 @@ class Builder {
     return values;
   }
 
-  static bool can_be_blocked(const GraphValue& v) {
+  bool can_be_blocked(const GraphValue& v) const {
     const Type& t = v.type;
     return is_sized(t) && t.dtype == DType::float32 && t.rank() >= 3 && t.rank() <= 5 && t.dims[1].is_number() && t.dims[1].number() > 0 && !v.is_constant() && !is_host(v);
   }
