@@ -52,6 +52,9 @@ class CHORUS_API Config {
   void SetMemoryLimit(int64_t bytes);                  ///< of one run's intermediate values, > 0; default 16 GiB
   void EnableProfile(bool on);                         ///< times of every node; default off
   void SetOutputs(std::vector<std::string> names);     ///< only these outputs and what they need; empty (default): all
+  /// Steps before and after the model as part of its runs, declared in JSON: docs/processing.md. Inputs with steps then take pictures
+  /// uint8 [N, H, W, 3]. What is wrong with it is said by Predictor. Empty (default): none.
+  void SetProcessing(std::string_view json);
   void SetTimeout(int64_t milliseconds);               ///< of one run; 0 (default): none
   void SetFallback(bool on);                           ///< a device that is absent is replaced by the cpu; default off
 
@@ -68,6 +71,7 @@ class CHORUS_API Config {
   int64_t memory_limit() const noexcept;
   bool profile() const noexcept;
   const std::vector<std::string>& outputs() const noexcept;
+  const std::string& processing() const noexcept;
   int64_t timeout_ms() const noexcept;
   bool fallback() const noexcept;
   /// Compute threads after defaults and power mode.

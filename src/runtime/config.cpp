@@ -109,6 +109,7 @@ void Config::SetMemoryLimit(int64_t bytes) {
 }
 void Config::EnableProfile(bool on) { impl_->profile = on; }
 void Config::SetOutputs(std::vector<std::string> names) { impl_->outputs = std::move(names); }
+void Config::SetProcessing(std::string_view json) { impl_->processing = json; }
 void Config::SetTimeout(int64_t milliseconds) {
   if (milliseconds < 0) refuse(fmt::format("a time-out of {} ms", milliseconds), "give 0 (none) or more");
   impl_->timeout_ms = milliseconds;
@@ -131,6 +132,7 @@ int64_t Config::cache_bytes() const noexcept { return impl_->cache_bytes; }
 int64_t Config::memory_limit() const noexcept { return impl_->memory_limit; }
 bool Config::profile() const noexcept { return impl_->profile; }
 const std::vector<std::string>& Config::outputs() const noexcept { return impl_->outputs; }
+const std::string& Config::processing() const noexcept { return impl_->processing; }
 int64_t Config::timeout_ms() const noexcept { return impl_->timeout_ms; }
 bool Config::fallback() const noexcept { return impl_->fallback; }
 int Config::effective_threads() const {
@@ -155,6 +157,7 @@ std::string Config::ToJson() const {
   json["memory_limit"] = memory_limit();
   json["profile"] = profile();
   json["outputs"] = outputs();
+  json["processing"] = processing();
   json["timeout_ms"] = timeout_ms();
   json["fallback"] = fallback();
   return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -200,6 +203,8 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"memory_limit", [](Config& c, const Json& j) { c.SetMemoryLimit(integer<int64_t>(j)); }},
       {"profile", [](Config& c, const Json& j) { c.EnableProfile(j.get<bool>()); }},
       {"outputs", [](Config& c, const Json& j) { c.SetOutputs(j.get<std::vector<std::string>>()); }},
+      // A text, or the object itself.
+      {"processing", [](Config& c, const Json& j) { c.SetProcessing(j.is_string() ? j.get<std::string>() : j.dump(-1, ' ', false, Json::error_handler_t::replace)); }},
       {"timeout_ms", [](Config& c, const Json& j) { c.SetTimeout(integer<int64_t>(j)); }},
       {"fallback", [](Config& c, const Json& j) { c.SetFallback(j.get<bool>()); }},
   };

@@ -6,7 +6,7 @@
 namespace chorus {
 
 struct Config::Impl {
-  std::string model, params, engine = "native", device = "cpu", precision = "f32", cache_dir;
+  std::string model, params, engine = "native", device = "cpu", precision = "f32", cache_dir, processing;
   std::shared_ptr<const void> buffer_owner;
   std::string_view buffer;
   int threads = 0;

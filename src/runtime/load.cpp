@@ -4,6 +4,7 @@
 #include <graph/pass.h>
 #include <runtime/custom_op.h>
 #include <runtime/load.h>
+#include <runtime/process.h>
 
 #include <fmt/format.h>
 
@@ -197,6 +198,10 @@ CompileOptions options_of(const Config::Impl& config) {
   return options;
 }
 
+std::shared_ptr<const Model> processed(std::shared_ptr<const Model> model, const std::string& declaration) {
+  return declaration.empty() ? model : with_processing(*model, declaration);
+}
+
 /// A model from a file: the file stays what the program depends on, its weights need not stay in memory.
 std::shared_ptr<Compiled> compile_file(const Config::Impl& config, std::shared_ptr<Engine> engine, CompileOptions options) {
   load_plugins_of_environment();
@@ -229,8 +234,9 @@ std::shared_ptr<Compiled> compile(const Config::Impl& config) {
   require_device(config.device, config.fallback);
   auto engine = open_engine(config.engine);
   CompileOptions options = options_of(config);
-  if (config.buffer.empty()) return compile_file(config, std::move(engine), std::move(options));
-  return compile_model(load_model(config.buffer, config.buffer_owner), std::move(engine), std::move(options), config.outputs,
+  // Steps may bring in files of their own (labels): what such a program depends on is all that it holds.
+  if (config.buffer.empty() && config.processing.empty()) return compile_file(config, std::move(engine), std::move(options));
+  return compile_model(processed(config.buffer.empty() ? load_model(config.model, config.params) : load_model(config.buffer, config.buffer_owner), config.processing), std::move(engine), std::move(options), config.outputs,
                        {config.cache_dir, config.cache_bytes});
 }
 

@@ -213,12 +213,12 @@ TEST(Command, ProfileListsEveryStep) {
 }
 
 TEST(Command, HelpAndCompletion) {
-  for (const char* name : {"run", "bench", "inspect", "ir", "check", "convert", "gen", "task ocr", "engines", "devices", "completion", "conformance", "ops", "explain", "compare"}) {
+  for (const char* name : {"run", "bench", "inspect", "ir", "check", "convert", "gen", "task ocr", "engines", "devices", "completion", "conformance", "ops", "explain", "compare", "eval"}) {
     const Done done = chorus_command(std::string(name) + " --help");
     EXPECT_EQ(done.status, 0) << name;
     EXPECT_NE(done.out.find("Usage"), std::string::npos) << name;
   }
-  for (const char* name : {"run", "bench", "inspect", "ir", "gen", "task ocr", "convert", "check", "engines", "devices", "completion", "explain", "compare"}) {
+  for (const char* name : {"run", "bench", "inspect", "ir", "gen", "task ocr", "convert", "check", "engines", "devices", "completion", "explain", "compare", "eval"}) {
     EXPECT_NE(chorus_command(std::string(name) + " --help").out.find("Example"), std::string::npos) << name;
   }
   ASSERT_EQ(chorus_command("completion bash").status, 0);

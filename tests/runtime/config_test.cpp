@@ -23,6 +23,7 @@ TEST(Config, JsonKeepsEveryField) {
   c.SetReferenceKernels(true);
   c.SetPowerMode(PowerMode::balanced);
   c.SetCacheDir("/tmp/cache \"x\"\n", 123456789);
+  c.SetProcessing(R"({"outputs": {}})");
   c.SetMemoryLimit(int64_t{1} << 33);
   c.EnableProfile(true);
   c.SetOutputs({"a", "ü"});
@@ -41,6 +42,7 @@ TEST(Config, JsonKeepsEveryField) {
   EXPECT_EQ(d.power_mode(), PowerMode::balanced);
   EXPECT_EQ(d.cache_dir(), "/tmp/cache \"x\"\n");
   EXPECT_EQ(d.cache_bytes(), 123456789);
+  EXPECT_EQ(d.processing(), R"({"outputs": {}})");
   EXPECT_EQ(d.memory_limit(), int64_t{1} << 33);
   EXPECT_TRUE(d.profile());
   EXPECT_EQ(d.outputs(), (std::vector<std::string>{"a", "ü"}));
