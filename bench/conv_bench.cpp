@@ -49,7 +49,7 @@ Layer make_layer(const bench::ConvLayer& r, Level level, const char* method) {
   s.kernel_h = s.kernel_w = r.kernel, s.stride_h = s.stride_w = r.stride;
   s.pad_top = s.pad_left = s.pad_bottom = s.pad_right = r.kernel / 2;
   p.source = r.in <= 4 ? Source::planar : Source::blocked;
-  p.bias = true, p.activation = fast::Activation::relu;
+  p.bias = true, p.activation = std::getenv("CONV_SILU") != nullptr ? fast::Activation::silu : fast::Activation::relu;
   const fast::ConvSizes z{1, r.size, r.size};
   if (std::strcmp(method, "auto") == 0) p.method = preferred_method(p, z, level);
   if (std::strncmp(method, "winograd", 8) == 0) {

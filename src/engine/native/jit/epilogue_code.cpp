@@ -11,11 +11,13 @@ using fast::Activation;
 
 // Constants of the activations, 16 times each, so that a vector of any width is an operand.
 enum Constant : int {
-  k_sign,
-  k_log2e,
-  k_ln2_high,
-  k_ln2_low,
   k_low,
+  k_high,
+  k_minus_log2e,
+  k_log2e,
+  k_log2e_rest,
+  k_p6,
+  k_p5,
   k_p4,
   k_p3,
   k_p2,
@@ -29,11 +31,11 @@ enum Constant : int {
   k_sixth,
   k_count
 };
-// e^r on [-ln 2 / 2, ln 2 / 2] as 1 + r + r^2 P(r): the polynomial of the fast kernels' exp.
-constexpr float kValues[k_count] = {-0.0f,        1.44269504f,    0.693359375f,   -2.12194440e-4f,
-                                    -105.0f,      0.00138209993f, 0.00836867094f, 0.0416682623f,
-                                    0.166665211f, 0.49999994f,    1.0f,           0.5f,
-                                    0.0f,         3.0f,           6.0f,           0.166666667f};
+// 2^-r on [-1/2, 1/2]: a minimax fit of its own, relative error 2e-9.
+constexpr float kValues[k_count] = {-105.0f,        87.0f,          -1.44269502f, 1.44269502f,   1.92596303e-8f,
+                                    0.00015345812f, -0.0013399931f, 0.009618489f, -0.055503286f, 0.24022646f,
+                                    -0.6931472f,    1.0f,           1.0f,         0.5f,          0.0f,
+                                    3.0f,           6.0f,           0.166666667f};
 
 struct alignas(64) Table {
   float rows[k_count][16];
@@ -51,45 +53,41 @@ Mem constant(const EpilogueRegisters& r, Constant c) {
 Mem alpha(const EpilogueRegisters& r) { return {static_cast<int8_t>(r.params), -1, 1, 0}; }
 Mem beta(const EpilogueRegisters& r) { return {static_cast<int8_t>(r.params), -1, 1, 64}; }
 
-/// e = e^-|v|; changes temps 1, 2, 3 and leaves e in temp 1.
-void exp_of_minus_abs(Code& code, const EpilogueRegisters& r, int v) {
+/// temp 3 = e^-v = 2^n * 2^-r; infinite below -89, e^-87 above 87 (nothing beside one), so that it is never subnormal.
+void exp_of_minus(Code& code, const EpilogueRegisters& r, int v) {
   const int x = r.temps[0], n = r.temps[1], t = r.temps[2], p = r.temps[3];
-  code.load(x, constant(r, k_sign));
-  code.vec(Op::bit_or, x, v, x);
   code.load(t, constant(r, k_low));
-  code.vec(Op::max, x, t, x);  // NaN stays
-  code.vec(Op::mul, n, x, constant(r, k_log2e));
+  code.vec(Op::max, x, t, v);  // NaN stays
+  code.load(t, constant(r, k_high));
+  code.vec(Op::min, x, t, x);
+  code.vec(Op::mul, n, x, constant(r, k_minus_log2e));
   code.vec(Op::round, n, n);
-  code.vec(Op::mul, t, n, constant(r, k_ln2_high));  // exact: the factor has nine bits
-  code.vec(Op::sub, x, x, t);
-  code.vec(Op::mul, t, n, constant(r, k_ln2_low));
-  code.vec(Op::sub, x, x, t);
-  code.load(p, constant(r, k_p4));
-  for (const Constant c : {k_p3, k_p2, k_p1, k_p0}) {
-    code.vec(Op::mul, p, p, x);
-    code.vec(Op::add, p, p, constant(r, c));
+  code.move_vector(t, n);
+  code.vec(Op::fma, t, x, constant(r, k_log2e));
+  code.vec(Op::fma, t, x, constant(r, k_log2e_rest));
+  code.load(p, constant(r, k_p6));
+  for (const Constant c : {k_p5, k_p4, k_p3, k_p2, k_p1, k_p0}) code.vec(Op::horner, p, t, constant(r, c));
+  if (code.level == Level::avx512) {
+    code.vec(Op::scale, p, p, n);
+    return;
   }
-  code.vec(Op::mul, t, x, x);
-  code.vec(Op::fma, x, t, p);
-  code.vec(Op::add, x, x, constant(r, k_one));
-  // 2^n in two factors, so that results below 2^-126 keep what they can.
-  code.vec(Op::mul, t, n, constant(r, k_half));
-  code.vec(Op::round, t, t);
-  code.vec(Op::sub, n, n, t);
-  code.vec(Op::power, t, t, constant(r, k_bias));
+  // In two factors, so that results far below and above one keep what they can.
+  code.vec(Op::mul, x, n, constant(r, k_half));
+  code.vec(Op::round, x, x);
+  code.vec(Op::sub, n, n, x);
+  code.vec(Op::power, x, x, constant(r, k_bias));
   code.vec(Op::power, n, n, constant(r, k_bias));
-  code.vec(Op::mul, x, x, t);
-  code.vec(Op::mul, n, x, n);
+  code.vec(Op::mul, p, p, x);
+  code.vec(Op::mul, p, p, n);
 }
 
-/// s = 1 / (1 + e^-v), without overflow on either side; in temp 2.
+/// temp 2 = 1 / (1 + e^-v).
 void sigmoid(Code& code, const EpilogueRegisters& r, int v) {
-  const int e = r.temps[1], s = r.temps[2], d = r.temps[3];
-  exp_of_minus_abs(code, r, v);
-  code.load(s, constant(r, k_one));
-  code.vec(Op::add, d, e, s);
-  code.vec(Op::blend, s, v, e);  // v < 0: e / (1 + e)
-  code.vec(Op::div, s, s, d);
+  const int one = r.temps[0], s = r.temps[2], e = r.temps[3];
+  exp_of_minus(code, r, v);
+  code.load(one, constant(r, k_one));
+  code.vec(Op::add, e, e, one);
+  code.vec(Op::div, s, one, e);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ enum class Op : uint8_t {
   store,  ///< mem = a
   fma,  ///< d += a * b
   fma_splat,  ///< d += a * (one float of mem in all lanes); AVX-512 only
+  horner,  ///< d = d * a + b
   add,  ///< d = a + b, and so on
   sub,
   mul,
@@ -29,6 +30,7 @@ enum class Op : uint8_t {
   bit_and,
   bit_or,
   round,  ///< to the nearest integer, ties to even
+  scale,  ///< a * 2^b for an integral b; AVX-512 only
   power,  ///< 2^a for an integral a in [-126, 127]
   blend,  ///< lanes of d whose a has its sign set become b
   copy,  ///< d = a

@@ -76,6 +76,8 @@ class Assembler : public Xbyak::CodeGenerator {
       case Op::store: vmovups(m, a); break;
       case Op::fma: vfmadd231ps(d, a, s); break;
       case Op::fma_splat: vfmadd231ps(Zmm(i.d), Zmm(i.a), ptr_b[where(i.mem)]); break;
+      case Op::horner: vfmadd213ps(d, a, s); break;
+      case Op::scale: vscalefps(Zmm(i.d), Zmm(i.a), s); break;
       case Op::add: vaddps(d, a, s); break;
       case Op::sub: vsubps(d, a, s); break;
       case Op::mul: vmulps(d, a, s); break;

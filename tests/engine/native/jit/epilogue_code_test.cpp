@@ -62,11 +62,11 @@ TEST(JitEpilogueCode, ErrorTable) {
     Activation activation;
     double ulp, floor;
   };
-  // The floor holds where results vanish below the smallest normal number.
+  // The floor holds where results vanish below the smallest normal number (silu: times the operand).
   const Row table[] = {{Activation::none, 0, 0},           {Activation::relu, 0, 0},
                        {Activation::clip, 0, 0},           {Activation::leaky_relu, 0.5, 0},
                        {Activation::hard_swish, 3, 1e-43}, {Activation::hard_sigmoid, 1, 0},
-                       {Activation::sigmoid, 3, 1e-43},    {Activation::silu, 4, 1e-36}};
+                       {Activation::sigmoid, 3, 4e-39},    {Activation::silu, 4, 1e-36}};
   for (const Level l : {Level::avx2, Level::avx512}) {
     for (const Row& row : table) {
       ConvProblem p;

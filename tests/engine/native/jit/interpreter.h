@@ -77,6 +77,8 @@ class Interpreter {
     switch (op) {
       case Op::fma:
       case Op::fma_splat: return std::fma(a, b, d);
+      case Op::horner: return std::fma(d, a, b);
+      case Op::scale: return std::ldexp(a, static_cast<int>(std::fmax(std::fmin(b, 1000.0f), -1000.0f)));
       case Op::add: return a + b;
       case Op::sub: return a - b;
       case Op::mul: return a * b;

@@ -57,12 +57,15 @@ TEST(JitX86, VectorInstructions) {
   for (const Level l : generated()) {
     for (int op = static_cast<int>(Op::fma); op <= static_cast<int>(Op::copy); ++op) {
       const Op o = static_cast<Op>(op);
-      if (o == Op::fma_splat && l != Level::avx512) continue;
+      if ((o == Op::fma_splat || o == Op::scale) && l != Level::avx512) continue;
       for (const bool memory : {false, true}) {
         if (o == Op::power || o == Op::round || o == Op::fma_splat || o == Op::blend || o == Op::copy) {
           if (memory != (o == Op::power || o == Op::fma_splat)) continue;
         }
         Operands operands = some(static_cast<uint32_t>(op));
+        if (o == Op::scale) {
+          for (int i = 0; i < 16; ++i) operands.b[i] = static_cast<float>(i * 20 - 150);
+        }
         if (o == Op::power) {
           for (int i = 0; i < 16; ++i) {
             operands.a[i] = static_cast<float>(i * 16 - 126);
