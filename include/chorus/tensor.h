@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -146,14 +147,22 @@ class Number {
     requires(std::is_arithmetic_v<T>)
   Number(T v)  // NOLINT(google-explicit-constructor)
       : kind_(std::is_same_v<T, bool> ? Kind::boolean : std::is_floating_point_v<T> ? Kind::real : Kind::integer),
-        real_(static_cast<double>(v)), integer_(static_cast<int64_t>(v)) {}
+        real_(static_cast<double>(v)) {
+    if constexpr (!std::is_floating_point_v<T>) integer_ = static_cast<int64_t>(v);
+  }
   Number(std::complex<float> v) : kind_(Kind::complex), real_(v.real()), imaginary_(v.imag()) {}   // NOLINT(google-explicit-constructor)
   Number(std::complex<double> v) : kind_(Kind::complex), real_(v.real()), imaginary_(v.imag()) {}  // NOLINT(google-explicit-constructor)
   enum class Kind : uint8_t { boolean, integer, real, complex };
   Kind kind() const noexcept { return kind_; }
   double real() const noexcept { return kind_ == Kind::integer ? static_cast<double>(integer_) : real_; }
   double imaginary() const noexcept { return imaginary_; }
-  int64_t integer() const noexcept { return kind_ == Kind::real ? static_cast<int64_t>(real_) : integer_; }
+  /// Of a real number: cut toward zero, the nearest of the type's range outside it, 0 of NaN.
+  int64_t integer() const noexcept {
+    if (kind_ != Kind::real) return integer_;
+    constexpr double kEnd = 0x1p63;
+    if (real_ >= -kEnd && real_ < kEnd) return static_cast<int64_t>(real_);
+    return real_ > 0 ? std::numeric_limits<int64_t>::max() : real_ < 0 ? std::numeric_limits<int64_t>::min() : 0;
+  }
 
  private:
   Kind kind_ = Kind::integer;

@@ -190,7 +190,9 @@ Tensor arange(Number begin, Number end, Number step, DType type) {
   if (count > 1e15) throw Error(Code::budget, fmt::format("arange: {} elements are too many", count));
   const Shape shape{static_cast<int64_t>(count)};
   if (kind != Number::Kind::real) {
-    return generate<int64_t>(shape, type, [&](int64_t i) { return begin.integer() + i * step.integer(); });
+    // Without sign: the product alone may not fit where the range crosses zero.
+    const auto first = static_cast<uint64_t>(begin.integer()), by = static_cast<uint64_t>(step.integer());
+    return generate<int64_t>(shape, type, [&](int64_t i) { return static_cast<int64_t>(first + static_cast<uint64_t>(i) * by); });
   }
   return generate<double>(shape, type, [&](int64_t i) { return begin.real() + static_cast<double>(i) * step.real(); });
 }

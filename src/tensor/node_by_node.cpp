@@ -59,7 +59,7 @@ class Runner {
 
  private:
   const Value& operand(int32_t id) const {
-    static const Value none;
+    static const Value none{};
     if (id == kOmitted) return none;
     return is_leaf_operand(id) ? captured_.leaves[static_cast<size_t>(leaf_of(id))] : values_[static_cast<size_t>(id)];
   }

@@ -62,7 +62,7 @@ unsigned codes_of(const Definition& d) { return 1u << (1 + d.exponent_bits + d.m
 /// All finite values in order with the next one that an unbounded exponent would have: rounding to it is an overflow.
 class Nearest {
  public:
-  explicit Nearest(const Definition& d) : d_(d) {
+  explicit Nearest(const Definition& d) {
     for (unsigned code = 0; code < codes_of(d) / 2; ++code) {
       const double v = value_of(d, code);
       if (std::isfinite(v)) values_.push_back({v, code});
@@ -92,7 +92,6 @@ class Nearest {
     double value;
     unsigned code;
   };
-  const Definition& d_;
   std::vector<Entry> values_;
   double overflow_;
 };

@@ -12,7 +12,7 @@ namespace chorus {
 namespace {
 
 TEST(Shape, ScalarVectorAndDeep) {
-  const Shape scalar;
+  const Shape scalar{};
   EXPECT_EQ(scalar.rank(), 0);
   EXPECT_EQ(scalar.numel(), 1);
   EXPECT_EQ(scalar.str(), "[]");

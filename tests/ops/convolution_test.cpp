@@ -61,7 +61,7 @@ TEST(Convolution, AveragesCountThePaddingAsAsked) {
 }
 
 TEST(Convolution, ResizeInterpolates) {
-  const Value x = make(DType::float32, {1, 1, 1, 2}, {0, 4}), none;
+  const Value x = make(DType::float32, {1, 1, 1, 2}, {0, 4}), none{};
   const Value twice = make(DType::float32, {4}, {1, 1, 1, 2});
   expect_close(run_one({.op = "Resize", .inputs = {x, none, twice}, .attributes = {{"mode", "linear"}}}), make(DType::float32, {1, 1, 1, 4}, {0, 1, 3, 4}), 1e-6);
   expect_close(run_one({.op = "Resize", .inputs = {x, none, twice}, .attributes = {{"mode", "linear"}, {"coordinate_transformation_mode", "asymmetric"}}}),

@@ -2,6 +2,8 @@
 #include <ops/table.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "ops/op_case.h"
 
 namespace chorus {
@@ -22,6 +24,18 @@ TEST(Matrix, MatMulBroadcastsBatches) {
 TEST(Matrix, IntegersWrap) {
   const Value a = make(DType::int32, {1, 2}, {2147483647, 1}), b = make(DType::int32, {2, 1}, {2, 3});
   expect_close(run_one({.op = "MatMul", .inputs = {a, b}}), make(DType::int32, {1, 1}, {1}));
+}
+
+TEST(Matrix, ScaledIntegersSaturate) {
+  const Value a = make(DType::int64, {1, 1}, {2}), b = make(DType::int64, {1, 1}, {3});
+  const auto scaled = [&](double alpha) {
+    const Value y = run_one({.op = "Gemm", .inputs = {a, b}, .attributes = {{"alpha", alpha}}});
+    return *static_cast<const int64_t*>(y.data());
+  };
+  EXPECT_EQ(scaled(0.5), 3);
+  EXPECT_EQ(scaled(-0.75), -4);
+  EXPECT_EQ(scaled(1e30), std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(scaled(-1e30), std::numeric_limits<int64_t>::min());
 }
 
 TEST(Matrix, ZeroPointsPerRowAndColumn) {

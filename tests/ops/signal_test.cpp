@@ -103,7 +103,7 @@ TEST(Signal, OneSideGivesTheRealSignalBack) {
 }
 
 TEST(Signal, FramesAreTransformedOneByOne) {
-  const Value x = make(DType::float64, {1, 6, 1}, {1, 2, 3, 4, 5, 6}), step = make(DType::int64, {}, {2}), none,
+  const Value x = make(DType::float64, {1, 6, 1}, {1, 2, 3, 4, 5, 6}), step = make(DType::int64, {}, {2}), none{},
               length = make(DType::int64, {}, {2});
   // Bins of two elements: sum and difference.
   expect_close(run_one({.op = "STFT", .inputs = {x, step, none, length}}),

@@ -35,6 +35,24 @@ TEST(Create, FilledTensors) {
   expect_values(zeros({0, 3}), Shape({0, 3}), std::vector<double>());
 }
 
+TEST(Create, NumbersOutsideTheRangeOfIntegersStayDefined) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max(), kLeast = std::numeric_limits<int64_t>::min();
+  EXPECT_EQ(Number(std::nan("")).integer(), 0);
+  EXPECT_EQ(Number(1e300).integer(), kMost);
+  EXPECT_EQ(Number(0x1p63).integer(), kMost);
+  EXPECT_EQ(Number(-HUGE_VAL).integer(), kLeast);
+  EXPECT_EQ(Number(-2.75).integer(), -2);
+  EXPECT_EQ(Number(-0x1p63).integer(), kLeast);
+  expect_values(full({2}, 1e300, DType::float64), {1e300, 1e300});
+  expect_values(full({1}, -HUGE_VAL), {-HUGE_VAL});
+  EXPECT_THROW(full({1}, 1e300, DType::int64), Error);
+  EXPECT_THROW(full({1}, std::nan(""), DType::int32), Error);
+  // 15 steps of 2^60 are more than an int64 holds; every element of the range fits.
+  const Tensor wide = arange(kLeast, int64_t{7} << 60, int64_t{1} << 60);
+  ASSERT_EQ(wide.numel(), 15);
+  EXPECT_EQ(wide.to_doubles()[14], 6 * 0x1p60);
+}
+
 TEST(Create, CopiesHaveTheirOwnMemory) {
   float source[] = {1, 2, 3, 4};
   const Tensor t(Value::tensor(DType::float32, {2, 2}, Buffer::borrow(source, sizeof source)));

@@ -60,8 +60,8 @@ TEST(Operators, Comparisons) {
   expect_bools(nan <= one, {0});
   expect_bools(nan >= one, {0});
   const Tensor c = initialize({std::complex<float>(1, 2)});
-  EXPECT_TRUE(mentions(error_of([&] { c > c; }), "complex64"));
-  EXPECT_THROW(c <= c, Error);
+  EXPECT_TRUE(mentions(error_of([&] { (void)(c > c); }), "complex64"));
+  EXPECT_THROW((void)(c <= c), Error);
   part_of({"A-ADP-023", "A-ADP-024", "A-ADP-025", "A-ADP-026", "A-ADP-027", "A-ADP-028"});
 }
 

@@ -36,7 +36,9 @@ double distance_to_segment(double x, double y, Point a, Point b) {
 }
 
 void draw_segment(Image& image, Point a, Point b, Ink ink, double half) {
-  const auto bound = [](double v, int64_t size) { return std::clamp<int64_t>(static_cast<int64_t>(v), 0, size); };
+  const auto bound = [](double v, int64_t size) {
+    return v > 0 ? static_cast<int64_t>(std::min(v, static_cast<double>(size))) : 0;  // far points have no int64_t
+  };
   if (!std::isfinite(a.x + a.y + b.x + b.y)) return;
   const double reach = half + 1;
   const int64_t y0 = bound(std::min(a.y, b.y) - reach, image.height),

@@ -119,7 +119,9 @@ double fast_score(std::span<const float> map, int64_t width, int64_t height, con
     left = std::min(left, p.x), right = std::max(right, p.x);
     top = std::min(top, p.y), bottom = std::max(bottom, p.y);
   }
-  const auto inside = [](float v, int64_t size) { return std::clamp<int64_t>(static_cast<int64_t>(v), 0, size - 1); };
+  const auto inside = [](float v, int64_t size) {
+    return v > 0 ? static_cast<int64_t>(std::min(v, static_cast<float>(size - 1))) : 0;
+  };
   const int64_t x0 = inside(std::floor(left), width), x1 = inside(std::ceil(right), width);
   const int64_t y0 = inside(std::floor(top), height), y1 = inside(std::ceil(bottom), height);
   Contour polygon;

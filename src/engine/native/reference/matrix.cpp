@@ -3,6 +3,7 @@
 #include <ops/equation.h>
 
 #include <cmath>
+#include <limits>
 
 namespace chorus::native {
 namespace {
@@ -90,6 +91,12 @@ Status matmul(KernelContext& ctx) noexcept {
   });
 }
 
+/// Cut toward zero; the nearest of the type's range outside it, 0 of NaN.
+int64_t whole(double v) noexcept {
+  if (v >= -0x1p63 && v < 0x1p63) return static_cast<int64_t>(v);
+  return v > 0 ? std::numeric_limits<int64_t>::max() : v < 0 ? std::numeric_limits<int64_t>::min() : 0;
+}
+
 template <class T>
 Status gemm_of(KernelContext& ctx) noexcept {
   const TensorView &a = ctx.in[0], &b = ctx.in[1];
@@ -121,7 +128,7 @@ Status gemm_of(KernelContext& ctx) noexcept {
   const auto scaled = [](T v, float factor) {
     if (factor == 1) return v;
     if constexpr (std::is_same_v<T, double>) return factor * v;
-    return static_cast<T>(static_cast<int64_t>(static_cast<double>(factor) * static_cast<double>(static_cast<int64_t>(v))));
+    return static_cast<T>(whole(static_cast<double>(factor) * static_cast<double>(static_cast<int64_t>(v))));
   };
   return multiply(ctx, s, left, right, [&](int64_t, int64_t row, int64_t column, int64_t n, T* sums) {
     const int64_t at = row * s.n + column;

@@ -133,7 +133,8 @@ inline void conv_task(const ConvArgs& a, const ConvPlan& p, const Im2col& gather
     b.residual = e.residual != nullptr ? e.residual + at : nullptr;
   }
   const float* weights = a.weights + static_cast<size_t>(t.group) * packed_group_floats(p) + t.row * p.k;
-  const float* in_place = p.direct ? gather.input + t.image * gather.image + col : t.gathered + col;
+  const float* in_place = p.direct ? gather.input + t.image * gather.image : t.gathered;
+  if (in_place != nullptr) in_place += col;  // neither direct nor gathered at once: block by block below
   if (p.skinny) {
     b.a = weights, b.b = in_place, b.ldb = p.ldb, b.k = p.k, b.epilogue = &e;
     run_skinny(b, 1);
