@@ -40,6 +40,14 @@ PLAIN = {
     "echo 5 passed, 0 failed, 0 skipped; exit 1": (5, 1, 0),  # says well, ends badly
     "echo 5 passed, 1 failed, 0 skipped": (5, 1, 0),
 }
+# the same of a program of a further build, which is one case
+AGAIN = {
+    "echo 5 passed, 0 failed, 2 skipped": (1, 0, 0),
+    "echo 5 passed, 2 failed, 0 skipped; exit 1": (0, 1, 0),
+    "echo 0 passed, 0 failed, 3 skipped": (0, 0, 1),
+    "echo 'WARNING: ThreadSanitizer: data race'; echo 5 passed, 0 failed, 0 skipped": (0, 1, 0),
+    "echo 'a.cpp:3:4: runtime error: shift exponent 64'; echo 5 passed, 0 failed, 0 skipped": (0, 1, 0),
+}
 
 
 def runner_counts(tree):
@@ -57,6 +65,10 @@ def runner_counts(tree):
         outcome = run_tests.run_other("x", ["sh", "-c", script], {}, options)
         if (outcome.passed, outcome.failed, outcome.skipped) != wanted:
             yield f"a plain test that does `{script}` is not counted as {wanted}"
+    for script, wanted in AGAIN.items():
+        outcome = run_tests.run_again("x (asan)", ["sh", "-c", script], {}, options)
+        if (outcome.passed, outcome.failed, outcome.skipped) != wanted or bool(outcome.failed) != bool(outcome.reasons):
+            yield f"a program of a further build that does `{script}` is not counted as {wanted}"
 
 
 def skip_reasons_found(tree):

@@ -22,6 +22,13 @@ SOURCES = {
          {"src/core/a.h": '#include "../graph/b.h"\n', "src/graph/b.h": ""}, "stands below"),
     ],
     "file_length": [({"src/core/a.cpp": "\n" * 800}, {"src/core/a.cpp": "\n" * 801}, "801 lines")],
+    "function_length": [
+        ({"src/core/a.cpp": "const int table[] = {\n" + "1,\n" * 99 + "};\nint f(int a) {\n" + "// }\n" * 58 + "}\nint g() {\n}\n"},
+         {"src/core/a.cpp": "namespace a {\nint f(int a) {\n" + "if (a) {\n}\n" * 30 + "}\n}\n"}, "a.cpp:2: f has 62 lines"),
+        ({"src/core/a.h": "class A {\n" + "int a;\n" * 80 + "};\n"},
+         {"src/core/a.h": "class A {\nA() : a_{1}, b_(2) {\n" + "\n" * 60 + "}\n};\n"}, "a.h:2: A has 62 lines"),
+        ({"tools/a.py": "def f():\n" + "    pass\n" * 59}, {"tools/a.py": "def f():\n" + "    pass\n" * 60}, "f has 61 lines"),
+    ],
     "tests_mirror": [
         ({"src/core/a.cpp": "", "tests/core/a_test.cpp": ""}, {"src/core/a.cpp": ""}, "has no test"),
         ({"src/engine/native/fast/gemm_avx2.cpp": "", "tests/engine/native/fast/gemm_test.cpp": ""},

@@ -3,6 +3,7 @@ import pathlib
 import posixpath
 import re
 
+from function_length import function_length
 from tree import adapter_of, layer_of
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -201,5 +202,5 @@ def docs_links(tree):
                 yield f"{name}:{text.count(chr(10), 0, match.start()) + 1}: the link {match.group(1)} leads nowhere"
 
 
-CHECKS = [include_edges, file_length, tests_mirror, readme_per_folder, no_machine_paths, nothing_unfinished, few_macros,
+CHECKS = [include_edges, file_length, function_length, tests_mirror, readme_per_folder, no_machine_paths, nothing_unfinished, few_macros,
           exports_are_public, docs_links]

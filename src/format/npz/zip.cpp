@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 namespace chorus::zip {
 namespace {
@@ -113,6 +114,25 @@ std::string deflate_parts(const std::vector<std::string_view>& parts) {
   return out;
 }
 
+/// The extra field of numbers that have no room in 32 bits.
+std::string wide_sizes(uint64_t size, uint64_t packed_size, std::optional<uint64_t> at = {}) {
+  std::string field;
+  put(field, 1, 2);
+  put(field, at ? 24 : 16, 2);
+  put(field, size, 8);
+  put(field, packed_size, 8);
+  if (at) put(field, *at, 8);
+  return field;
+}
+
+/// An extra field that moves what begins behind it at `begin` to a multiple of 64.
+void put_padding(std::string& extra, uint64_t begin) {
+  const uint64_t pad = (64 - begin % 64) % 64;
+  put(extra, 0xd935, 2);
+  put(extra, pad, 2);
+  extra.append(pad, '\0');
+}
+
 }  // namespace
 
 std::vector<Member> directory(std::string_view file, int64_t entries, int64_t total_bytes) {
@@ -198,20 +218,8 @@ void Writer::add(const std::string& name, const std::vector<std::string_view>& p
   const uint64_t packed_size = deflated ? packed.size() : size;
   const auto at = static_cast<uint64_t>(written_);
   const bool large = size >= 0xffffffff || packed_size >= 0xffffffff;
-  std::string extra;
-  if (large) {
-    put(extra, 1, 2);
-    put(extra, 16, 2);
-    put(extra, size, 8);
-    put(extra, packed_size, 8);
-  }
-  if (!deflated) {   // a padding field moves the content to a multiple of 64
-    const uint64_t begin = at + 30 + name.size() + extra.size() + 4;
-    const uint64_t pad = (64 - begin % 64) % 64;
-    put(extra, 0xd935, 2);
-    put(extra, pad, 2);
-    extra.append(pad, '\0');
-  }
+  std::string extra = large ? wide_sizes(size, packed_size) : std::string();
+  if (!deflated) put_padding(extra, at + 30 + name.size() + extra.size() + 4);
   auto common = [&](std::string& out, uint64_t short_size, uint64_t short_packed, uint64_t extra_bytes) {
     put(out, large ? 45 : 20, 2);
     put(out, 0x800, 2);            // the name is UTF-8
@@ -230,14 +238,7 @@ void Writer::add(const std::string& name, const std::vector<std::string_view>& p
   if (deflated) emit(packed);
   else for (std::string_view p : parts) emit(p);
 
-  std::string wide;
-  if (large || at >= 0xffffffff) {
-    put(wide, 1, 2);
-    put(wide, 24, 2);
-    put(wide, size, 8);
-    put(wide, packed_size, 8);
-    put(wide, at, 8);
-  }
+  const std::string wide = large || at >= 0xffffffff ? wide_sizes(size, packed_size, at) : std::string();
   const bool all_wide = !wide.empty();
   put(directory_, kCentral, 4);
   put(directory_, 45, 2);

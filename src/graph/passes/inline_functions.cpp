@@ -157,11 +157,9 @@ void omit_captured(Node& node, const std::vector<ValueId>& to) {
   }
 }
 
-std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f) {
-  refuse_cycle(f);
-  const Graph& body = closed_body(f);
-  spend(body.node_count() + 1, graph, call);
-  const Node caller = graph.node(call);
+/// Throws where the call gives more operands or takes more outputs than the function has, or leaves out an attribute.
+void check_call(const Graph& graph, NodeId call, const Function& f, const Graph& body) {
+  const Node& caller = graph.node(call);
   if (caller.inputs.size() > body.inputs().size() || caller.outputs.size() > body.outputs().size()) {
     throw Error(Code::bad_input,
                 fmt::format("function \"{}\" takes {} operands and gives {} outputs; the call has {} and {}", f.name,
@@ -173,6 +171,14 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
       throw Error(Code::bad_input, fmt::format("attribute \"{}\" of function \"{}\" is missing", name, f.name),
                   graph.where(call));
   }
+}
+
+std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f) {
+  refuse_cycle(f);
+  const Graph& body = closed_body(f);
+  spend(body.node_count() + 1, graph, call);
+  const Node caller = graph.node(call);
+  check_call(graph, call, f, body);
   std::vector<ValueId> to(static_cast<size_t>(body.value_capacity()), kNone);
   for (size_t i = 0; i < body.inputs().size(); ++i)
     to[static_cast<size_t>(body.inputs()[i])] = i < caller.inputs.size() ? caller.inputs[i] : kNone;
