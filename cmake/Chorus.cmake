@@ -20,6 +20,9 @@ endif()
 if(CHORUS_SANITIZE)
   target_compile_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE} -fno-omit-frame-pointer -g1
     -fno-sanitize-recover=all)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    target_link_options(chorus_flags INTERFACE -fuse-ld=lld)
+  endif()
   if(CHORUS_SANITIZE MATCHES undefined AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # With these g++ takes no address of a function for a constant (GCC bug 71962); the address sanitizer sees null as well.
     target_compile_options(chorus_flags INTERFACE -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute)
@@ -27,11 +30,45 @@ if(CHORUS_SANITIZE)
   target_link_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE})
 endif()
 
-# chorus_layer(NAME DIR [EXCLUDE regex] [OUTSIDE] [DEPENDS other layers or libraries …]): a folder of src/ as a library
+# Quick builds: cmake/precompiled.h once for what is optimised and once for what is not. Other builds compile every file from
+# nothing, so that each still includes what it uses.
+if(CHORUS_QUICK_BUILD)
+  set(CMAKE_PCH_INSTANTIATE_TEMPLATES ON)
+  set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)  # one precompiled form for libraries and programs
+  foreach(kind plain optimised)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/precompiled/${kind}.cpp CONTENT "")
+    add_library(chorus_precompiled_${kind} OBJECT ${CMAKE_BINARY_DIR}/precompiled/${kind}.cpp)
+    target_link_libraries(chorus_precompiled_${kind} PRIVATE chorus_flags)
+    target_compile_definitions(chorus_precompiled_${kind} PRIVATE GTEST_HAS_PTHREAD=1)  # as the tests have it
+    # The cache may restore the precompiled form with a newer time than its headers have.
+    target_compile_options(chorus_precompiled_${kind} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  endforeach()
+  # Core, kernels and pictures see no graph: a name of theirs may be one of its names.
+  target_precompile_headers(chorus_precompiled_optimised PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+  target_precompile_headers(chorus_precompiled_plain PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h <core/convert.h>
+    <ops/table.h> <ops/rules.h> <graph/infer.h>)
+  target_compile_options(chorus_precompiled_optimised PRIVATE -O1)
+endif()
+
+# chorus_quick(TARGET [OPTIMISED]): what a quick build does to a target; nothing in other builds.
+function(chorus_quick target)
+  if(NOT CHORUS_QUICK_BUILD)
+    return()
+  endif()
+  if("OPTIMISED" IN_LIST ARGN)
+    target_compile_options(${target} PRIVATE -O1)
+    target_precompile_headers(${target} REUSE_FROM chorus_precompiled_optimised)
+  else()
+    target_precompile_headers(${target} REUSE_FROM chorus_precompiled_plain)
+  endif()
+endfunction()
+
+# chorus_layer(NAME DIR [EXCLUDE regex] [OUTSIDE] [COMPUTES] [DEPENDS other layers or libraries …]): a folder of src/ as a library
 # `chorus_NAME`; every .cpp below DIR belongs to it but those of sub-folders that are layers of their own (EXCLUDE).
-# The layer becomes part of libchorus.so unless OUTSIDE is given (layers that need more than the C++ runtime).
+# The layer becomes part of libchorus.so unless OUTSIDE is given (layers that need more than the C++ runtime). COMPUTES: tests
+# wait for its loops, so that even quick builds optimise it.
 function(chorus_layer name dir)
-  cmake_parse_arguments(L "OUTSIDE" "EXCLUDE" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(L "OUTSIDE;COMPUTES" "EXCLUDE" "DEPENDS" ${ARGN})
   set_property(GLOBAL APPEND PROPERTY CHORUS_LAYERS chorus_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cpp)
   if(L_EXCLUDE)
@@ -44,6 +81,11 @@ function(chorus_layer name dir)
   endif()
   add_library(chorus_${name} STATIC ${sources})
   target_link_libraries(chorus_${name} PUBLIC chorus_flags ${L_DEPENDS})
+  if(L_COMPUTES)
+    chorus_quick(chorus_${name} OPTIMISED)
+  else()
+    chorus_quick(chorus_${name})
+  endif()
   if(NOT L_OUTSIDE)
     set_property(GLOBAL APPEND PROPERTY CHORUS_INSIDE chorus_${name})
   endif()
@@ -113,6 +155,7 @@ function(chorus_test name dir)
   add_executable(test_${name} ${sources})
   target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${T_DEPENDS} chorus_test_support GTest::gtest)
+  chorus_quick(test_${name})
   add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   if(T_TIMEOUT)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})

@@ -5,9 +5,10 @@ command_help() {
 usage: ./dev COMMAND
 
   demo [PICTURE] [OPTION…]    installs what it needs, builds, and reads the text in a picture on the native engine
-  test [--quick] [--engines all|a,b] [--sanitizers] [--only REGEX]
+  test [--quick] [--engines all|a,b] [--sanitizers] [--compilers] [--only REGEX]
                               builds and runs every test and check; --quick: within two minutes on a built tree;
-                              --sanitizers: the tests under address, undefined-behaviour and thread sanitizers too
+                              --sanitizers: the tests under address, undefined-behaviour and thread sanitizers too (clang);
+                              --compilers: again without optimisation (g++) and with optimisation (clang)
   build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
   engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
   bench [OPTION…]             times the models of .cache/models with `chorus bench`; options go to the command
@@ -35,11 +36,12 @@ command_demo() {
 }
 
 command_test() {
-  local quick=() sanitizers=0 engines="${CHORUS_ENGINES:-}" only=() sanitized=()
+  local quick=() only=() sanitizers=0 compilers=0 engines="${CHORUS_ENGINES:-}"
   while [ $# -gt 0 ]; do
     case "$1" in
       --quick) quick=(--quick) ;;
       --sanitizers) sanitizers=1 ;;
+      --compilers) compilers=1 ;;
       --engines) engines="${2:?--engines needs all or names}" && shift ;;
       --engines=*) engines="${1#*=}" ;;
       --only) only=(--only "${2:?--only needs a regular expression}") && shift ;;
@@ -53,19 +55,32 @@ command_test() {
     export CHORUS_ENGINES="$engines"
   fi
   export CHORUS_ENGINES_DIR="$PWD/.engines"
-  local broken=()
+  local broken=() again=() preset
   need_build release all || broken+=(release)
-  if [ "$sanitizers" = 1 ]; then
-    need_build asan tests chorus_command || broken+=(asan)
-    need_build tsan thread_tests || broken+=(tsan)
-    sanitized=(--sanitized build-asan build-tsan)
-  fi
+  local presets=()
+  [ "$sanitizers" = 1 ] && presets+=(asan tsan)
+  [ "$compilers" = 1 ] && presets+=(debug clang)
+  [ "${#presets[@]}" = 0 ] || need_packages clang
+  for preset in "${presets[@]}"; do
+    need_build "$preset" "$(test_target "$preset")" || broken+=("$preset")
+    again+=("build-$preset")
+  done
   # A part that does not build is one failure; what does build is tested all the same.
   [ "${#broken[@]}" != 0 ] && broken=(--build-failed "${broken[@]}")
+  [ "${#again[@]}" != 0 ] && again=(--again "${again[@]}")
   local trace=(--trace build/trace.txt)
   [ "${#only[@]}" != 0 ] && trace=()  # the trace tells of whole runs
-  python3 tools/dev/run_tests.py build "${quick[@]}" "${only[@]}" "${trace[@]}" "${sanitized[@]}" "${broken[@]}" \
+  python3 tools/dev/run_tests.py build "${quick[@]}" "${only[@]}" "${trace[@]}" "${again[@]}" "${broken[@]}" \
     --report build/tests.json
+}
+
+# What a further preset builds for its tests.
+test_target() {
+  case "$1" in
+    asan) echo sanitized_tests ;;
+    tsan) echo thread_tests ;;
+    *) echo all ;;
+  esac
 }
 
 command_build() {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs every test and prints one table; the last line is `N passed, N failed, N skipped`, counted over test cases.
 
-  run_tests.py BUILD [--sanitized FOLDER…] [--quick] [--only REGEX] [--trace FILE] [--report FILE]
+  run_tests.py BUILD [--again FOLDER…] [--quick] [--only REGEX] [--trace FILE] [--report FILE]
 
 A GoogleTest program counts each of its cases; another test of ctest counts one, or what its last line counts in the same form;
-every check of tools/checks counts one, as does a program under a sanitizer. A program that dies counts one failed case on top of what it printed before. --quick leaves
+every check of tools/checks counts one, as does a program of a further build folder (sanitizers, another compiler). A program that dies counts one failed case on top of what it printed before. --quick leaves
 out cases whose name ends in Long, and ctest tests with the label `long`; programs find CHORUS_TEST_QUICK=1.
 """
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,9 +166,12 @@ def run_other(name, command, properties, options):
     return outcome
 
 
-def run_sanitized(name, command, properties, options):
-    """A program under a sanitizer: one case, since its cases were counted already."""
-    outcome = (run_program if is_gtest(command) else run_other)(name, command, properties, options)
+def run_again(name, command, properties, options):
+    """A program of a further build: one case, since its cases were counted already."""
+    function = run_program if is_gtest(command) else run_other
+    if name.endswith("(tsan)") and shutil.which("setarch"):
+        command = ["setarch", "-R", *command]  # its run-time wants addresses where wide randomisation does not put them
+    outcome = function(name, command, properties, options)
     report = re.search(r"^.*(ERROR: \w+Sanitizer|runtime error|WARNING: ThreadSanitizer).*$", outcome.output, re.M)
     if report:
         outcome.reasons.append(f"{name}: {report.group(0).strip()}")
@@ -179,8 +183,8 @@ def run_sanitized(name, command, properties, options):
 
 
 def jobs_of(options):
-    """(name, function) for every program, and whether it must run alone."""
-    for build in [options.build, *options.sanitized]:
+    """(name, (function, command, properties), whether it must run alone) for every program; None for one that is not built."""
+    for build in [options.build, *options.again]:
         suffix = "" if build == options.build else f" ({build.name.removeprefix('build-')})"
         for name, command, properties in ctest_tests(build):
             if options.only and not re.search(options.only, name):
@@ -195,7 +199,7 @@ def jobs_of(options):
             if not pathlib.Path(command[0]).exists() and "/" in command[0]:
                 yield name + suffix, None, False
                 continue
-            function = run_sanitized if suffix else run_program if is_gtest(command) else run_other
+            function = run_again if suffix else run_program if is_gtest(command) else run_other
             yield name + suffix, (function, command, properties), bool(properties.get("RUN_SERIAL"))
 
 
@@ -248,10 +252,14 @@ def run_all(options):
     for name, job, _ in jobs:
         if job is not None and "FIXTURES_SETUP" in job[2]:  # others want what it leaves behind
             outcomes[name] = measure(name, job, options)
-    with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        waiting = {pool.submit(measure, name, job, options): name for name, job, serial in jobs if not serial and name not in outcomes}
-        for done in concurrent.futures.as_completed(waiting):
-            outcomes[waiting[done]] = done.result()
+    # Programs of the release build use all cores themselves; a sanitizer's wait for one at a time.
+    again = {name for name, job, _ in jobs if job is not None and job[0] is run_again}
+    for wide, workers in ((False, options.jobs), (True, os.cpu_count() or 2)):
+        with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
+            waiting = {pool.submit(measure, name, job, options): name for name, job, serial in jobs
+                       if not serial and name not in outcomes and (name in again) == wide}
+            for done in concurrent.futures.as_completed(waiting):
+                outcomes[waiting[done]] = done.result()
     for name, job, serial in jobs:
         if serial and name not in outcomes:
             outcomes[name] = measure(name, job, options)
@@ -264,7 +272,7 @@ def run_all(options):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--sanitized", type=pathlib.Path, nargs="*", default=[])
+    parser.add_argument("--again", type=pathlib.Path, nargs="*", default=[])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", help="names of programs, a regular expression")
     parser.add_argument("--trace", type=pathlib.Path)
@@ -273,7 +281,7 @@ def parse(arguments):
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     options = parser.parse_args(arguments)
     options.build = options.build.resolve()
-    options.sanitized = [folder.resolve() for folder in options.sanitized]
+    options.again = [folder.resolve() for folder in options.again]
     return options
 
 

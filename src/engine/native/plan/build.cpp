@@ -414,6 +414,12 @@ class Builder {
 
 }  // namespace
 
-Plan build_plan(std::shared_ptr<const Graph> graph, const PlanOptions& options) { return Builder(std::move(graph), options).build(); }
+Plan build_plan(std::shared_ptr<const Graph> graph, const PlanOptions& options) {
+  Plan plan = Builder(std::move(graph), options).build();
+#ifndef NDEBUG  // debug and sanitizer builds
+  verify_plan(plan);
+#endif
+  return plan;
+}
 
 }  // namespace chorus::native
