@@ -37,7 +37,7 @@ RELATIVE_BOUND = 1e-4
 TIMES_PEER_ERROR = 5
 HERE = pathlib.Path(__file__).resolve().parent
 # Of these a program makes no new bytes; integers are left out too: many follow from shapes and are never computed.
-VIEWS = {"Constant", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+VIEWS = {"Constant", "Dropout", "Expand", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 LARGEST_PEER_ERROR = 1e-2  # of the oracle's largest magnitude; beyond, oracle and peer contradict each other
 
 
@@ -150,7 +150,14 @@ class Truth:
         self.errors = {n: error_of(v, self.values[n]) for n, v in same.items()}
         self.outputs = [o.name for o in model.graph.output]
         read = {i for n in nodes_of(model.graph.node) for i in n.input} | set(self.outputs)
-        made = [o for n in model.graph.node if n.op_type not in VIEWS for o in n.output if o in read]
+        moving = set(feeds)  # what follows from data, not from constants and shapes alone
+        made = []
+        for node in model.graph.node:
+            if node.op_type in ("Shape", "Size") or not any(i in moving for n in nodes_of([node]) for i in n.input):
+                continue
+            moving.update(node.output)
+            if node.op_type not in VIEWS:
+                made += [o for o in node.output if o in read]
         self.computed = [n for n in made if n in self.values and self.values[n].dtype.kind == "f"]
         oracle = folder / "oracle.npz"
         if oracle.exists():
