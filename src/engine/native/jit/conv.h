@@ -47,8 +47,15 @@ enum class Method : uint8_t { direct, winograd4, winograd2 };
 /// pixel modulo the strides is a direct convolution with some of the filter's positions.
 enum class Direction : uint8_t { forward, transposed };
 
+/// The outermost spatial axis of volumes, [N, C, D, H, W]; blocked [N, ceil(C / 16), D, H, W, 16].
+struct Depth {
+  int64_t size = 0;  ///< of the input, known at bind (any number above 0 before); 0: pictures, without this axis
+  int64_t kernel = 1, stride = 1, dilation = 1, pad_front = 0, pad_back = 0;
+};
+
 struct ConvProblem {
   fast::ConvShape shape;
+  Depth depth;
   Direction direction = Direction::forward;
   Source source = Source::blocked;
   Method method = Method::direct;
@@ -63,7 +70,7 @@ struct ConvProblem {
 /// Null: accepted. Otherwise the reason: "groups of 6 channels" … Accepted are any kernel, stride, dilation and pads with groups
 /// 1; groups whose channel counts (in and out) are multiples of 16, or equal and divisors of 16 (computed as dense blocks);
 /// and depthwise with one output channel per input channel. Transposed: dilation 1, strides up to the filter's size, groups 1 or of
-/// multiples of 16.
+/// multiples of 16. Volumes: direct, forward, not depthwise, no residual behind the activation.
 const char* refusal(const ConvProblem& problem) noexcept;
 
 /// Direct for all but the cases where Winograd saves time at these (typical) sizes; height or width 0: unknown.
@@ -71,7 +78,7 @@ Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typic
 
 /// Bytes of packed weights, a multiple of 64; the buffer must be aligned to 64. The form depends on shape, source and method only.
 size_t packed_weight_bytes(const ConvProblem& problem) noexcept;
-/// weights [out_channels, in_channels / groups, kernel_h, kernel_w], transposed [in_channels, out_channels / groups, …]; scale [out_channels] or null is multiplied in.
+/// weights [out_channels, in_channels / groups, (kernel_d,) kernel_h, kernel_w], transposed [in_channels, out_channels / groups, …]; scale [out_channels] or null is multiplied in.
 void pack_weights(const ConvProblem& problem, const float* weights, const float* scale, float* packed) noexcept;
 /// Floats of a bias: 16 * blocks(out_channels), zeros behind the last channel.
 constexpr int64_t bias_count(int64_t out_channels) { return blocks(out_channels) * kBlock; }

@@ -2,6 +2,7 @@
 #include <engine/native/jit/direct.h>
 #include <engine/native/jit/geometry.h>
 #include <engine/native/jit/transposed.h>
+#include <engine/native/jit/volume.h>
 #include <engine/native/jit/winograd.h>
 
 #include <core/thread_pool.h>
@@ -71,9 +72,10 @@ Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typic
 std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level) {
   std::shared_ptr<const ConvCall> call;
   if (level != Level::plain) {
-    call = problem.direction == Direction::transposed ? make_transposed(problem, sizes, level)
-           : problem.method != Method::direct         ? make_winograd(problem, sizes, level)
-                                                      : make_direct(problem, sizes, level);
+    call = is_volume(problem)                           ? make_volume(problem, sizes, level)
+           : problem.direction == Direction::transposed ? make_transposed(problem, sizes, level)
+           : problem.method != Method::direct           ? make_winograd(problem, sizes, level)
+                                                        : make_direct(problem, sizes, level);
   }
   return call != nullptr ? call : std::make_shared<PlainCall>(problem, sizes);
 }

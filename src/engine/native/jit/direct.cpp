@@ -40,7 +40,9 @@ class DirectCall final : public TaskCall {
   void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override;
   const char* name() const noexcept override { return name_; }
   int64_t tasks() const noexcept override { return runs_.empty() ? 0 : z_.batch * chunks_ * k_parts_; }
-  void task(const ConvBuffers& b, int64_t index) const noexcept override { task(b, images(p_, z_, b), index); }
+  void task(const ConvBuffers& b, int64_t index, Turn turn) const noexcept override {
+    task(b, images(p_, z_, b), index, turn);
+  }
 
  private:
   ConvProblem p_;
@@ -72,8 +74,8 @@ class DirectCall final : public TaskCall {
   std::vector<Run> cut_row(int pixels) const;
   double cost(int out_blocks) const;
   TileKey key_of(const Run& run, int out_blocks) const;
-  void task(const ConvBuffers& b, const Images& image, int64_t index) const noexcept;
-  void panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next) const noexcept;
+  void task(const ConvBuffers& b, const Images& image, int64_t index, Turn turn) const noexcept;
+  void panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next, Turn turn) const noexcept;
   void row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last_tile, int out_blocks) const noexcept;
 };
 
@@ -86,7 +88,8 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
                       s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0 && grid_.plane == 0;
   if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;
-  if (grid_.plane == 0) grid_ = {0, 1, width_, height_ * width_};
+  if (grid_.plane == 0) grid_ = {0, 1, width_, height_ * width_, 0};
+  if (grid_.input_plane == 0) grid_.input_plane = in_height_ * in_width_;
   set_params(p_, &params_);
   if (height_ == 0 || width_ == 0 || z_.batch <= 0) return;
   choose_tiles();
@@ -258,10 +261,13 @@ void DirectCall::row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last
 }
 
 /// All passes of one group of output blocks over rows (or tiles) [first, last). `next`: distance to the next group's weights.
-void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next) const noexcept {
-  const int64_t in_plane = in_height_ * in_width_ * pixel_floats_;
+void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next,
+                       Turn turn) const noexcept {
+  const int64_t in_plane = grid_.input_plane * pixel_floats_;
+  const bool onto = turn == Turn::middle || turn == Turn::last, more = turn == Turn::first || turn == Turn::middle;
   const int64_t block_floats = p_.shape.kernel_h * p_.shape.kernel_w * g_.tap;
-  const bool tail = g_.last_lanes<g_.lanes, rows = height_> 1;
+  const bool tail = g_.last_lanes < g_.lanes;
+  const bool rows = height_ > 1;
   for (int64_t unit = first; unit < last; unit += unit_step_) {
     const int64_t end = std::min(unit + unit_step_, last);
     for (int64_t c = 0; c < g_.in_blocks; c += in_step_) {
@@ -270,10 +276,11 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
       TileArgs a = args;
       a.input += c * in_plane;
       a.weights += c * block_floats;
-      if (c > 0) a.initial = a.output;
-      a.partial = final ? 0 : 1;
+      if (c > 0 || onto) a.initial = a.output;
+      a.partial = final && !more ? 0 : 1;
       a.last_block = final && tail ? 1 : 0;
       a.full_blocks = c_end - c - a.last_block;
+      if (turn == Turn::nothing) a.full_blocks = a.last_block = 0;
       // What is used next: the weights of the next pass, at the end those of the next group.
       const int64_t ahead = !final ? in_step_ * block_floats * 4 : end == last ? next - c * block_floats * 4 : 0;
       for (int64_t i = unit, tile = 0; i < (rows ? end : unit + 1); ++i, tile += tiles_) {
@@ -287,10 +294,10 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
   }
 }
 
-void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) const noexcept {
+void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, Turn turn) const noexcept {
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
-  const int64_t in_plane = in_height_ * in_width_ * pixel_floats_, out_plane = grid_.plane * kBlock;
+  const int64_t in_plane = grid_.input_plane * pixel_floats_, out_plane = grid_.plane * kBlock;
   const int64_t first = chunk * chunk_, last = std::min(first + chunk_, height_ > 1 ? height_ : tiles_);
   TileArgs args{};
   args.params = &params_;
@@ -316,13 +323,13 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index) 
     const float* residual = p_.residual ? b.residual + n * image.residual + k * out_plane : nullptr;
     a.initial = before ? residual : nullptr;
     a.residual = before ? nullptr : residual;
-    panel(a, first, last, count, i + 1 < end || more_ == More::weights ? count * g_.out_block_floats * 4 : 0);
+    panel(a, first, last, count, i + 1 < end || more_ == More::weights ? count * g_.out_block_floats * 4 : 0, turn);
   }
 }
 
 void DirectCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
   const Images image = images(p_, z_, b);
-  pool.parallel_for(tasks(), [&](int64_t index, int) { task(b, image, index); });
+  pool.parallel_for(tasks(), [&](int64_t index, int) { task(b, image, index, Turn::only); });
 }
 
 }  // namespace

@@ -36,6 +36,14 @@ const char* refusal(const ConvProblem& p) noexcept {
     case Activation::silu: break;
     default: return "an activation that is not generated";
   }
+  if (is_volume(p)) {
+    const Depth& d = p.depth;
+    if (d.kernel < 1 || d.stride < 1 || d.dilation < 1 || d.pad_front < 0) return "no kernel";
+    if (p.direction != Direction::forward || p.method != Method::direct || form_of(s, p.source) == Form::depthwise)
+      return "a volume of another form";
+    if (p.residual && p.residual_place == fast::ResidualPlace::after_activation)
+      return "a volume with a residual behind the activation";
+  }
   if (p.direction == Direction::transposed) {
     if (const char* reason = transposed_refusal(p)) return reason;
   }
@@ -80,14 +88,16 @@ size_t packed_weight_bytes(const ConvProblem& p) noexcept {
   if (p.direction == Direction::transposed) return transposed_packed_bytes(p);
   if (p.method != Method::direct) return winograd_packed_bytes(p);
   const Geometry g = geometry(p);
-  return static_cast<size_t>(g.out_blocks * g.out_block_floats) * sizeof(float);
+  const int64_t sets = is_volume(p) ? p.depth.kernel : 1;
+  return static_cast<size_t>(sets * g.out_blocks * g.out_block_floats) * sizeof(float);
 }
 
 namespace {
 
 /// The weights between one output block and one of the input blocks that it reads: they lie together.
-void pack_block(const ConvProblem& p, const Geometry& g, int64_t k, int64_t c, const float* weights, const float* scale,
-                float* packed) noexcept {
+/// `filter`: floats from one filter to the next.
+void pack_block(const ConvProblem& p, const Geometry& g, int64_t k, int64_t c, const float* weights, int64_t filter,
+                const float* scale, float* packed) noexcept {
   const ConvShape& s = p.shape;
   const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
   const int64_t taps = s.kernel_h * s.kernel_w;
@@ -98,7 +108,7 @@ void pack_block(const ConvProblem& p, const Geometry& g, int64_t k, int64_t c, c
     for (int64_t lane = 0; lane < g.lanes; ++lane) {
       const int64_t i = c * g.lanes + lane - first;
       if (i < 0 || i >= in_group) continue;
-      const float* from = weights + (o * in_group + i) * taps;
+      const float* from = weights + (o * in_group + i) * filter;
       float* to = packed + lane * kBlock + o % kBlock;
       for (int64_t t = 0; t < taps; ++t) to[t * g.tap] = from[t] * factor;
     }
@@ -111,14 +121,19 @@ void pack_weights(const ConvProblem& p, const float* weights, const float* scale
   if (p.direction == Direction::transposed) return transposed_pack(p, weights, scale, packed);
   if (p.method != Method::direct) return winograd_pack(p, weights, scale, packed);
   const Geometry g = geometry(p);
-  const int64_t block = p.shape.kernel_h * p.shape.kernel_w * g.tap;
+  const int64_t taps = p.shape.kernel_h * p.shape.kernel_w, sets = is_volume(p) ? p.depth.kernel : 1;
   std::memset(packed, 0, packed_weight_bytes(p));
-  for (int64_t k = 0; k < g.out_blocks; ++k) {
-    for (int64_t c = 0; c < g.in_blocks; ++c)
-      pack_block(p, g, k, c, weights, scale, packed + k * g.out_block_floats + c * block);
+  for (int64_t i = 0; i < sets * g.out_blocks * g.in_blocks; ++i) {
+    const int64_t c = i % g.in_blocks, k = i / g.in_blocks % g.out_blocks, d = i / g.in_blocks / g.out_blocks;
+    float* to = packed + (d * g.out_blocks + k) * g.out_block_floats + c * taps * g.tap;
+    pack_block(p, g, k, c, weights + d * taps, sets * taps, scale, to);
   }
 }
 
+int64_t out_depth(const ConvProblem& p) noexcept {
+  const Depth& d = p.depth;
+  return is_volume(p) ? fast::conv_extent(d.size, d.kernel, d.stride, d.dilation, d.pad_front, d.pad_back) : 1;
+}
 int64_t out_height(const ConvProblem& p, const fast::ConvSizes& z) noexcept {
   return p.direction == Direction::forward ? fast::conv_out_height(p.shape, z)
                                            : fast::conv_transpose_out_height(p.shape, z);
@@ -130,9 +145,10 @@ int64_t out_width(const ConvProblem& p, const fast::ConvSizes& z) noexcept {
 
 Images images(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b) noexcept {
   const ConvShape& s = p.shape;
-  const int64_t in = p.source == Source::planar ? s.in_channels * z.height * z.width
-                                                : blocked_count(1, s.in_channels, z.height, z.width);
-  const int64_t out = blocked_count(1, s.out_channels, out_height(p, z), out_width(p, z));
+  const int64_t depth = is_volume(p) ? p.depth.size : 1;
+  const int64_t in = depth * (p.source == Source::planar ? s.in_channels * z.height * z.width
+                                                         : blocked_count(1, s.in_channels, z.height, z.width));
+  const int64_t out = out_depth(p) * blocked_count(1, s.out_channels, out_height(p, z), out_width(p, z));
   return {b.input_image != 0 ? b.input_image : in, b.output_image != 0 ? b.output_image : out,
           b.residual_image != 0 ? b.residual_image : out};
 }

@@ -12,17 +12,17 @@ enum class Form : uint8_t {
   planar,
 };
 
-/// Weights, in floats: [out block][in block of its group][kernel_h][kernel_w][16 in][16 out]; planar
+/// Weights, in floats; those of volumes are as many sets as the filter is deep, one after the other: [out block][in block of its group][kernel_h][kernel_w][16 in][16 out]; planar
 /// [out block][in channel][kernel_h][kernel_w][16]; depthwise [block][kernel_h][kernel_w][16].
 struct Geometry {
   Form form = Form::dense;
   int64_t out_blocks = 0;
-  int64_t in_blocks = 0;        ///< that one output block reads; planar: channels
-  int64_t blocks_per_group = 0; ///< output blocks that read the same input blocks
-  int64_t lanes = kBlock;       ///< input channels per step: 16, planar and depthwise 1
+  int64_t in_blocks = 0;  ///< that one output block reads; planar: channels
+  int64_t blocks_per_group = 0;  ///< output blocks that read the same input blocks
+  int64_t lanes = kBlock;  ///< input channels per step: 16, planar and depthwise 1
   int64_t last_lanes = kBlock;  ///< of the last input block
-  int64_t tap = 0;              ///< floats of weights per kernel position and input block
-  int64_t out_block_floats = 0; ///< weights of one output block
+  int64_t tap = 0;  ///< floats of weights per kernel position and input block
+  int64_t out_block_floats = 0;  ///< weights of one output block
 
   /// First input block that output block k reads.
   int64_t first_in(int64_t k) const { return form == Form::depthwise ? k : k / blocks_per_group * in_blocks; }
@@ -31,6 +31,9 @@ struct Geometry {
 Form form_of(const fast::ConvShape& shape, Source source) noexcept;
 Geometry geometry(const ConvProblem& problem) noexcept;
 
+inline bool is_volume(const ConvProblem& problem) noexcept { return problem.depth.size > 0; }
+/// 1 for pictures.
+int64_t out_depth(const ConvProblem& problem) noexcept;
 /// Extents of the output, of either direction.
 int64_t out_height(const ConvProblem& problem, const fast::ConvSizes& sizes) noexcept;
 int64_t out_width(const ConvProblem& problem, const fast::ConvSizes& sizes) noexcept;

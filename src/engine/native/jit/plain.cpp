@@ -32,7 +32,7 @@ struct Plain {
   const ConvBuffers& b;
   Geometry g;
   Images image;
-  int64_t out_h, out_w;
+  int64_t out_d, out_h, out_w;
 
   void tap(const float* x, int64_t lanes, const float* w, float* acc) const noexcept {
     if (g.form == Form::depthwise) {
@@ -44,11 +44,9 @@ struct Plain {
     }
   }
 
-  void pixel(int64_t n, int64_t k, int64_t oy, int64_t ox, float* acc) const noexcept {
-    const bool planar = g.form == Form::planar;
-    const int64_t step = planar ? 1 : kBlock, plane = z.height * z.width * step;
-    const float* x = b.input + n * image.input + g.first_in(k) * plane;
-    const float* w = b.weights + k * g.out_block_floats;
+  /// All filter positions of one depth of the filter, which meets the input's depth iz.
+  void slice(const float* x, const float* w, int64_t plane, int64_t oy, int64_t ox, float* acc) const noexcept {
+    const int64_t step = g.form == Form::planar ? 1 : kBlock;
     for (int64_t c = 0; c < g.in_blocks; ++c, x += plane) {
       const int64_t lanes = c + 1 == g.in_blocks ? g.last_lanes : g.lanes;
       for (int64_t i = 0; i < s.kernel_h * s.kernel_w; ++i, w += g.tap) {
@@ -58,12 +56,23 @@ struct Plain {
       }
     }
   }
+  void pixel(int64_t n, int64_t k, int64_t oz, int64_t oy, int64_t ox, float* acc) const noexcept {
+    const Depth& d = problem.depth;
+    const int64_t area = z.height * z.width * (g.form == Form::planar ? 1 : kBlock),
+                  depth = is_volume(problem) ? d.size : 1;
+    for (int64_t i = 0; i < (is_volume(problem) ? d.kernel : 1); ++i) {
+      const int64_t iz = oz * d.stride - d.pad_front + i * d.dilation;
+      if (iz < 0 || iz >= depth) continue;
+      const float* x = b.input + n * image.input + (g.first_in(k) * depth + iz) * area;
+      slice(x, b.weights + (i * g.out_blocks + k) * g.out_block_floats, depth * area, oy, ox, acc);
+    }
+  }
 
-  void row(int64_t n, int64_t k, int64_t oy) const noexcept {
+  void row(int64_t n, int64_t k, int64_t oz, int64_t oy) const noexcept {
     for (int64_t ox = 0; ox < out_w; ++ox) {
       float acc[kBlock] = {};
-      pixel(n, k, oy, ox, acc);
-      const int64_t at = ((k * out_h + oy) * out_w + ox) * kBlock;
+      pixel(n, k, oz, oy, ox, acc);
+      const int64_t at = (((k * out_d + oz) * out_h + oy) * out_w + ox) * kBlock;
       for (int64_t o = 0; o < kBlock; ++o) {
         b.output[n * image.output + at + o] =
             finish_plain(problem, acc[o] + (problem.bias ? b.bias[k * kBlock + o] : 0.0f),
@@ -82,11 +91,12 @@ float finish_plain(const ConvProblem& p, float sum, float residual) noexcept {
 }
 
 void run_plain(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {
-  const int64_t h = fast::conv_out_height(p.shape, z), w = fast::conv_out_width(p.shape, z);
-  if (z.batch <= 0 || h == 0 || w == 0) return;
-  const Plain plain{p, p.shape, z, b, geometry(p), images(p, z, b), h, w};
+  const int64_t d = out_depth(p), h = out_height(p, z), w = out_width(p, z);
+  if (z.batch <= 0 || d == 0 || h == 0 || w == 0) return;
+  const Plain plain{p, p.shape, z, b, geometry(p), images(p, z, b), d, h, w};
   const int64_t k = plain.g.out_blocks;
-  pool.parallel_for(z.batch * k * h, [&](int64_t task, int) { plain.row(task / h / k, task / h % k, task % h); });
+  pool.parallel_for(z.batch * k * d * h,
+                    [&](int64_t task, int) { plain.row(task / h / d / k, task / h / d % k, task / h % d, task % h); });
 }
 
 }  // namespace chorus::jit

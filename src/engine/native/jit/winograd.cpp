@@ -224,8 +224,9 @@ void WinogradCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
 
 bool winograd_fits(const ConvProblem& p) noexcept {
   const ConvShape& s = p.shape;
-  return p.source == Source::blocked && p.direction == Direction::forward && s.groups == 1 && s.kernel_h == 3 &&
-         s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+  return p.source == Source::blocked && p.direction == Direction::forward && !is_volume(p) && s.groups == 1 &&
+         s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1;
 }
 
 size_t winograd_packed_bytes(const ConvProblem& p) noexcept {
