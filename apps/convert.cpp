@@ -3,8 +3,11 @@
 
 #include <chorus/error.h>
 #include <format/onnx/onnx.h>
+#include <graph/image.h>
+#include <runtime/load.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 namespace chorus::app {
@@ -16,17 +19,41 @@ struct Options {
   int64_t ir = 0, external = 0;
 };
 
-bool is_onnx(const std::string& path) { return path.size() > 5 && path.substr(path.size() - 5) == ".onnx"; }
+enum class Format : uint8_t { onnx, chorus };
+
+Format format_of(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  if (extension == ".onnx") return Format::onnx;
+  if (extension == ".chorus") return Format::chorus;
+  throw Error(Code::unsupported, "the format of \"" + path + "\" is not known", {}, "known formats: .onnx, .chorus");
+}
+
+std::shared_ptr<const Model> at_versions(std::shared_ptr<const Model> model, const onnx::WriteOptions& write) {
+  if (write.opset == 0 && write.ir_version == 0) return model;
+  auto bytes = std::make_shared<const std::string>(onnx::write_model(*model, write));
+  Model changed = onnx::read_model(*bytes, bytes);
+  changed.source = model->source;
+  return std::make_shared<const Model>(std::move(changed));
+}
 
 int convert(const Options& options) {
-  for (const std::string& path : {options.in, options.out}) {
-    if (!is_onnx(path)) throw Error(Code::unsupported, "the format of \"" + path + "\" is not known", {}, "known formats: .onnx");
+  format_of(options.in);   // refused before anything is opened
+  const Format to = format_of(options.out);
+  if (to == Format::chorus && options.external > 0) {
+    throw Error(Code::unsupported, "a .chorus file holds its weights itself", {}, "leave --external out, or write .onnx");
   }
   onnx::WriteOptions write;
   write.opset = options.opset;
   write.ir_version = options.ir;
   write.external_bytes = options.external;
-  onnx::write_model_file(onnx::read_model(options.in), options.out, write);
+  const auto model = load_model(options.in);
+  if (to == Format::onnx) {
+    onnx::write_model_file(*model, options.out, write);
+  } else {
+    Model image = *at_versions(model, write);
+    image.source.clear();   // a path of this machine
+    save_image_file(image, options.out);
+  }
   std::printf("%s\n", options.out.c_str());
   return kDone;
 }
@@ -36,12 +63,12 @@ int convert(const Options& options) {
 void add_convert(CLI::App& app, Outcome& outcome) {
   CLI::App* sub = app.add_subcommand("convert", "writes a model in another format or operator set");
   auto options = std::make_shared<Options>();
-  sub->add_option("IN", options->in, "the model")->required();
-  sub->add_option("OUT", options->out, "the file to write")->required();
+  sub->add_option("IN", options->in, "the model, an .onnx or .chorus file")->required();
+  sub->add_option("OUT", options->out, "the file to write: its ending says the format")->required();
   sub->add_option("--opset", options->opset, "operator set of ai.onnx (default: as it is)")->check(CLI::Range(1, 1000));
   sub->add_option("--ir", options->ir, "IR version (default: the least that fits)")->check(CLI::Range(int64_t{1}, int64_t{1000}));
   sub->add_option("--external", options->external, "tensors of at least so many bytes go to a file beside it")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  sub->footer("Examples:\n  chorus convert model.onnx old.onnx --opset 13\n  chorus convert model.onnx big.onnx --external 1024");
+  sub->footer("Examples:\n  chorus convert model.onnx old.onnx --opset 13\n  chorus convert model.onnx big.onnx --external 1024\n  chorus convert model.onnx model.chorus");
   sub->callback([options, &outcome] { outcome.status = convert(*options); });
 }
 

@@ -105,7 +105,7 @@ void print_text(const api::Model& model, const Options& options) {
 void add_inspect(CLI::App& app, Outcome&) {
   CLI::App* sub = app.add_subcommand("inspect", "what is in a model file: inputs, outputs, nodes, parameters");
   auto options = std::make_shared<Options>();
-  sub->add_option("MODEL", options->model, "the model, an .onnx file")->required();
+  sub->add_option("MODEL", options->model, "the model, an .onnx or .chorus file")->required();
   sub->add_flag("--json", options->json, "everything, as JSON");
   sub->add_flag("--nodes", options->nodes, "print every node");
   sub->add_flag("--parameters", options->parameters, "print every parameter");

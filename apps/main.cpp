@@ -24,7 +24,7 @@ int run(int argc, char** argv) {
   Outcome outcome;
   app.set_version_flag("--version", CHORUS_VERSION);
   app.footer("`chorus COMMAND --help` shows options and examples. Exit status: 0 done, 1 our fault, 2 usage, 3 bad input, 4 an engine cannot.");
-  for (const auto add : {add_run, add_bench, add_inspect, add_ir, add_check, add_convert, add_gen, add_task, add_engines, add_devices, add_ops,
+  for (const auto add : {add_run, add_bench, add_inspect, add_scan, add_ir, add_check, add_convert, add_gen, add_task, add_engines, add_devices, add_ops,
                          add_compare, add_eval, add_explain,
                          add_conformance, add_completion}) {
     add(app, outcome);

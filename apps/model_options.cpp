@@ -18,7 +18,7 @@
 namespace chorus::app {
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("MODEL", options.model, "the model, an .onnx file")->required();
+  command.add_option("MODEL", options.model, "the model, an .onnx or .chorus file")->required();
   command.add_option("--engine", options.engine, "what computes: see `chorus engines`")->capture_default_str();
   command.add_option("--threads", options.threads, "compute threads (default: all that this process may use)")->check(CLI::Range(1, 1024));
   command.add_option("--precision", options.precision, "of the computation")->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))->capture_default_str();

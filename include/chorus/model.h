@@ -91,7 +91,7 @@ class CHORUS_API CompiledModel {
 /// A model as read; a handle, copies are the same.
 class CHORUS_API Model {
  public:
-  /// An .onnx file; weights are used in place from the mapped file. Throws Error: not_found, bad_input (with the place in the file), budget.
+  /// An .onnx or .chorus file; weights are used in place from the mapped file. Throws Error: not_found, bad_input (with the place in the file), budget.
   static Model Load(const std::string& path, const LoadOptions& options = {});
   /// From memory that `owner` keeps; null: copied.
   static Model LoadBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner = nullptr, const LoadOptions& options = {});

@@ -25,6 +25,9 @@ void save_image_file(const Model& model, const std::string& path);
 
 /// Hollow tensors (graph/hollow.h) have no elements; only a compile cache, which keeps the packed ones beside, may hold them.
 enum class HollowTensors : uint8_t { refuse, allow };
+/// Whether bytes begin as an image does.
+bool is_image(std::string_view bytes) noexcept;
+
 
 struct ImageLimits {
   int64_t nodes = int64_t{1} << 20;   ///< in all graphs together

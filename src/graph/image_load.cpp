@@ -426,6 +426,10 @@ Model load_image(std::string_view bytes, std::shared_ptr<const void> owner, cons
   return Loader(bytes.substr(header.data_at, header.data_bytes), std::move(owner), limits).load(*image::GetModel(structure));
 }
 
+bool is_image(std::string_view bytes) noexcept {
+  return bytes.size() >= sizeof kImageMagic && std::memcmp(bytes.data(), kImageMagic, sizeof kImageMagic) == 0;
+}
+
 Model load_image_file(const std::string& path, const ImageLimits& limits) {
   auto file = std::make_shared<MappedFile>(path);
   const auto bytes = file->bytes();

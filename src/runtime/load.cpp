@@ -1,6 +1,7 @@
 #include <core/cpu.h>
 #include <core/file.h>
 #include <engine/native/native_engine.h>
+#include <graph/image.h>
 #include <graph/pass.h>
 #include <runtime/custom_op.h>
 #include <runtime/load.h>
@@ -40,6 +41,20 @@ std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
 }
+
+Model from_image(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& source, const onnx::ReadLimits& limits) {
+  ImageLimits bounds;
+  bounds.nodes = limits.nodes;
+  bounds.values = limits.values;
+  bounds.depth = limits.depth;
+  try {
+    Model model = load_image(bytes, std::move(owner), bounds);
+    model.source = source;
+    return model;
+  } catch (const Error& error) {
+    throw error.at(source);
+  }
+}
 }  // namespace
 
 std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params, const onnx::ReadLimits& limits, onnx::ExternalFiles* external) {
@@ -48,13 +63,14 @@ std::shared_ptr<const Model> load_model(const std::string& path, const std::stri
   FileOptions options;
   options.max_bytes = limits.file_bytes;
   auto file = std::make_shared<MappedFile>(path, options);
-  const auto bytes = file->bytes();
-  return std::make_shared<const Model>(
-      onnx::read_model({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file, folder_of(params.empty() ? path : params), path, limits, external));
+  const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  if (is_image(bytes)) return std::make_shared<const Model>(from_image(bytes, file, path, limits));
+  return std::make_shared<const Model>(onnx::read_model(bytes, file, folder_of(params.empty() ? path : params), path, limits, external));
 }
 
 std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params, const onnx::ReadLimits& limits) {
   load_plugins_of_environment();
+  if (is_image(bytes)) return std::make_shared<const Model>(from_image(bytes, std::move(owner), "memory", limits));
   return std::make_shared<const Model>(onnx::read_model(bytes, std::move(owner), params.empty() ? std::string() : folder_of(params), "memory", limits));
 }
 

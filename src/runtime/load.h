@@ -52,7 +52,7 @@ class Compiled {
   std::vector<std::pair<std::vector<std::string>, std::shared_ptr<Program>>> subsets_;
 };
 
-/// Opens an .onnx file (`params`: its external tensors, else beside it). Loads the plug-ins of CHORUS_PLUGIN first.
+/// Opens an .onnx or .chorus file, whichever its bytes are (`params`: its external tensors, else beside it). Loads the plug-ins of CHORUS_PLUGIN first.
 std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params = {}, const onnx::ReadLimits& limits = {},
                                         onnx::ExternalFiles* external = nullptr);
 std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params = {},
