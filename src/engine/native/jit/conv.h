@@ -36,6 +36,13 @@ Level level(const CpuFeatures& features) noexcept;
 enum class Source : uint8_t {
   blocked,  ///< input NCHW16c
   planar,  ///< input NCHW, in_channels <= 4, groups 1 (the first layer); the output is blocked all the same
+  rows,  ///< input [H * W, in_channels] row-major: the left matrix of a product; 1x1 filters without strides and pads
+};
+
+/// How output and residual lie.
+enum class Target : uint8_t {
+  blocked,
+  rows,  ///< [H * W, out_channels] row-major, out_channels a multiple of 16; 1x1 filters without strides and pads
 };
 
 /// Winograd computes 3x3, stride 1, dilation 1, groups 1 with fewer products and more rounding: F(4x4) with a quarter of them, F(2x2)
@@ -58,6 +65,7 @@ struct ConvProblem {
   Depth depth;
   Direction direction = Direction::forward;
   Source source = Source::blocked;
+  Target target = Target::blocked;
   Method method = Method::direct;
   bool bias = false;
   bool residual = false;  ///< a blocked tensor of the output's shape

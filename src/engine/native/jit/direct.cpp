@@ -53,7 +53,9 @@ class DirectCall final : public TaskCall {
   Geometry g_;
   int64_t height_, width_;          // of the output; one row where rows need not be told apart
   int64_t in_height_, in_width_;
-  int64_t pixel_floats_ = 16;       // of the input
+  int64_t pixel_floats_ = kBlock;   // of the input: to the next pixel
+  int64_t in_plane_ = 0;            // floats to the next input block
+  int64_t out_pixel_ = kBlock, out_plane_ = 0;  // floats to the output's next pixel, to its next block
   int out_blocks_ = 1;              // of a tile
   int pixels_ = 1;
   std::vector<Run> runs_;           // of a row
@@ -90,6 +92,9 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;
   if (grid_.plane == 0) grid_ = {0, 1, width_, height_ * width_, 0};
   if (grid_.input_plane == 0) grid_.input_plane = in_height_ * in_width_;
+  in_plane_ = grid_.input_plane * pixel_floats_, out_plane_ = grid_.plane * kBlock;
+  if (p_.source == Source::rows) pixel_floats_ = s.in_channels, in_plane_ = kBlock;
+  if (p_.target == Target::rows) out_pixel_ = s.out_channels, out_plane_ = kBlock;
   set_params(p_, &params_);
   if (height_ == 0 || width_ == 0 || z_.batch <= 0) return;
   choose_tiles();
@@ -155,7 +160,8 @@ void DirectCall::choose_tiles() {
 void DirectCall::choose_tasks() {
   const ConvShape& s = p_.shape;
   const int64_t units = height_ > 1 ? height_ : tiles_;
-  const int64_t in_bytes = in_height_ * in_width_ * pixel_floats_ * 4 * (depthwise() ? 1 : g_.in_blocks);
+  const int64_t in_floats = p_.source == Source::rows ? kBlock : pixel_floats_;  // of a pixel and block
+  const int64_t in_bytes = in_height_ * in_width_ * in_floats * 4 * (depthwise() ? 1 : g_.in_blocks);
   const int64_t products =
       height_ * width_ * kBlock * g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w;  // of one output block
   const int64_t wanted = std::clamp<int64_t>(products * g_.out_blocks * z_.batch / kTaskProducts, 1, 32);
@@ -204,7 +210,7 @@ TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
   k.lanes = static_cast<int>(g_.lanes);
   k.last_lanes = static_cast<int>(g_.last_lanes);
   k.pixel_step = static_cast<int>(s.stride_w * pixel_floats_ * 4);
-  k.output_step = static_cast<int>(grid_.column_step * kBlock * 4);
+  k.output_step = static_cast<int>(grid_.column_step * out_pixel_ * 4);
   k.left = run.left, k.right = run.right;
   k.depthwise = depthwise();
   k.prefetch = prefetch_;
@@ -250,7 +256,7 @@ void DirectCall::row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last
     tile += run.tiles;
     if (from >= to) continue;
     const int64_t ox = run.first_pixel + from * run.pixels,
-                  out = (grid_.first + oy * grid_.row_step + ox * grid_.column_step) * kBlock;
+                  out = (grid_.first + oy * grid_.row_step + ox * grid_.column_step) * out_pixel_;
     args.input = input + ox * s.stride_w * pixel_floats_;
     args.output = base.output + out;
     args.initial = at(base.initial, out);
@@ -263,7 +269,6 @@ void DirectCall::row(TileArgs args, int64_t oy, int64_t first_tile, int64_t last
 /// All passes of one group of output blocks over rows (or tiles) [first, last). `next`: distance to the next group's weights.
 void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next,
                        Turn turn) const noexcept {
-  const int64_t in_plane = grid_.input_plane * pixel_floats_;
   const bool onto = turn == Turn::middle || turn == Turn::last, more = turn == Turn::first || turn == Turn::middle;
   const int64_t block_floats = p_.shape.kernel_h * p_.shape.kernel_w * g_.tap;
   const bool tail = g_.last_lanes < g_.lanes;
@@ -274,7 +279,7 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
       const int64_t c_end = std::min(c + in_step_, g_.in_blocks);
       const bool final = c_end == g_.in_blocks;
       TileArgs a = args;
-      a.input += c * in_plane;
+      a.input += c * in_plane_;
       a.weights += c * block_floats;
       if (c > 0 || onto) a.initial = a.output;
       a.partial = final && !more ? 0 : 1;
@@ -297,13 +302,12 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
 void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, Turn turn) const noexcept {
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
-  const int64_t in_plane = grid_.input_plane * pixel_floats_, out_plane = grid_.plane * kBlock;
   const int64_t first = chunk * chunk_, last = std::min(first + chunk_, height_ > 1 ? height_ : tiles_);
   TileArgs args{};
   args.params = &params_;
   args.weight_block = g_.out_block_floats * 4;
-  args.output_block = out_plane * 4;
-  args.input_block = in_plane * 4;
+  args.output_block = out_plane_ * 4;
+  args.input_block = in_plane_ * 4;
   args.input_row = s.dilation_h * in_width_ * pixel_floats_ * 4;
   args.columns = s.kernel_w;
   args.column_step = s.dilation_w * pixel_floats_ * 4;
@@ -316,11 +320,11 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, 
     const int64_t k = i / per_group * g_.blocks_per_group + inner;
     const int count = static_cast<int>(std::min<int64_t>(out_blocks_, g_.blocks_per_group - inner));
     TileArgs a = args;
-    a.input = b.input + n * image.input + g_.first_in(k) * in_plane;
+    a.input = b.input + n * image.input + g_.first_in(k) * in_plane_;
     a.weights = b.weights + k * g_.out_block_floats;
     a.bias = b.bias != nullptr ? b.bias + k * kBlock : nullptr;
-    a.output = b.output + n * image.output + k * out_plane;
-    const float* residual = p_.residual ? b.residual + n * image.residual + k * out_plane : nullptr;
+    a.output = b.output + n * image.output + k * out_plane_;
+    const float* residual = p_.residual ? b.residual + n * image.residual + k * out_plane_ : nullptr;
     a.initial = before ? residual : nullptr;
     a.residual = before ? nullptr : residual;
     panel(a, first, last, count, i + 1 < end || more_ == More::weights ? count * g_.out_block_floats * 4 : 0, turn);

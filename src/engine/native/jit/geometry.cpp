@@ -48,6 +48,14 @@ const char* refusal(const ConvProblem& p) noexcept {
     if (const char* reason = transposed_refusal(p)) return reason;
   }
   if (p.source == Source::planar && (s.in_channels > 4 || s.groups != 1)) return "a planar input of many channels";
+  if (p.source == Source::rows || p.target == Target::rows) {
+    const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
+                        s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0;
+    if (!points || s.groups != 1 || p.source == Source::planar || p.direction != Direction::forward || is_volume(p))
+      return "rows of a convolution that is not a product";
+    if (p.target == Target::rows && s.out_channels % kBlock != 0) return "rows that are not whole blocks of 16";
+    if (s.in_channels > 1 << 20 || s.out_channels > 1 << 20) return "rows beyond 2^20 columns";
+  }
   if (form_of(s, p.source) == Form::diagonal) {
     const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
     if (in != out || kBlock % in != 0 || s.in_channels % kBlock != 0) return "groups that do not fill blocks of 16";
@@ -146,8 +154,8 @@ int64_t out_width(const ConvProblem& p, const fast::ConvSizes& z) noexcept {
 Images images(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b) noexcept {
   const ConvShape& s = p.shape;
   const int64_t depth = is_volume(p) ? p.depth.size : 1;
-  const int64_t in = depth * (p.source == Source::planar ? s.in_channels * z.height * z.width
-                                                         : blocked_count(1, s.in_channels, z.height, z.width));
+  const int64_t in = depth * (p.source == Source::blocked ? blocked_count(1, s.in_channels, z.height, z.width)
+                                                          : s.in_channels * z.height * z.width);
   const int64_t out = out_depth(p) * blocked_count(1, s.out_channels, out_height(p, z), out_width(p, z));
   return {b.input_image != 0 ? b.input_image : in, b.output_image != 0 ? b.output_image : out,
           b.residual_image != 0 ? b.residual_image : out};

@@ -46,7 +46,7 @@ struct Plain {
 
   /// All filter positions of one depth of the filter, which meets the input's depth iz.
   void slice(const float* x, const float* w, int64_t plane, int64_t oy, int64_t ox, float* acc) const noexcept {
-    const int64_t step = g.form == Form::planar ? 1 : kBlock;
+    const int64_t step = g.form == Form::planar ? 1 : problem.source == Source::rows ? s.in_channels : kBlock;
     for (int64_t c = 0; c < g.in_blocks; ++c, x += plane) {
       const int64_t lanes = c + 1 == g.in_blocks ? g.last_lanes : g.lanes;
       for (int64_t i = 0; i < s.kernel_h * s.kernel_w; ++i, w += g.tap) {
@@ -58,8 +58,9 @@ struct Plain {
   }
   void pixel(int64_t n, int64_t k, int64_t oz, int64_t oy, int64_t ox, float* acc) const noexcept {
     const Depth& d = problem.depth;
-    const int64_t area = z.height * z.width * (g.form == Form::planar ? 1 : kBlock),
-                  depth = is_volume(problem) ? d.size : 1;
+    const int64_t area =
+        problem.source == Source::rows ? kBlock : z.height * z.width * (g.form == Form::planar ? 1 : kBlock);
+    const int64_t depth = is_volume(problem) ? d.size : 1;
     for (int64_t i = 0; i < (is_volume(problem) ? d.kernel : 1); ++i) {
       const int64_t iz = oz * d.stride - d.pad_front + i * d.dilation;
       if (iz < 0 || iz >= depth) continue;
@@ -72,7 +73,8 @@ struct Plain {
     for (int64_t ox = 0; ox < out_w; ++ox) {
       float acc[kBlock] = {};
       pixel(n, k, oz, oy, ox, acc);
-      const int64_t at = (((k * out_d + oz) * out_h + oy) * out_w + ox) * kBlock;
+      const int64_t at = problem.target == Target::rows ? (oy * out_w + ox) * s.out_channels + k * kBlock
+                                                        : (((k * out_d + oz) * out_h + oy) * out_w + ox) * kBlock;
       for (int64_t o = 0; o < kBlock; ++o) {
         b.output[n * image.output + at + o] =
             finish_plain(problem, acc[o] + (problem.bias ? b.bias[k * kBlock + o] : 0.0f),

@@ -1,6 +1,6 @@
 // MatMul and Gemm: constant right operands are packed once, batches run by strides, everything else one product at a
 // time.
-#include <engine/native/steps/support.h>
+#include <engine/native/steps/product.h>
 
 #include <algorithm>
 #include <cstring>
@@ -18,8 +18,8 @@ struct PreparedProduct final : Prepared {
   int64_t bytes() const noexcept override { return static_cast<int64_t>(b.bytes()) + epilogue.bytes(); }
 };
 
-void pack_constant(const StepDescription& step, const Value& value, int64_t k, int64_t n, int64_t matrices, fast::Form form,
-                   PreparedProduct& p) {
+void pack_constant(const StepDescription& step, const Value& value, int64_t k, int64_t n, int64_t matrices,
+                   fast::Form form, PreparedProduct& p) {
   const size_t one = (table().gemm_packed_b_bytes(k, n) + 63) / 64 * 64;
   p.packed_floats = static_cast<int64_t>(one / sizeof(float));
   p.b = step.pack(1, "product", one * static_cast<size_t>(matrices), [&](std::byte* bytes) {
@@ -161,17 +161,20 @@ bool accepts_gemm(const StepDescription& step) {
          (!step.has(2) || (is_float32(step.in(2)) && step.in(2).rank() <= 2));
 }
 
-/// beta * C of a constant C that is one number or one per column, as a bias. False: C is added in the run.
-bool bias_of_c(const StepDescription& step, float beta, std::vector<float>* bias) {
-  const Value* c = step.constant(2);
+}  // namespace
+
+bool constant_row(const StepDescription& step, int operand, float factor, std::vector<float>* row) {
+  const Value* c = step.constant(operand);
   const Type& y = step.out(0);
-  if (c == nullptr || !y.dims[1].is_number()) return false;
+  if (c == nullptr || c->dtype() != DType::float32 || !y.dims[1].is_number()) return false;
   const int64_t n = y.dims[1].number(), last = c->rank() > 0 ? c->shape()[c->rank() - 1] : 1;
   if (c->numel() != last || (last != 1 && last != n) || n == 0) return false;
   const auto values = c->as<float>();
-  for (int64_t i = 0; i < n; ++i) bias->push_back(beta * values[static_cast<size_t>(last == 1 ? 0 : i)]);
+  for (int64_t i = 0; i < n; ++i) row->push_back(factor * values[static_cast<size_t>(last == 1 ? 0 : i)]);
   return true;
 }
+
+namespace {
 
 std::shared_ptr<const Prepared> prepare_gemm(const StepDescription& step) {
   auto p = std::make_shared<PreparedProduct>();
@@ -182,7 +185,7 @@ std::shared_ptr<const Prepared> prepare_gemm(const StepDescription& step) {
   const float beta = attrs.real("beta", 1);
   std::vector<float> bias;
   const bool has_c = step.has(2) && beta != 0;
-  const bool constant_c = has_c && bias_of_c(step, beta, &bias);
+  const bool constant_c = has_c && constant_row(step, 2, beta, &bias);
   p->run_c = has_c && !constant_c;
   p->beta = p->run_c ? beta : 0;
   if (!p->run_c && step.constant(2) != nullptr) p->constants_used |= 1U << 2;
@@ -262,6 +265,8 @@ Status run_gemm(KernelContext& ctx) noexcept {
 
 std::span<const Candidate> matrix_steps() {
   static const Candidate list[] = {
+      tile_step("MatMul"),
+      tile_step("Gemm"),
       {"MatMul", at_level("matmul.gemm"), accepts_matrices, all_epilogues(), prepare_matmul, matmul_scratch,
        run_matmul},
       {"MatMul", at_level("matmul.vector"), accepts_vectors, 0, prepare_matmul, matmul_scratch, run_matmul},

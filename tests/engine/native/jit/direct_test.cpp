@@ -107,5 +107,80 @@ TEST(JitDirect, RandomShapes) {
   }
 }
 
+// Matrices: rows instead of blocks, at the edge of mapped memory, by the levels' own answer over blocks (which is tested above).
+void check_rows(int64_t m, int64_t k, int64_t n, Source source, Target target, bool residual, Level level,
+                Guard guard) {
+  ConvProblem p = square(k, n, 1, 1, 0);
+  p.bias = true;
+  p.residual = residual;
+  p.activation = fast::Activation::relu;
+  const fast::ConvSizes z{1, 1, m};
+  const auto x = random_floats(m * k, 1), w = random_floats(n * k, 2, -0.5f, 0.5f), r = random_floats(m * n, 3),
+             bias = random_floats(n, 4);
+  p.source = source, p.target = target;
+  SCOPED_TRACE(text(p, z, level));
+  ASSERT_EQ(refusal(p), nullptr);
+  Guarded in(source == Source::rows ? m * k : blocked_count(1, k, 1, m), guard),
+      packed(static_cast<int64_t>(packed_weight_bytes(p) / 4), guard);
+  Guarded biases(bias_count(n), guard), rest(m * n, guard), out(m * n, guard);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t c = 0; c < k; ++c) {
+      const int64_t at = source == Source::rows ? i * k + c : (c / kBlock * m + i) * kBlock + c % kBlock;
+      in.data()[at] = x[static_cast<size_t>(i * k + c)];
+    }
+    for (int64_t c = 0; c < n; ++c) {
+      const int64_t at = target == Target::rows ? i * n + c : (c / kBlock * m + i) * kBlock + c % kBlock;
+      rest.data()[at] = r[static_cast<size_t>(i * n + c)];
+    }
+  }
+  std::copy(bias.begin(), bias.end(), biases.data());
+  pack_weights(p, w.data(), nullptr, packed.data());
+  ThreadPool pool({.threads = 1});
+  const auto call = ConvCall::make(p, z, level);
+  ASSERT_EQ(call->scratch_bytes(1), 0U);
+  call->run({in.data(), packed.data(), biases.data(), rest.data(), out.data(), nullptr}, pool);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t c = 0; c < n; ++c) {
+      const double own = double{bias[static_cast<size_t>(c)]},
+                   more = residual ? double{r[static_cast<size_t>(i * n + c)]} : 0.0;
+      double sum = own + more, size = std::fabs(own) + std::fabs(more);
+      for (int64_t j = 0; j < k; ++j) {
+        const double product = double{x[static_cast<size_t>(i * k + j)]} * double{w[static_cast<size_t>(c * k + j)]};
+        sum += product, size += std::fabs(product);
+      }
+      const int64_t at = target == Target::rows ? i * n + c : (c / kBlock * m + i) * kBlock + c % kBlock;
+      ASSERT_NEAR(double{out.data()[at]}, std::fmax(sum, 0.0),
+                  0x1p-24 * (4 + 2 * std::sqrt(static_cast<double>(k))) * size)
+          << i << " " << c;
+    }
+  }
+}
+
+TEST(JitDirect, RowsOfMatrices) {
+  for (const Level level : levels()) {
+    for (const Guard guard : {Guard::behind, Guard::before}) {
+      for (const Source source : {Source::rows, Source::blocked}) {
+        for (const int64_t m : {1, 5, 14, 29, 130}) {
+          for (const int64_t k : {1, 16, 37, 200}) {
+            for (const int64_t n : {16, 48, 144}) {
+              check_rows(m, k, n, source, Target::rows, (m + n) % 2 == 0, level, guard);
+              check_rows(m, k, n, source, Target::blocked, (m + n) % 2 == 1, level, guard);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(JitDirect, RowsThatAreNoMatrixAreRefused) {
+  ConvProblem p = square(32, 32, 3, 1, 1);
+  p.source = Source::rows;
+  EXPECT_NE(refusal(p), nullptr);
+  p = square(32, 24, 1, 1, 0);
+  p.target = Target::rows;
+  EXPECT_NE(refusal(p), nullptr);
+}
+
 }  // namespace
 }  // namespace chorus::jit::test

@@ -62,6 +62,7 @@ TEST(StepGrids, EveryCandidateEqualsItsReference) {
       }
       // The grids of these have no pair of float32 operands: elementwise_test.cpp runs them.
       if (candidate.op == "Max" || candidate.op == "Min" || candidate.op == "Sum") continue;
+      if (candidate.name.ends_with(".tiles")) continue;  // whole blocks of columns: product_test.cpp
       EXPECT_GT(ran[std::string(candidate.op) + " " + std::string(candidate.name)], 0)
           << candidate.op << " by " << candidate.name << " ran in no case";
     }

@@ -1,0 +1,207 @@
+// MatMul and Gemm with a constant right matrix by the generated tiles of convolutions: rows are pixels, columns are channels.
+#include <engine/native/jit/conv.h>
+#include <engine/native/steps/product.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace chorus::native::steps {
+namespace {
+
+constexpr int64_t kFewRows = 8;  // below, the packed panels of the other kernels do as well
+
+struct PreparedTiles final : Prepared {
+  jit::ConvProblem problem;
+  jit::Level level = jit::Level::plain;
+  Buffer weights, bias;
+  int residual = -1;
+  fast::Activation after = fast::Activation::none;  // what the tiles do not compute
+  int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + bias.bytes()); }
+};
+
+/// The constant matrix: [k, n], or [n, k] when it is transposed.
+struct Matrix {
+  int64_t k = 0, n = 0;
+  fast::Form form = fast::Form::normal;
+  float alpha = 1;
+};
+
+bool read_rows(const StepDescription& step, Matrix* out) {
+  const Type &a = step.in(0), &y = step.out(0);
+  const Value* b = step.constant(1);
+  if (step.n().inputs.size() < 2 || !is_float32(a) || a.rank() < 2 || !is_float32(y) || b == nullptr ||
+      !is_float32(step.in(1), 2))
+    return false;
+  const AttrReader attrs = step.n().attrs();
+  Matrix m;
+  if (step.n().type == "Gemm") {
+    if (attrs.integer("transA") != 0 || a.rank() != 2) return false;
+    if (attrs.integer("transB") != 0) m.form = fast::Form::transposed;
+    m.alpha = attrs.real("alpha", 1);
+    std::vector<float> bias;
+    const float beta = attrs.real("beta", 1);
+    if (step.has(2) && beta != 0 && !constant_row(step, 2, beta, &bias)) return false;
+  }
+  const bool normal = m.form == fast::Form::normal;
+  m.k = b->shape()[normal ? 0 : 1];
+  m.n = b->shape()[normal ? 1 : 0];
+  if (m.k < 1 || m.n < 1 || m.n % jit::kBlock != 0 || !a.dims.back().is(m.k)) return false;
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < a.dims.size(); ++i)
+    rows = a.dims[i].is_number() && rows > 0 ? rows * a.dims[i].number() : 0;
+  if (rows > 0 && rows < kFewRows) return false;
+  *out = m;
+  return true;
+}
+
+bool accepts(const StepDescription& step) {
+  if (jit::level(step.cpu != nullptr ? *step.cpu : cpu()) == jit::Level::plain) return false;
+  Matrix m;
+  if (!read_rows(step, &m)) return false;
+  jit::ConvProblem problem;
+  problem.shape.in_channels = m.k;
+  problem.shape.out_channels = m.n;
+  problem.source = jit::Source::rows;
+  problem.target = jit::Target::rows;
+  return jit::refusal(problem) == nullptr;
+}
+
+/// Rows that begin a multiple of 4 KiB apart meet in one set of the first cache: they are brought into blocks before.
+bool is_crowded(int64_t k) noexcept { return k % 1024 == 0; }
+
+bool is_generated(fast::Activation a) noexcept {
+  return a != fast::Activation::tanh && a != fast::Activation::gelu_erf && a != fast::Activation::gelu_tanh;
+}
+
+void pack(const StepDescription& step, const Matrix& m, const PreparedEpilogue& e, PreparedTiles& p) {
+  const auto* from = static_cast<const float*>(step.constant(1)->data());
+  std::vector<float> scale(static_cast<size_t>(m.n), m.alpha);
+  for (size_t i = 0; i < e.scale.size(); ++i) scale[i] *= e.scale[i];
+  p.weights = step.pack(1, "product.tiles", jit::packed_weight_bytes(p.problem), [&](std::byte* to) {
+    auto* packed = reinterpret_cast<float*>(to);
+    if (m.form == fast::Form::transposed) return jit::pack_weights(p.problem, from, scale.data(), packed);
+    std::vector<float> turned(static_cast<size_t>(m.k * m.n));
+    ThreadPool alone{ThreadPool::Options{}};
+    table().transpose_run({from, turned.data(), 1, m.k, m.n, 1}, alone);
+    jit::pack_weights(p.problem, turned.data(), scale.data(), packed);
+  });
+  p.constants_used |= 1U << 1;
+}
+
+std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
+  auto p = std::make_shared<PreparedTiles>();
+  Matrix m;
+  read_rows(step, &m);
+  p->level = jit::level(step.cpu != nullptr ? *step.cpu : cpu());
+  std::vector<float> own;
+  const float beta = step.n().attrs().real("beta", 1);
+  const bool gemm = step.n().type == "Gemm", biased = gemm && step.has(2) && beta != 0;
+  if (biased) constant_row(step, 2, beta, &own);
+  const PreparedEpilogue e = prepare_epilogue(step, biased ? OwnBias::constant : OwnBias::none, own);
+  jit::ConvProblem& problem = p->problem;
+  problem.shape.in_channels = m.k;
+  problem.shape.out_channels = m.n;
+  problem.source = is_crowded(m.k) ? jit::Source::blocked : jit::Source::rows;
+  problem.target = jit::Target::rows;
+  problem.bias = !e.bias.empty() || !e.shift.empty();
+  problem.residual = e.residual >= 0;
+  problem.activation = is_generated(e.activation) ? e.activation : fast::Activation::none;
+  problem.alpha = e.alpha;
+  problem.beta = e.beta;
+  p->after = is_generated(e.activation) ? fast::Activation::none : e.activation;
+  p->residual = e.residual;
+  p->bias = Buffer::allocate(static_cast<size_t>(m.n) * sizeof(float));
+  auto* sums = reinterpret_cast<float*>(p->bias.mutable_data());
+  for (size_t i = 0; i < static_cast<size_t>(m.n); ++i) {
+    double v = e.bias.empty() ? 0 : e.bias[i];
+    if (!e.scale.empty()) v *= e.scale[i];
+    if (!e.shift.empty()) v += e.shift[i];
+    sums[i] = static_cast<float>(v);
+  }
+  pack(step, m, e, *p);
+  if (gemm && step.constant(2) != nullptr) p->constants_used |= 1U << 2;
+  return p;
+}
+
+int64_t rows_of(const KernelContext& ctx) noexcept {
+  const TensorView& a = ctx.in[0];
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < a.rank; ++i) rows *= a.dims[i];
+  return rows;
+}
+
+std::shared_ptr<const void> bind(const KernelContext& ctx) {
+  const auto& p = *static_cast<const PreparedTiles*>(ctx.prepared);
+  const int64_t rows = rows_of(ctx);
+  if (rows == 0 || rows >= int64_t{1} << 31) return nullptr;
+  return jit::ConvCall::make(p.problem, {1, 1, rows}, p.level);
+}
+
+int64_t blocked_bytes(const PreparedTiles& p, int64_t rows) noexcept {
+  if (p.problem.source == jit::Source::rows) return 0;
+  return jit::blocked_count(1, p.problem.shape.in_channels, 1, rows) * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t scratch(const KernelContext& ctx) {
+  const auto* call = static_cast<const jit::ConvCall*>(ctx.bound);
+  if (call == nullptr) return 0;
+  return static_cast<int64_t>(call->scratch_bytes(ctx.services->pool().threads())) +
+         blocked_bytes(*static_cast<const PreparedTiles*>(ctx.prepared), rows_of(ctx));
+}
+
+/// [rows, k] to [k / 16, rows, 16]; k is a multiple of 16.
+void into_blocks(const float* from, int64_t rows, int64_t k, float* to, ThreadPool& pool) noexcept {
+  constexpr int64_t few = 8;  // rows of a task
+  pool.parallel_for((rows + few - 1) / few, [&](int64_t task, int) {
+    const int64_t first = task * few, last = std::min(first + few, rows);
+    for (int64_t c = 0; c < k; c += jit::kBlock) {
+      for (int64_t r = first; r < last; ++r) {
+        std::memcpy(to + c * rows + r * jit::kBlock, from + r * k + c, jit::kBlock * sizeof(float));
+      }
+    }
+  });
+}
+
+Status run(KernelContext& ctx) noexcept {
+  const auto& p = *static_cast<const PreparedTiles*>(ctx.prepared);
+  const auto* call = static_cast<const jit::ConvCall*>(ctx.bound);
+  const TensorView &a = ctx.in[0], &y = ctx.out[0];
+  if (y.count == 0) return {};
+  const int64_t rows = rows_of(ctx), k = p.problem.shape.in_channels;
+  if (call == nullptr || a.dim(-1) != k || y.count != rows * p.problem.shape.out_channels)
+    return Status::error(Code::shape, "%lld rows of %lld columns", static_cast<long long>(rows),
+                         static_cast<long long>(a.dim(-1)));
+  const int64_t need = scratch(ctx), blocked = blocked_bytes(p, rows);
+  auto* memory = need > 0 ? static_cast<std::byte*>(ctx.services->scratch(need)) : nullptr;
+  if (need > 0 && memory == nullptr) return no_scratch();
+  jit::ConvBuffers b;
+  b.input = a.as<const float>();
+  if (blocked > 0) {
+    into_blocks(b.input, rows, k, reinterpret_cast<float*>(memory), ctx.services->pool());
+    b.input = reinterpret_cast<const float*>(memory);
+  }
+  b.scratch = memory + blocked;
+  b.output = y.as<float>();
+  b.weights = reinterpret_cast<const float*>(p.weights.data());
+  b.bias = reinterpret_cast<const float*>(p.bias.data());
+  if (p.residual >= 0) b.residual = ctx.in[p.residual].as<const float>();
+  call->run(b, ctx.services->pool());
+  if (p.after == fast::Activation::none) return {};
+  const fast::Unary f = p.after == fast::Activation::tanh       ? fast::Unary::tanh
+                        : p.after == fast::Activation::gelu_erf ? fast::Unary::gelu_erf
+                                                                : fast::Unary::gelu_tanh;
+  table().unary_run({f, y.as<const float>(), y.as<float>(), y.count, 0, 0}, ctx.services->pool());
+  return {};
+}
+
+}  // namespace
+
+Candidate tile_step(std::string_view op) {
+  Candidate c{op, op == "Gemm" ? "gemm.tiles" : "matmul.tiles", accepts, all_epilogues(), prepare, scratch, run, bind};
+  c.residual_in_place = true;
+  c.efficiency = 0.9F;
+  return c;
+}
+
+}  // namespace chorus::native::steps

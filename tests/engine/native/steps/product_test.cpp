@@ -1,0 +1,84 @@
+#include "step_case.h"
+
+#include <engine/native/jit/conv.h>
+
+namespace chorus::testing {
+namespace {
+
+constexpr double kTolerance = 2e-4;
+
+/// The tiles need generated code; the same cases run without it too (CHORUS_JIT=off, other processors).
+const char* kernel(const char* tiles, const char* otherwise) {
+  return jit::level(cpu()) == jit::Level::plain ? otherwise : tiles;
+}
+
+TEST(ProductSteps, RandomProductsWithEpilogues) {
+  Dice dice(11);
+  for (int i = 0; i < 60; ++i) {
+    GraphCase c;
+    const int64_t batch = dice.roll(1, 3), m = dice.roll(8, 40), n = 16 * dice.roll(1, 9);
+    const int64_t ks[] = {dice.roll(1, 70), 16 * dice.roll(1, 8), 1024}, k = ks[dice.roll(0, 2)];
+    std::vector<Value> inputs{dice.floats(Shape{batch, m, k})};
+    const ValueId a = c.in("a", {batch, m, k});
+    Value b = dice.floats(Shape{k, n});
+    for (float& v : b.as_mutable<float>()) v /= std::sqrt(static_cast<float>(k));
+    ValueId y = c.op("MatMul", {a, c.constant(std::move(b))});
+    if (dice.coin()) y = c.op("Add", {y, c.constant(dice.floats(Shape{n}))});
+    if (dice.coin()) y = c.op("Mul", {y, c.constant(dice.floats(Shape{1, n}))});
+    if (dice.coin()) {
+      y = c.op("Add", {c.in("r", {batch, m, n}), y});
+      inputs.push_back(dice.floats(Shape{batch, m, n}));
+    }
+    const char* names[] = {"Relu", "Tanh", "Gelu", "HardSwish", "Sigmoid", "LeakyRelu"};
+    if (const int64_t f = dice.roll(0, 6); f < 6) y = c.op(names[f], {y});
+    c.out(y, "y");
+    EXPECT_EQ(
+        expect_steps(c, inputs, kTolerance, kernel("matmul.tiles", "matmul.gemm"), "case " + std::to_string(i)).size(),
+        1U)
+        << i;
+    if (HasFailure()) return;
+  }
+}
+
+TEST(ProductSteps, GemmWithBothFormsOfTheRightMatrix) {
+  Dice dice(12);
+  for (int i = 0; i < 20; ++i) {
+    GraphCase c;
+    const int64_t m = dice.roll(8, 30), k = dice.roll(1, 50), n = 16 * dice.roll(1, 4);
+    const bool turned = dice.coin();
+    const ValueId b = c.constant(dice.floats(turned ? Shape{n, k} : Shape{k, n}));
+    std::vector<ValueId> operands{c.in("a", {m, k}), b};
+    if (dice.coin()) operands.push_back(c.constant(dice.floats(dice.coin() ? Shape{n} : Shape{1, 1})));
+    const Attributes attributes{{"transB", int64_t{turned}}, {"alpha", 0.5F}, {"beta", 1.5F}};
+    c.out(c.op("Relu", {c.op("Gemm", operands, attributes)}), "y");
+    expect_steps(c, {dice.floats(Shape{m, k})}, kTolerance, kernel("gemm.tiles", "gemm.gemm"),
+                 "case " + std::to_string(i));
+  }
+}
+
+TEST(ProductSteps, RowsAreCountedAtBind) {
+  Dice dice(13);
+  GraphCase c;
+  const ValueId a = c.in("a", {Dim::symbol("n"), Dim::symbol("m"), 24});
+  c.out(c.op("Gelu", {c.op("MatMul", {a, c.constant(dice.floats(Shape{24, 48}))})}), "y");
+  const auto program = compile_steps(c.graph);
+  const auto instance = program->instance();
+  for (const Shape& shape : {Shape{1, 1, 24}, Shape{3, 7, 24}, Shape{0, 4, 24}, Shape{1, 200, 24}}) {
+    const std::vector<Value> inputs{dice.floats(shape)};
+    std::vector<Value> outputs(1);
+    instance->run(inputs, outputs, {});
+    expect_close(outputs[0], run_graph(c.graph, inputs)[0], kTolerance, shape.str());
+  }
+}
+
+TEST(ProductSteps, FewRowsAndPartialBlocksAreLeftToOthers) {
+  Dice dice(14);
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{7, 32}, {20, 24}}) {
+    GraphCase c;
+    c.out(c.op("MatMul", {c.in("a", {m, 12}), c.constant(dice.floats(Shape{12, n}))}), "y");
+    expect_steps(c, {dice.floats(Shape{m, 12})}, kTolerance, "matmul.gemm.");
+  }
+}
+
+}  // namespace
+}  // namespace chorus::testing
