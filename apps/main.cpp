@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <chorus/error.h>
+#include <data/image/decode.h>
 
 #include <cstdio>
 #include <exception>
@@ -49,4 +50,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace chorus::app
 
-int main(int argc, char** argv) { return chorus::app::run(argc, argv); }
+int main(int argc, char** argv) {
+  chorus::install_picture_decoder();
+  return chorus::app::run(argc, argv);
+}

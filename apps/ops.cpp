@@ -1,5 +1,6 @@
 // chorus ops: the operator table.
 #include "command.h"
+#include "op_cases.h"
 
 #include <ops/table.h>
 
@@ -11,8 +12,16 @@ namespace chorus::app {
 void add_ops(CLI::App& app, Outcome&) {
   CLI::App* sub = app.add_subcommand("ops", "the operators that Chorus knows, from the table");
   auto json = std::make_shared<bool>(false);
+  auto cases = std::make_shared<std::string>();
+  auto per_operator = std::make_shared<int>(50);
   sub->add_flag("--json", *json, "everything that the rows say, as JSON");
-  sub->callback([json] {
+  sub->add_option("--cases", *cases, "write the case grids as ONNX models with inputs below this folder");
+  sub->add_option("--per-operator", *per_operator, "data sets of --cases, at least so many for each operator")->check(CLI::Range(1, 10000))->capture_default_str();
+  sub->callback([json, cases, per_operator] {
+    if (!cases->empty()) {
+      std::printf("%d models\n", write_op_cases(*cases, *per_operator));
+      return;
+    }
     if (*json) {
       std::printf("%s\n", table_json().c_str());
       return;

@@ -1405,6 +1405,17 @@ std::vector<Tensor> attention_outputs(int outputs, const Tensor& q, const Tensor
   return call_many(op_, operands_, std::move(attributes_), outputs);
 }
 
+Tensor flex_attention(const Tensor& q, const Tensor& k, const Tensor& v, const std::shared_ptr<const Graph>& prob_mod,
+    std::optional<float> scale, const std::shared_ptr<const Graph>& score_mod, DType softmax_precision) {
+  static const OpDef& op_ = builtin_op("ai.onnx.preview", "FlexAttention");
+  Attributes attributes_;
+  if (prob_mod) attributes_.set("prob_mod", prob_mod);
+  if (scale.has_value()) attributes_.set("scale", *scale);
+  if (score_mod) attributes_.set("score_mod", score_mod);
+  if (softmax_precision != DType::undefined) attributes_.set("softmax_precision", static_cast<int64_t>(softmax_precision));
+  return call_one(op_, {&q, &k, &v}, std::move(attributes_));
+}
+
 Tensor rotary_embedding(const Tensor& x, const Tensor& cos_cache, const Tensor& sin_cache, const Tensor& position_ids,
     int64_t interleaved, std::optional<int64_t> num_heads, int64_t rotary_embedding_dim) {
   static const OpDef& op_ = builtin_op("", "RotaryEmbedding");
@@ -1591,6 +1602,20 @@ std::vector<Tensor> softmax_cross_entropy_loss_outputs(int outputs, const Tensor
   return call_many(op_, operands_, std::move(attributes_), outputs);
 }
 
+Tensor center_crop_pad(const Tensor& input_data, const Tensor& shape, const std::vector<int64_t>& axes) {
+  static const OpDef& op_ = builtin_op("", "CenterCropPad");
+  Attributes attributes_;
+  if (!axes.empty()) attributes_.set("axes", axes);
+  return call_one(op_, {&input_data, &shape}, std::move(attributes_));
+}
+
+Tensor image_decoder(const Tensor& encoded_stream, std::string_view pixel_format) {
+  static const OpDef& op_ = builtin_op("", "ImageDecoder");
+  Attributes attributes_;
+  if (pixel_format != "RGB") attributes_.set("pixel_format", pixel_format);
+  return call_one(op_, {&encoded_stream}, std::move(attributes_));
+}
+
 Tensor non_max_suppression(const Tensor& boxes, const Tensor& scores, const Tensor& max_output_boxes_per_class,
     const Tensor& iou_threshold, const Tensor& score_threshold, int64_t center_point_box) {
   static const OpDef& op_ = builtin_op("", "NonMaxSuppression");
@@ -1659,6 +1684,279 @@ Tensor mel_weight_matrix(const Tensor& num_mel_bins, const Tensor& dft_length, c
   Attributes attributes_;
   if (output_datatype != DType::float32) attributes_.set("output_datatype", static_cast<int64_t>(output_datatype));
   return call_one(op_, {&num_mel_bins, &dft_length, &sample_rate, &lower_edge_hertz, &upper_edge_hertz}, std::move(attributes_));
+}
+
+Tensor array_feature_extractor(const Tensor& x, const Tensor& y) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "ArrayFeatureExtractor");
+  return call_one(op_, {&x, &y}, {});
+}
+
+Tensor binarizer(const Tensor& x, float threshold) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Binarizer");
+  Attributes attributes_;
+  if (threshold != 0.0f) attributes_.set("threshold", threshold);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor cast_map(const Tensor& x, std::string_view cast_to, std::string_view map_form, int64_t max_map) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "CastMap");
+  Attributes attributes_;
+  if (cast_to != "TO_FLOAT") attributes_.set("cast_to", cast_to);
+  if (map_form != "DENSE") attributes_.set("map_form", map_form);
+  if (max_map != 1) attributes_.set("max_map", max_map);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor category_mapper(const Tensor& x, const std::vector<int64_t>& cats_int64s,
+    const std::vector<std::string>& cats_strings, int64_t default_int64, std::string_view default_string) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "CategoryMapper");
+  Attributes attributes_;
+  if (!cats_int64s.empty()) attributes_.set("cats_int64s", cats_int64s);
+  if (!cats_strings.empty()) attributes_.set("cats_strings", cats_strings);
+  if (default_int64 != -1) attributes_.set("default_int64", default_int64);
+  if (default_string != "_Unused") attributes_.set("default_string", default_string);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor dict_vectorizer(const Tensor& x, const std::vector<int64_t>& int64_vocabulary,
+    const std::vector<std::string>& string_vocabulary) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "DictVectorizer");
+  Attributes attributes_;
+  if (!int64_vocabulary.empty()) attributes_.set("int64_vocabulary", int64_vocabulary);
+  if (!string_vocabulary.empty()) attributes_.set("string_vocabulary", string_vocabulary);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor feature_vectorizer(const std::vector<Tensor>& x, const std::vector<int64_t>& inputdimensions) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "FeatureVectorizer");
+  Attributes attributes_;
+  if (!inputdimensions.empty()) attributes_.set("inputdimensions", inputdimensions);
+  Operands operands_;
+  operands_.add(x);
+  return call_one(op_, operands_, std::move(attributes_));
+}
+
+Tensor imputer(const Tensor& x, const std::vector<float>& imputed_value_floats,
+    const std::vector<int64_t>& imputed_value_int64s, float replaced_value_float, int64_t replaced_value_int64) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Imputer");
+  Attributes attributes_;
+  if (!imputed_value_floats.empty()) attributes_.set("imputed_value_floats", imputed_value_floats);
+  if (!imputed_value_int64s.empty()) attributes_.set("imputed_value_int64s", imputed_value_int64s);
+  if (replaced_value_float != 0.0f) attributes_.set("replaced_value_float", replaced_value_float);
+  if (replaced_value_int64 != 0) attributes_.set("replaced_value_int64", replaced_value_int64);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor label_encoder(const Tensor& x, float default_float, int64_t default_int64, std::string_view default_string,
+    const Tensor& default_tensor, const std::vector<float>& keys_floats, const std::vector<int64_t>& keys_int64s,
+    const std::vector<std::string>& keys_strings, const Tensor& keys_tensor, const std::vector<float>& values_floats,
+    const std::vector<int64_t>& values_int64s, const std::vector<std::string>& values_strings,
+    const Tensor& values_tensor) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "LabelEncoder");
+  Attributes attributes_;
+  if (default_float != -0.0f) attributes_.set("default_float", default_float);
+  if (default_int64 != -1) attributes_.set("default_int64", default_int64);
+  if (default_string != "_Unused") attributes_.set("default_string", default_string);
+  if (default_tensor.defined()) attributes_.set("default_tensor", default_tensor.value());
+  if (!keys_floats.empty()) attributes_.set("keys_floats", keys_floats);
+  if (!keys_int64s.empty()) attributes_.set("keys_int64s", keys_int64s);
+  if (!keys_strings.empty()) attributes_.set("keys_strings", keys_strings);
+  if (keys_tensor.defined()) attributes_.set("keys_tensor", keys_tensor.value());
+  if (!values_floats.empty()) attributes_.set("values_floats", values_floats);
+  if (!values_int64s.empty()) attributes_.set("values_int64s", values_int64s);
+  if (!values_strings.empty()) attributes_.set("values_strings", values_strings);
+  if (values_tensor.defined()) attributes_.set("values_tensor", values_tensor.value());
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+std::array<Tensor, 2> linear_classifier(const Tensor& x, const std::vector<float>& coefficients,
+    const std::vector<int64_t>& classlabels_ints, const std::vector<std::string>& classlabels_strings,
+    const std::vector<float>& intercepts, int64_t multi_class, std::string_view post_transform) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "LinearClassifier");
+  Attributes attributes_;
+  attributes_.set("coefficients", coefficients);
+  if (!classlabels_ints.empty()) attributes_.set("classlabels_ints", classlabels_ints);
+  if (!classlabels_strings.empty()) attributes_.set("classlabels_strings", classlabels_strings);
+  if (!intercepts.empty()) attributes_.set("intercepts", intercepts);
+  if (multi_class != 0) attributes_.set("multi_class", multi_class);
+  if (post_transform != "NONE") attributes_.set("post_transform", post_transform);
+  const Tensor* const operands_[] = {&x};
+  return as_array<2>(call_many(op_, operands_, std::move(attributes_), 2));
+}
+
+Tensor linear_regressor(const Tensor& x, const std::vector<float>& coefficients, const std::vector<float>& intercepts,
+    std::string_view post_transform, int64_t targets) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "LinearRegressor");
+  Attributes attributes_;
+  if (!coefficients.empty()) attributes_.set("coefficients", coefficients);
+  if (!intercepts.empty()) attributes_.set("intercepts", intercepts);
+  if (post_transform != "NONE") attributes_.set("post_transform", post_transform);
+  if (targets != 1) attributes_.set("targets", targets);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor normalizer(const Tensor& x, std::string_view norm) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Normalizer");
+  Attributes attributes_;
+  if (norm != "MAX") attributes_.set("norm", norm);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor one_hot_encoder(const Tensor& x, const std::vector<int64_t>& cats_int64s,
+    const std::vector<std::string>& cats_strings, int64_t zeros) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "OneHotEncoder");
+  Attributes attributes_;
+  if (!cats_int64s.empty()) attributes_.set("cats_int64s", cats_int64s);
+  if (!cats_strings.empty()) attributes_.set("cats_strings", cats_strings);
+  if (zeros != 1) attributes_.set("zeros", zeros);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+std::array<Tensor, 2> svm_classifier(const Tensor& x, const std::vector<int64_t>& classlabels_ints,
+    const std::vector<std::string>& classlabels_strings, const std::vector<float>& coefficients,
+    const std::vector<float>& kernel_params, std::string_view kernel_type, std::string_view post_transform,
+    const std::vector<float>& prob_a, const std::vector<float>& prob_b, const std::vector<float>& rho,
+    const std::vector<float>& support_vectors, const std::vector<int64_t>& vectors_per_class) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "SVMClassifier");
+  Attributes attributes_;
+  if (!classlabels_ints.empty()) attributes_.set("classlabels_ints", classlabels_ints);
+  if (!classlabels_strings.empty()) attributes_.set("classlabels_strings", classlabels_strings);
+  if (!coefficients.empty()) attributes_.set("coefficients", coefficients);
+  if (!kernel_params.empty()) attributes_.set("kernel_params", kernel_params);
+  if (kernel_type != "LINEAR") attributes_.set("kernel_type", kernel_type);
+  if (post_transform != "NONE") attributes_.set("post_transform", post_transform);
+  if (!prob_a.empty()) attributes_.set("prob_a", prob_a);
+  if (!prob_b.empty()) attributes_.set("prob_b", prob_b);
+  if (!rho.empty()) attributes_.set("rho", rho);
+  if (!support_vectors.empty()) attributes_.set("support_vectors", support_vectors);
+  if (!vectors_per_class.empty()) attributes_.set("vectors_per_class", vectors_per_class);
+  const Tensor* const operands_[] = {&x};
+  return as_array<2>(call_many(op_, operands_, std::move(attributes_), 2));
+}
+
+Tensor svm_regressor(const Tensor& x, const std::vector<float>& coefficients, const std::vector<float>& kernel_params,
+    std::string_view kernel_type, int64_t n_supports, int64_t one_class, std::string_view post_transform,
+    const std::vector<float>& rho, const std::vector<float>& support_vectors) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "SVMRegressor");
+  Attributes attributes_;
+  if (!coefficients.empty()) attributes_.set("coefficients", coefficients);
+  if (!kernel_params.empty()) attributes_.set("kernel_params", kernel_params);
+  if (kernel_type != "LINEAR") attributes_.set("kernel_type", kernel_type);
+  if (n_supports != 0) attributes_.set("n_supports", n_supports);
+  if (one_class != 0) attributes_.set("one_class", one_class);
+  if (post_transform != "NONE") attributes_.set("post_transform", post_transform);
+  if (!rho.empty()) attributes_.set("rho", rho);
+  if (!support_vectors.empty()) attributes_.set("support_vectors", support_vectors);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor scaler(const Tensor& x, const std::vector<float>& offset, const std::vector<float>& scale) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Scaler");
+  Attributes attributes_;
+  if (!offset.empty()) attributes_.set("offset", offset);
+  if (!scale.empty()) attributes_.set("scale", scale);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor zip_map(const Tensor& x, const std::vector<int64_t>& classlabels_int64s,
+    const std::vector<std::string>& classlabels_strings) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "ZipMap");
+  Attributes attributes_;
+  if (!classlabels_int64s.empty()) attributes_.set("classlabels_int64s", classlabels_int64s);
+  if (!classlabels_strings.empty()) attributes_.set("classlabels_strings", classlabels_strings);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor tf_idf_vectorizer(const Tensor& x, int64_t max_gram_length, int64_t max_skip_count, int64_t min_gram_length,
+    std::string_view mode, const std::vector<int64_t>& ngram_counts, const std::vector<int64_t>& ngram_indexes,
+    const std::vector<int64_t>& pool_int64s, const std::vector<std::string>& pool_strings,
+    const std::vector<float>& weights) {
+  static const OpDef& op_ = builtin_op("", "TfIdfVectorizer");
+  Attributes attributes_;
+  attributes_.set("max_gram_length", max_gram_length);
+  attributes_.set("max_skip_count", max_skip_count);
+  attributes_.set("min_gram_length", min_gram_length);
+  attributes_.set("mode", mode);
+  attributes_.set("ngram_counts", ngram_counts);
+  attributes_.set("ngram_indexes", ngram_indexes);
+  if (!pool_int64s.empty()) attributes_.set("pool_int64s", pool_int64s);
+  if (!pool_strings.empty()) attributes_.set("pool_strings", pool_strings);
+  if (!weights.empty()) attributes_.set("weights", weights);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor tree_ensemble(const Tensor& x, const std::vector<int64_t>& leaf_targetids, const Tensor& leaf_weights,
+    const std::vector<int64_t>& nodes_falseleafs, const std::vector<int64_t>& nodes_falsenodeids,
+    const std::vector<int64_t>& nodes_featureids, const Tensor& nodes_modes, const Tensor& nodes_splits,
+    const std::vector<int64_t>& nodes_trueleafs, const std::vector<int64_t>& nodes_truenodeids,
+    const std::vector<int64_t>& tree_roots, int64_t aggregate_function, const Tensor& membership_values,
+    std::optional<int64_t> n_targets, const Tensor& nodes_hitrates,
+    const std::vector<int64_t>& nodes_missing_value_tracks_true, int64_t post_transform) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "TreeEnsemble");
+  Attributes attributes_;
+  attributes_.set("leaf_targetids", leaf_targetids);
+  attributes_.set("leaf_weights", leaf_weights.value());
+  attributes_.set("nodes_falseleafs", nodes_falseleafs);
+  attributes_.set("nodes_falsenodeids", nodes_falsenodeids);
+  attributes_.set("nodes_featureids", nodes_featureids);
+  attributes_.set("nodes_modes", nodes_modes.value());
+  attributes_.set("nodes_splits", nodes_splits.value());
+  attributes_.set("nodes_trueleafs", nodes_trueleafs);
+  attributes_.set("nodes_truenodeids", nodes_truenodeids);
+  attributes_.set("tree_roots", tree_roots);
+  if (aggregate_function != 1) attributes_.set("aggregate_function", aggregate_function);
+  if (membership_values.defined()) attributes_.set("membership_values", membership_values.value());
+  if (n_targets.has_value()) attributes_.set("n_targets", *n_targets);
+  if (nodes_hitrates.defined()) attributes_.set("nodes_hitrates", nodes_hitrates.value());
+  if (!nodes_missing_value_tracks_true.empty()) attributes_.set("nodes_missing_value_tracks_true", nodes_missing_value_tracks_true);
+  if (post_transform != 0) attributes_.set("post_transform", post_transform);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+std::vector<Tensor> adagrad_step_outputs(int outputs, const Tensor& r, const Tensor& t,
+    const std::vector<Tensor>& inputs, float decay_factor, float epsilon, float norm_coefficient) {
+  static const OpDef& op_ = builtin_op("ai.onnx.preview.training", "Adagrad");
+  Attributes attributes_;
+  if (decay_factor != 0.0f) attributes_.set("decay_factor", decay_factor);
+  if (epsilon != 1e-06f) attributes_.set("epsilon", epsilon);
+  if (norm_coefficient != 0.0f) attributes_.set("norm_coefficient", norm_coefficient);
+  Operands operands_;
+  operands_.add(r);
+  operands_.add(t);
+  operands_.add(inputs);
+  return call_many(op_, operands_, std::move(attributes_), outputs);
+}
+
+std::vector<Tensor> adam_step_outputs(int outputs, const Tensor& r, const Tensor& t,
+    const std::vector<Tensor>& inputs, float alpha, float beta, float epsilon, float norm_coefficient,
+    float norm_coefficient_post) {
+  static const OpDef& op_ = builtin_op("ai.onnx.preview.training", "Adam");
+  Attributes attributes_;
+  if (alpha != 0.9f) attributes_.set("alpha", alpha);
+  if (beta != 0.999f) attributes_.set("beta", beta);
+  if (epsilon != 1e-06f) attributes_.set("epsilon", epsilon);
+  if (norm_coefficient != 0.0f) attributes_.set("norm_coefficient", norm_coefficient);
+  if (norm_coefficient_post != 0.0f) attributes_.set("norm_coefficient_post", norm_coefficient_post);
+  Operands operands_;
+  operands_.add(r);
+  operands_.add(t);
+  operands_.add(inputs);
+  return call_many(op_, operands_, std::move(attributes_), outputs);
+}
+
+std::vector<Tensor> momentum_step_outputs(int outputs, const Tensor& r, const Tensor& t,
+    const std::vector<Tensor>& inputs, float alpha, float beta, std::string_view mode, float norm_coefficient) {
+  static const OpDef& op_ = builtin_op("ai.onnx.preview.training", "Momentum");
+  Attributes attributes_;
+  attributes_.set("alpha", alpha);
+  attributes_.set("beta", beta);
+  attributes_.set("mode", mode);
+  attributes_.set("norm_coefficient", norm_coefficient);
+  Operands operands_;
+  operands_.add(r);
+  operands_.add(t);
+  operands_.add(inputs);
+  return call_many(op_, operands_, std::move(attributes_), outputs);
 }
 
 }  // namespace chorus

@@ -115,6 +115,52 @@ Cost cost_attention(const CostContext& ctx) {
   return c;
 }
 
+/// The element type in which scores are transformed.
+DType score_type(const NodeContext& ctx) {
+  const DType x = ctx.input(0).dtype;
+  const DType usual = x == DType::undefined || x == DType::float64 ? x : DType::float32;
+  const int64_t p = ctx.attrs().integer("softmax_precision", static_cast<int64_t>(usual));
+  if (p != 0 && p != 1 && p != 10 && p != 11 && p != 16) {
+    ctx.fail(Code::bad_input, fmt::format("softmax_precision is {}", p),
+             "use 1 (float32), 10 (float16), 11 (float64) or 16 (bfloat16)");
+  }
+  return static_cast<DType>(p);
+}
+
+/// A body that changes scores: one tensor in, one of the same type and shape out.
+void check_modifier(ShapeContext& ctx, std::string_view name, const Type& scores) {
+  if (!ctx.attrs().graph(name)) return;
+  const auto types = ctx.infer_body(name, {&scores, 1});
+  if (types.size() != 1) ctx.fail(Code::bad_input, fmt::format("{} has {} outputs, one is needed", name, types.size()));
+  const Type& t = types[0];
+  if (t.is_tensor() && t.dtype != DType::undefined && scores.dtype != DType::undefined && t.dtype != scores.dtype)
+    ctx.fail(Code::type, fmt::format("{} makes {} of {}", name, t.str(), scores.str()), "keep the element type");
+  if (!t.has_rank || !scores.has_rank) return;
+  bool fits = t.rank() == scores.rank();
+  for (size_t i = 0; fits && i < t.dims.size(); ++i) fits = Dim::equal(t.dims[i], scores.dims[i]) != Dim::Truth::no;
+  if (!fits) ctx.fail(Code::shape, fmt::format("{} makes {} of {}", name, t.str(), scores.str()), "keep the shape");
+}
+
+void infer_flex_attention(ShapeContext& ctx) {
+  for (int i = 0; i < 3; ++i) rules::require_rank(ctx, i, 4);
+  const Type& x = rules::tensor_input(ctx, 0);
+  const Heads q = read_heads(ctx, 0, {}), k = read_heads(ctx, 1, {}), v = read_heads(ctx, 2, {});
+  same(ctx, q.batch, k.batch, "batch of Q and K");
+  same(ctx, k.batch, v.batch, "batch of K and V");
+  same(ctx, q.size, k.size, "head size of Q and K");
+  same(ctx, k.length, v.length, "length of K and V");
+  same(ctx, k.heads, v.heads, "heads of K and V");
+  if (q.heads.is_number() && k.heads.is_number() &&
+      (k.heads.number() < 1 || q.heads.number() % k.heads.number() != 0)) {
+    ctx.fail(Code::shape,
+             fmt::format("{} query heads are not a multiple of {} key heads", q.heads.str(), k.heads.str()));
+  }
+  const Type scores = Type::tensor(score_type(ctx), {q.batch, q.heads, q.length, k.length});
+  check_modifier(ctx, "score_mod", scores);
+  check_modifier(ctx, "prob_mod", scores);
+  ctx.set_output(0, heads_type(ctx, x.dtype, q.batch, q.heads, q.length, v.size));
+}
+
 void infer_rotary(ShapeContext& ctx) {
   const Type& x = rules::tensor_input(ctx, 0);
   const int64_t rotated = ctx.attrs().integer("rotary_embedding_dim");
@@ -161,6 +207,11 @@ constexpr Version kAttention[] = {
      "int = -1, q_num_heads: int, qk_matmul_output_mode: int = 0, right_window_size: int = -1, scale: float, softcap: "
      "float = 0.0, softmax_precision: int}; T1 = floats; T2 = floats; U = num bf16 bool"},
 };
+constexpr Version kFlexAttention[] = {
+    {1,
+     "(T1 Q, T1 K, T1 V) -> (T1 Y) {prob_mod: graph, scale: float, score_mod: graph, softmax_precision: int}; T1 = "
+     "floats"},
+};
 constexpr Version kRotaryEmbedding[] = {
     {23,
      "(T X, T cos_cache, T sin_cache, M? position_ids) -> (T Y) {interleaved: int = 0, num_heads: int, "
@@ -187,6 +238,23 @@ constexpr OpDef kTable[] = {
                 "before them. bias: attn_mask (bool: true takes part; float: added; missing keys are -inf), causal "
                 "and window bounds around position i + offset, nonpad_kv_seqlen. A row without any key is zero. "
                 "Default scale: 1/sqrt(D). Sums in float32 or wider."}),
+    row({.name = "FlexAttention",
+         .domain = "ai.onnx.preview",
+         .api = {"flex_attention"},
+         .versions = kFlexAttention,
+         .infer = infer_flex_attention,
+         .sizes = Sizes::known_after_run,
+         .meaning = Primitive{"runs the caller's graphs between its steps"},
+         .cost = cost_attention,
+         .accumulate = Accumulate::float32,
+         .ulp = 64,
+         .grid = "f32[2,3,4,8] f32[2,3,6,8] f32[2,3,6,5]; f64[1,4,3,8] f64[1,2,5,8] f64[1,2,5,8] scale=0.5; "
+                 "f16[1,2,3,4] f16[1,2,3,4] f16[1,2,3,4]; bf16[1,1,2,4] bf16[1,1,2,4] bf16[1,1,2,4] "
+                 "softmax_precision=16; f32[1,2,0,4] f32[1,2,3,4] f32[1,2,3,4]",
+         .doc = "prob_mod(softmax(score_mod(scale * Q K^T))) V per head, Q [B, Hq, L, E], K [B, H, S, E], V [B, H, S, "
+                "Ev], Y [B, Hq, L, Ev]; Hq may be a multiple of H. The two graphs, where given, map [B, Hq, L, S] of "
+                "type softmax_precision (default: float64 for float64, else float32) to the same. Default scale: "
+                "1/sqrt(E)."}),
     row({.name = "RotaryEmbedding",
          .api = {"rotary_embedding"},
          .versions = kRotaryEmbedding,

@@ -106,6 +106,16 @@ struct Reader {
       if (!o.items.empty()) o.dtype = o.items[0].dtype;
       return o;
     }
+    if (word.starts_with("map(") && word.back() == ')') {
+      const auto both = split(word.substr(4, word.size() - 5), ' ');
+      if (both.size() != 2) fail("keys and values are expected", word);
+      const GridOperand keys = operand(both[0]), values = operand(both[1]);
+      if (!keys.value || !values.value) fail("constants are expected", word);
+      o.kind = GridOperand::Kind::constant;
+      o.dtype = keys.dtype;
+      o.value = Value::map(keys.value, values.value);
+      return o;
+    }
     const size_t open = word.find_first_of("[{(");
     if (open == std::string_view::npos) fail("an operand is expected", word);
     o.dtype = parse_short_dtype(word.substr(0, open));

@@ -5,7 +5,8 @@
 // Cases are split by ';', words by blanks (not inside quotes, brackets or braces). An operand is `dtype[dims]` (made by make_input),
 // `dtype{1,-1}` a constant of rank 1, `dtype{}` an empty one, `dtype{5}` one element of rank 1, `dtype(5)` a constant scalar,
 // `dtype{2,3:…}` a constant of shape [2,3]; strings in constants stand in single quotes; '-' is an omitted operand.
-// `dtype[dims]@lo..hi` gives the range of made values (default: see make_input). `seq(f32[2] f32[3])` is a sequence.
+// `dtype[dims]@lo..hi` gives the range of made values (default: see make_input). `seq(f32[2] f32[3])` is a sequence,
+// `map(i64{1,2} f32{0.5,3.0})` a map of constant keys and values.
 // Attributes are name=value: 1, -1.5, 1e-3 (a point or exponent makes it a float), 'text', [1,2], [1.0,2.5], ['a','b'],
 // dtype names stay text unless the attribute is an int: to=f16 becomes the ONNX number of the type.
 // `out=3` asks for 3 outputs (default: those that the schema requires); `v=11` names a version (default: the newest).

@@ -26,6 +26,10 @@ std::vector<const OpDef*> built_in_ops() {
   list(families::loss_ops());
   list(families::vision_ops());
   list(families::signal_ops());
+  list(families::ml_ops());
+  list(families::linear_ops());
+  list(families::tree_ops());
+  list(families::training_ops());
   return rows;
 }
 

@@ -33,5 +33,9 @@ std::span<const OpDef> control_ops();       // If, Loop, Scan
 std::span<const OpDef> sequence_ops();      // Sequence*, Optional*, String*
 std::span<const OpDef> loss_ops();          // NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
 std::span<const OpDef> vision_ops();        // NonMaxSuppression, RoiAlign, AffineGrid, DepthToSpace …
+std::span<const OpDef> ml_ops();           // ai.onnx.ml: encoders, scalers, maps; TfIdfVectorizer
+std::span<const OpDef> linear_ops();       // ai.onnx.ml: linear models, support vector machines
+std::span<const OpDef> training_ops();     // ai.onnx.preview.training: Adagrad, Adam, Momentum, Gradient
+std::span<const OpDef> tree_ops();         // ai.onnx.ml: TreeEnsemble*
 std::span<const OpDef> signal_ops();        // DFT, STFT, windows, MelWeightMatrix
 }  // namespace chorus::families

@@ -59,6 +59,62 @@ Expansion roi_align_16_to_10(OpBuilder& b) {
   return Expansion(b.emit("RoiAlign", inputs, std::move(attributes), 1));
 }
 
+// CenterCropPad ------------------------------------------------------------------------------------------------------------------
+
+/// The axes that `shape` speaks of: the attribute, else all.
+std::vector<int> crop_axes(const NodeContext& ctx, int rank) {
+  if (ctx.attrs().given("axes")) return normalize_axes(ctx, ctx.attrs().integers("axes"), rank);
+  std::vector<int> all(static_cast<size_t>(rank));
+  for (int i = 0; i < rank; ++i) all[static_cast<size_t>(i)] = i;
+  return all;
+}
+
+void infer_center_crop_pad(ShapeContext& ctx) {
+  const Type& x = tensor_input(ctx, 0);
+  require_rank(ctx, 1, 1);
+  if (!x.has_rank) return ctx.set_output(0, Type::tensor(x.dtype));
+  const std::vector<int> axes = crop_axes(ctx, x.rank());
+  const auto wanted = known_values(ctx, 1);
+  const Type& shape = ctx.input(1);
+  if (shape.has_rank) ctx.require_equal(shape.dims[0], static_cast<int64_t>(axes.size()), "members of shape and axes");
+  Dims dims = x.dims;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    Dim d = wanted && i < wanted->size() ? (*wanted)[i] : Dim::unknown();
+    if (d.is_number() && d.number() < 0) ctx.fail(Code::bad_input, fmt::format("shape has {}", d.number()), "use 0 or more");
+    dims[static_cast<size_t>(axes[i])] = d.is_unknown() ? ctx.fresh() : d;
+  }
+  ctx.set_output(0, Type::tensor(x.dtype, std::move(dims)));
+}
+
+/// Slice to the smaller extents, then Pad to the larger: the odd element is cut and added at the end.
+Expansion center_crop_pad_meaning(OpBuilder& b) {
+  const bool chosen = b.attrs().given("axes");
+  const auto list = b.attrs().integers("axes");
+  if (chosen && list.empty()) return Expansion(b.op("Identity", {b.in(0)}));
+  if (!chosen && !b.input(0).has_rank) return Expansion::refuse("CenterCropPad of unknown rank");
+  if (!chosen && b.input(0).rank() == 0) return Expansion(b.op("Identity", {b.in(0)}));
+  std::vector<int64_t> all(list.begin(), list.end());
+  for (int64_t i = 0; !chosen && i < b.input(0).rank(); ++i) all.push_back(i);
+  const Ref axes = b.ints(all), zero = b.ints({0}), two = b.ints({2});
+  Ref have = b.op("Shape", {b.in(0)});
+  if (chosen) have = b.op("Gather", {have, axes});
+  const Ref want = b.op("Cast", {b.in(1)}, {{"to", static_cast<int64_t>(DType::int64)}});
+  const Ref begin = b.op("Div", {b.op("Max", {b.op("Sub", {have, want}), zero}), two});
+  const Ref end = b.op("Add", {begin, b.op("Min", {have, want})});
+  const Ref part = b.op("Slice", {b.in(0), begin, end, axes});
+  const Ref more = b.op("Max", {b.op("Sub", {want, have}), zero}), before = b.op("Div", {more, two});
+  const Ref pads = b.op("Concat", {before, b.op("Sub", {more, before})}, {{"axis", 0}});
+  return b.op("Pad", {part, pads, Ref{}, axes});
+}
+
+void infer_image_decoder(ShapeContext& ctx) {
+  require_rank(ctx, 0, 1);
+  const std::string_view format = ctx.attrs().string("pixel_format");
+  if (format != "RGB" && format != "BGR" && format != "Grayscale")
+    ctx.fail(Code::bad_input, fmt::format("pixel_format '{}' does not exist", format), "use RGB, BGR or Grayscale");
+  ctx.set_output(0, Type::tensor(DType::uint8, {ctx.fresh(), ctx.fresh(), format == "Grayscale" ? 1 : 3}));
+}
+
 Cost cost_suppression(const CostContext& ctx) {
   Cost c = cost_traffic(ctx);
   c.flops = 16 * ctx.count(false, 1);
@@ -66,6 +122,12 @@ Cost cost_suppression(const CostContext& ctx) {
 }
 Cost cost_roi_align(const CostContext& ctx) { return cost_flops(ctx, 32); }
 
+constexpr Version kCenterCropPad[] = {
+    {18, "(T input_data, @Tind shape) -> (T output_data) {axes: ints}; T = all13; Tind = i32 i64"},
+};
+constexpr Version kImageDecoder[] = {
+    {20, "(T1 encoded_stream) -> (T2 image) {pixel_format: string = 'RGB'}; T1 = u8; T2 = u8"},
+};
 constexpr Version kNonMaxSuppression[] = {
     {10, "(f32 boxes, f32 scores, i64? max_output_boxes_per_class, f32? iou_threshold, f32? score_threshold) -> (i64 "
          "selected_indices) {center_point_box: int = 0}"},
@@ -85,6 +147,16 @@ constexpr Version kRoiAlign[] = {
 };
 
 constexpr OpDef kTable[] = {
+    row({.name = "CenterCropPad", .api = {"center_crop_pad"}, .versions = kCenterCropPad, .infer = infer_center_crop_pad,
+         .meaning = Decompose{center_crop_pad_meaning}, .cost = cost_traffic,
+         .grid = "f32[5,4] i64{2,7}; f32[3,8,7] i32{4,4} axes=[1,2]; u8[6,6,3] i64{5,5} axes=[-3,-2]; str[3] i64{5}; bool[2,2] i64{0,3}; c64[3] i64{2}; f32[0,2] i64{2,2}",
+         .doc = "The middle of input_data, cut or padded with zeros to the extents `shape` along `axes` (default: all). Of an odd difference the greater half is cut, or added, at the end."}),
+    row({.name = "ImageDecoder", .api = {"image_decoder"}, .versions = kImageDecoder, .infer = infer_image_decoder, .sizes = Sizes::known_after_run,
+         .gradient = NoGradient{"reads a file"}, .meaning = Primitive{"decodes a file"}, .cost = cost_traffic,
+         .grid = "u8{80,54,32,50,32,49,32,50,53,53,10,1,2,3,4,5,6}; u8{80,54,32,50,32,49,32,50,53,53,10,1,2,3,4,5,6} pixel_format='BGR'; "
+                 "u8{80,54,32,50,32,49,32,50,53,53,10,1,2,3,4,5,6} pixel_format='Grayscale'; u8[5]; u8[0]",
+         .doc = "The pixels [height, width, channels] of the picture whose file is encoded_stream: BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PNM; pixel_format RGB, BGR or Grayscale (ITU-R 601 luma). Bytes that cannot be decoded "
+                "give [0, 0, channels]. Without decoders in the process (core/picture.h) it is refused."}),
     row({.name = "NonMaxSuppression", .api = {"non_max_suppression"}, .versions = kNonMaxSuppression, .infer = infer_suppression, .sizes = Sizes::known_after_run,
          .gradient = NoGradient{"indices"}, .meaning = Primitive{"selects one after the other"}, .cost = cost_suppression,
          .grid = "f32{1,3,4:0.0,0.0,1.0,1.0,0.0,0.1,1.0,1.1,0.0,10.0,1.0,11.0} f32{1,1,3:0.9,0.75,0.6} i64{3} f32{0.5} f32{0.0}; "

@@ -901,6 +901,14 @@ CHORUS_API std::vector<Tensor> attention_outputs(int outputs, const Tensor& q, c
     int64_t right_window_size = -1, std::optional<float> scale = {}, float softcap = 0.0f,
     DType softmax_precision = DType::undefined);
 
+/// prob_mod(softmax(score_mod(scale * Q K^T))) V per head, Q [B, Hq, L, E], K [B, H, S, E], V [B, H, S, Ev], Y [B, Hq,
+/// L, Ev]; Hq may be a multiple of H. The two graphs, where given, map [B, Hq, L, S] of type softmax_precision
+/// (default: float64 for float64, else float32) to the same. Default scale: 1/sqrt(E).
+/// FlexAttention-1.
+CHORUS_API Tensor flex_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+    const std::shared_ptr<const Graph>& prob_mod = {}, std::optional<float> scale = {},
+    const std::shared_ptr<const Graph>& score_mod = {}, DType softmax_precision = DType::undefined);
+
 /// Rotates pairs (x1, x2) of each head by the angle whose cosine and sine are cached: (c*x1 - s*x2, s*x1 + c*x2). Pairs
 /// are the two halves, or neighbours with interleaved=1; only the first rotary_embedding_dim elements turn (0: all).
 /// Caches [positions, r/2] with position_ids [B, S], else [B, S, r/2].
@@ -1021,6 +1029,17 @@ CHORUS_API std::vector<Tensor> softmax_cross_entropy_loss_outputs(int outputs, c
     const Tensor& labels, const Tensor& weights = {}, std::optional<int64_t> ignore_index = {},
     std::string_view reduction = "mean");
 
+/// The middle of input_data, cut or padded with zeros to the extents `shape` along `axes` (default: all). Of an odd
+/// difference the greater half is cut, or added, at the end.
+/// CenterCropPad-18.
+CHORUS_API Tensor center_crop_pad(const Tensor& input_data, const Tensor& shape, const std::vector<int64_t>& axes = {});
+
+/// The pixels [height, width, channels] of the picture whose file is encoded_stream: BMP, JPEG, JPEG 2000, TIFF, PNG,
+/// WebP, PNM; pixel_format RGB, BGR or Grayscale (ITU-R 601 luma). Bytes that cannot be decoded give [0, 0, channels].
+/// Without decoders in the process (core/picture.h) it is refused.
+/// ImageDecoder-20.
+CHORUS_API Tensor image_decoder(const Tensor& encoded_stream, std::string_view pixel_format = "RGB");
+
 /// Per image and class, boxes in the order of falling scores (above score_threshold) that overlap none selected before
 /// by more than iou_threshold, at most max_output_boxes_per_class (default 0). boxes [b, n, 4] as two corners (y, x, y,
 /// x) or, with center_point_box=1, (x, y, width, height); scores [b, c, n]. Result [k, 3]: image, class, box.
@@ -1070,5 +1089,154 @@ CHORUS_API Tensor blackman_window(const Tensor& size, DType output_datatype = DT
 /// MelWeightMatrix-17.
 CHORUS_API Tensor mel_weight_matrix(const Tensor& num_mel_bins, const Tensor& dft_length, const Tensor& sample_rate,
     const Tensor& lower_edge_hertz, const Tensor& upper_edge_hertz, DType output_datatype = DType::float32);
+
+/// The elements of the last axis of X at the indices Y (from 0), in their order. X [..., N], Y of K elements in any
+/// shape; Z [..., K], [1, K] for X [N].
+/// ArrayFeatureExtractor-1.
+CHORUS_API Tensor array_feature_extractor(const Tensor& x, const Tensor& y);
+
+/// 1 where X > threshold, else 0; element-wise, of X's type.
+/// Binarizer-1.
+CHORUS_API Tensor binarizer(const Tensor& x, float threshold = 0.0f);
+
+/// The values of a map as [1, n] in ascending order of the keys: n of them (DENSE), or max_map with each at the place
+/// of its key and zeros (empty texts) between (SPARSE; keys in [0, max_map)). cast_to TO_FLOAT, TO_INT64 or TO_STRING;
+/// numbers as text have six decimals.
+/// CastMap-1.
+CHORUS_API Tensor cast_map(const Tensor& x, std::string_view cast_to = "TO_FLOAT",
+    std::string_view map_form = "DENSE", int64_t max_map = 1);
+
+/// Texts to numbers or numbers to texts by the pairs of cats_strings and cats_int64s (of equal ones the last); what is
+/// in no pair becomes default_int64 or default_string.
+/// CategoryMapper-1.
+CHORUS_API Tensor category_mapper(const Tensor& x, const std::vector<int64_t>& cats_int64s = {},
+    const std::vector<std::string>& cats_strings = {}, int64_t default_int64 = -1,
+    std::string_view default_string = "_Unused");
+
+/// The values of a map at the places of their keys in the vocabulary, zeros (empty texts) elsewhere: [n] for n words. A
+/// key that is no word is an error.
+/// DictVectorizer-1.
+CHORUS_API Tensor dict_vectorizer(const Tensor& x, const std::vector<int64_t>& int64_vocabulary = {},
+    const std::vector<std::string>& string_vocabulary = {});
+
+/// The columns of all operands side by side as float32 [N, sum]: the first inputdimensions[i] of operand i, zeros where
+/// it has fewer (default: all). [C] counts as [1, C].
+/// FeatureVectorizer-1.
+CHORUS_API Tensor feature_vectorizer(const std::vector<Tensor>& x, const std::vector<int64_t>& inputdimensions = {});
+
+/// X with every element equal to replaced_value_* (NaN equals NaN) replaced by imputed_value_*: one value, or one per
+/// feature (last axis).
+/// Imputer-1.
+CHORUS_API Tensor imputer(const Tensor& x, const std::vector<float>& imputed_value_floats = {},
+    const std::vector<int64_t>& imputed_value_int64s = {}, float replaced_value_float = 0.0f,
+    int64_t replaced_value_int64 = 0);
+
+/// Each element looked up among keys_* and replaced by its partner in values_*, or by the default of the values' type.
+/// Of equal keys the last counts; NaN equals NaN.
+/// LabelEncoder-4.
+CHORUS_API Tensor label_encoder(const Tensor& x, float default_float = -0.0f, int64_t default_int64 = -1,
+    std::string_view default_string = "_Unused", const Tensor& default_tensor = {},
+    const std::vector<float>& keys_floats = {}, const std::vector<int64_t>& keys_int64s = {},
+    const std::vector<std::string>& keys_strings = {}, const Tensor& keys_tensor = {},
+    const std::vector<float>& values_floats = {}, const std::vector<int64_t>& values_int64s = {},
+    const std::vector<std::string>& values_strings = {}, const Tensor& values_tensor = {});
+
+/// Scores Z [N, E] = post_transform(X coefficients^T + intercepts) and the label Y [N] of the greatest score before the
+/// transform. X [N, C] or [C]; coefficients [E, C]; one row of them for two labels gives the scores (-s, s). One label:
+/// 1 where s > 0, else 0.
+/// LinearClassifier-1.
+CHORUS_API std::array<Tensor, 2> linear_classifier(const Tensor& x, const std::vector<float>& coefficients,
+    const std::vector<int64_t>& classlabels_ints = {}, const std::vector<std::string>& classlabels_strings = {},
+    const std::vector<float>& intercepts = {}, int64_t multi_class = 0, std::string_view post_transform = "NONE");
+
+/// Y [N, targets] = post_transform(X coefficients^T + intercepts). X [N, C] or [C]; coefficients [targets, C].
+/// LinearRegressor-1.
+CHORUS_API Tensor linear_regressor(const Tensor& x, const std::vector<float>& coefficients = {},
+    const std::vector<float>& intercepts = {}, std::string_view post_transform = "NONE", int64_t targets = 1);
+
+/// Each row divided by its greatest element (MAX), the sum of absolute values (L1) or the Euclidean norm (L2); a row
+/// whose divisor is 0 stays. X [N, C] or [C].
+/// Normalizer-1.
+CHORUS_API Tensor normalizer(const Tensor& x, std::string_view norm = "MAX");
+
+/// Y [..., E]: 1 at the place of the element's category (floats are cut to integers), else 0. An element of no category
+/// is a row of zeros, or an error with zeros=0.
+/// OneHotEncoder-1.
+CHORUS_API Tensor one_hot_encoder(const Tensor& x, const std::vector<int64_t>& cats_int64s = {},
+    const std::vector<std::string>& cats_strings = {}, int64_t zeros = 1);
+
+/// Decision values of every pair of classes (one against one, as libsvm orders them) with votes for the label,
+/// probabilities by Platt's scaling and pairwise coupling with prob_a and prob_b; without support vectors one linear
+/// score per class. X [N, C] or [C]; Y [N] labels; Z [N, classes], [N, pairs] for the values of three and more classes.
+/// Two classes: (-s, s).
+/// SVMClassifier-1.
+CHORUS_API std::array<Tensor, 2> svm_classifier(const Tensor& x, const std::vector<int64_t>& classlabels_ints = {},
+    const std::vector<std::string>& classlabels_strings = {}, const std::vector<float>& coefficients = {},
+    const std::vector<float>& kernel_params = {}, std::string_view kernel_type = "LINEAR",
+    std::string_view post_transform = "NONE", const std::vector<float>& prob_a = {},
+    const std::vector<float>& prob_b = {}, const std::vector<float>& rho = {},
+    const std::vector<float>& support_vectors = {}, const std::vector<int64_t>& vectors_per_class = {});
+
+/// Y [N, 1] = sum of coefficients[i] * kernel(X, support_vectors[i]) + rho; without support vectors X coefficients +
+/// rho. one_class: 1 where that is positive, else -1. Kernels: LINEAR x.v, POLY (gamma x.v + coef0)^degree, RBF
+/// exp(-gamma |x - v|^2), SIGMOID tanh(gamma x.v + coef0).
+/// SVMRegressor-1.
+CHORUS_API Tensor svm_regressor(const Tensor& x, const std::vector<float>& coefficients = {},
+    const std::vector<float>& kernel_params = {}, std::string_view kernel_type = "LINEAR", int64_t n_supports = 0,
+    int64_t one_class = 0, std::string_view post_transform = "NONE", const std::vector<float>& rho = {},
+    const std::vector<float>& support_vectors = {});
+
+/// (X - offset) * scale as float32; offset and scale have one member, or one per feature (last axis).
+/// Scaler-1.
+CHORUS_API Tensor scaler(const Tensor& x, const std::vector<float>& offset = {}, const std::vector<float>& scale = {});
+
+/// One map per row of X [N, E]: from the E labels to the row's elements.
+/// ZipMap-1.
+CHORUS_API Tensor zip_map(const Tensor& x, const std::vector<int64_t>& classlabels_int64s = {},
+    const std::vector<std::string>& classlabels_strings = {});
+
+/// Counts of the pool's n-grams in X [C] or the rows of X [N, C], with 0 to max_skip_count elements skipped between
+/// members: Y[ngram_indexes[i]] counts n-gram i. mode IDF: 1 (times weight) where it occurs; TFIDF: count times weight;
+/// weights by coordinate of Y. ngram_counts[k] is where the (k+1)-grams begin in the pool.
+/// TfIdfVectorizer-9.
+CHORUS_API Tensor tf_idf_vectorizer(const Tensor& x, int64_t max_gram_length, int64_t max_skip_count,
+    int64_t min_gram_length, std::string_view mode, const std::vector<int64_t>& ngram_counts,
+    const std::vector<int64_t>& ngram_indexes, const std::vector<int64_t>& pool_int64s = {},
+    const std::vector<std::string>& pool_strings = {}, const std::vector<float>& weights = {});
+
+/// Per row of X [N, F] the leaf of every tree; per target the leaves' weights summed (1), averaged over the trees (0),
+/// or their least (2) or greatest (3); then post_transform. Y [N, n_targets]. Node modes: 0 <=, 1 <, 2 >=, 3 >, 4 ==, 5
+/// != nodes_splits, 6 member of the node's set in membership_values (sets end with NaN). NaN goes the true way where
+/// nodes_missing_value_tracks_true is 1, else the false way (5: true). A target without a leaf is 0.
+/// TreeEnsemble-5.
+CHORUS_API Tensor tree_ensemble(const Tensor& x, const std::vector<int64_t>& leaf_targetids,
+    const Tensor& leaf_weights, const std::vector<int64_t>& nodes_falseleafs,
+    const std::vector<int64_t>& nodes_falsenodeids, const std::vector<int64_t>& nodes_featureids,
+    const Tensor& nodes_modes, const Tensor& nodes_splits, const std::vector<int64_t>& nodes_trueleafs,
+    const std::vector<int64_t>& nodes_truenodeids, const std::vector<int64_t>& tree_roots,
+    int64_t aggregate_function = 1, const Tensor& membership_values = {}, std::optional<int64_t> n_targets = {},
+    const Tensor& nodes_hitrates = {}, const std::vector<int64_t>& nodes_missing_value_tracks_true = {},
+    int64_t post_transform = 0);
+
+/// One update of Adagrad: g = G + norm_coefficient X; H' = H + g^2; X' = X - R / (1 + T decay_factor) g / (sqrt(H') +
+/// epsilon). Operands R, T, then all X, all G, all H; outputs all X', all H'.
+/// Adagrad-1.
+CHORUS_API std::vector<Tensor> adagrad_step_outputs(int outputs, const Tensor& r, const Tensor& t,
+    const std::vector<Tensor>& inputs, float decay_factor = 0.0f, float epsilon = 1e-06f,
+    float norm_coefficient = 0.0f);
+
+/// One update of Adam: g = G + norm_coefficient X; V' = alpha V + (1 - alpha) g; H' = beta H + (1 - beta) g^2; X' = (1
+/// - norm_coefficient_post) (X - r V' / (sqrt(H') + epsilon)) with r = R sqrt(1 - beta^T) / (1 - alpha^T), R for T = 0.
+/// Operands R, T, then all X, G, V, H; outputs all X', V', H'.
+/// Adam-1.
+CHORUS_API std::vector<Tensor> adam_step_outputs(int outputs, const Tensor& r, const Tensor& t,
+    const std::vector<Tensor>& inputs, float alpha = 0.9f, float beta = 0.999f, float epsilon = 1e-06f,
+    float norm_coefficient = 0.0f, float norm_coefficient_post = 0.0f);
+
+/// One update with momentum: g = G + norm_coefficient X; V' = alpha V + beta g (beta is 1 for T = 0); X' = X - R V'
+/// (standard) or X - R (g + alpha V') (nesterov). Operands R, T, then all X, G, V; outputs all X', V'.
+/// Momentum-1.
+CHORUS_API std::vector<Tensor> momentum_step_outputs(int outputs, const Tensor& r, const Tensor& t,
+    const std::vector<Tensor>& inputs, float alpha, float beta, std::string_view mode, float norm_coefficient);
 
 }  // namespace chorus

@@ -19,6 +19,8 @@ void check_size(const Source& source, std::string_view kind, int64_t width, int6
 Image decode_jpeg(const Source& source);
 Image decode_png(const Source& source);
 Image decode_webp(const Source& source);
+Image decode_jpeg2000(const Source& source);
+Image decode_tiff(const Source& source);
 Image decode_bmp(const Source& source);
 Image decode_pnm(const Source& source);
 

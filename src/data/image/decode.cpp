@@ -14,7 +14,7 @@ void fail(const Source& source, std::string_view kind, std::string_view what, in
   std::string where(source.name);
   if (offset >= 0) where += fmt::format("{}byte {} of {}", where.empty() ? "" : ", ", offset, source.bytes.size());
   throw Error(Code::bad_input, fmt::format("{}: {}", kind, what), where,
-              "give a complete JPEG, PNG, WebP, BMP or PNM file");
+              "give a complete JPEG, JPEG 2000, PNG, WebP, TIFF, BMP or PNM file");
 }
 
 void check_size(const Source& source, std::string_view kind, int64_t width, int64_t height, int64_t bytes_per_pixel) {
@@ -40,6 +40,11 @@ std::string_view image_kind(std::span<const uint8_t> b) noexcept {
   if (starts("\xff\xd8\xff")) return "jpeg";
   if (starts(std::string_view("\x89PNG\r\n\x1a\n", 8))) return "png";
   if (starts("RIFF") && starts("WEBP", 8)) return "webp";
+  if (starts(std::string_view("\0\0\0\x0cjP  \r\n\x87\n", 12)) || starts("\xff\x4f\xff\x51")) return "jpeg2000";
+  if (starts(std::string_view("II*\0", 4)) || starts(std::string_view("MM\0*", 4)) || starts(std::string_view("II+\0", 4)) ||
+      starts(std::string_view("MM\0+", 4))) {
+    return "tiff";
+  }
   if (starts("BM") && b.size() >= 26) return "bmp";
   if (b.size() >= 3 && b[0] == 'P' && b[1] >= '1' && b[1] <= '6' && (b[2] == ' ' || (b[2] >= 9 && b[2] <= 13)))
     return "pnm";
@@ -57,6 +62,8 @@ Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const 
   if (kind == "jpeg") return image_detail::decode_jpeg(source);
   if (kind == "png") return image_detail::decode_png(source);
   if (kind == "webp") return image_detail::decode_webp(source);
+  if (kind == "jpeg2000") return image_detail::decode_jpeg2000(source);
+  if (kind == "tiff") return image_detail::decode_tiff(source);
   if (kind == "bmp") return image_detail::decode_bmp(source);
   if (kind == "pnm") return image_detail::decode_pnm(source);
   image_detail::fail(source, "picture", bytes.empty() ? "the file is empty" : "the first bytes are of no known kind",

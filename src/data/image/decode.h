@@ -1,4 +1,4 @@
-// Pictures from files and into files: JPEG, PNG, WebP (first frame), BMP and PNM in; PNG and JPEG out. Everything is
+// Pictures from files and into files: JPEG, JPEG 2000, PNG, WebP (first frame), TIFF (first picture), BMP and PNM in; PNG and JPEG out. Everything is
 // bounded, and the
 // size that a header names is checked before memory is taken.
 #pragma once
@@ -27,8 +27,11 @@ Image decode_image(std::span<const uint8_t> bytes, std::string_view name, const 
 /// Reads and decodes a file. Throws not_found, bad_input.
 Image load_image(const std::string& path, const DecodeLimits& limits = {});
 
-/// "jpeg", "png", "webp", "bmp", "pnm" or "" for bytes that are none of them.
+/// "jpeg", "jpeg2000", "png", "webp", "tiff", "bmp", "pnm" or "" for bytes that are none of them.
 std::string_view image_kind(std::span<const uint8_t> bytes) noexcept;
+
+/// Hands these decoders to the ImageDecoder operator of this process (core/picture.h).
+void install_picture_decoder() noexcept;
 
 /// Orientation 1..8 in a block of EXIF data (with or without the leading "Exif\0\0"); 1 where there is none or it is
 /// damaged.

@@ -78,6 +78,7 @@ struct Candidate {
   int64_t (*first_channel)(const StepDescription&) = nullptr;
   /// Share of the processor's peak of multiply-adds that it reaches; 0: bound by memory. For the choice of layouts.
   float efficiency = 0;
+  std::string_view domain = "";              ///< of the operator
 };
 
 /// All fast candidates of a form in order of preference (first that accepts wins); a family's list is in
@@ -98,6 +99,7 @@ std::span<const Candidate> blocked_convolution_steps();
 std::span<const Candidate> blocked_elementwise_steps();
 std::span<const Candidate> blocked_movement_steps();
 std::span<const Candidate> blocked_pooling_steps();
+std::span<const Candidate> tree_steps();
 }  // namespace steps
 
 }  // namespace chorus::native

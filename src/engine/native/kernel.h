@@ -102,6 +102,10 @@ std::span<const KernelRow> sequence_kernels();
 std::span<const KernelRow> loss_kernels();
 std::span<const KernelRow> vision_kernels();
 std::span<const KernelRow> signal_kernels();
+std::span<const KernelRow> ml_kernels();
+std::span<const KernelRow> linear_kernels();
+std::span<const KernelRow> tree_kernels();
+std::span<const KernelRow> training_kernels();
 }  // namespace reference
 
 }  // namespace chorus::native

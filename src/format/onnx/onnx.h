@@ -30,9 +30,11 @@ using ExternalFiles = std::vector<std::pair<std::string, FileIdentity>>;
 Model read_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& folder = {}, const std::string& source = "memory",
                  const ReadLimits& limits = {}, ExternalFiles* external = nullptr);
 
-/// A TensorProto, SequenceProto or OptionalProto as the test cases of the onnx package hold them; `type` says which (from the model's input).
+/// A TensorProto, SequenceProto, OptionalProto or MapProto as the test cases of the onnx package hold them; `type` says which (from the model's input).
 Value read_value(std::string_view bytes, const Type& type, std::shared_ptr<const void> owner = nullptr, const ReadLimits& limits = {});
 std::string write_tensor(const Value& value, std::string_view name);
+/// The same for tensors, sequences of tensors and maps of scalars. Error(unsupported) for others.
+std::string write_value(const Value& value, std::string_view name);
 
 struct WriteOptions {
   int opset = 0;                              ///< 0: every node as it is, at the graph's own opset

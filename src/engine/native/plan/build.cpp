@@ -123,7 +123,7 @@ class Builder {
     for (NodeId id : order_) {
       if (absorbed_[static_cast<size_t>(id)]) continue;
       emit_at_[static_cast<size_t>(id)] = id;
-      if (options_.reference_only || !g_.node(id).domain.empty()) continue;
+      if (options_.reference_only) continue;
       // Fast kernels write their first output always; the plain ones ask which are wanted.
       const std::vector<ValueId>& made = g_.node(id).outputs;
       if (made.empty() || made[0] == kNone || !used(made[0])) continue;
@@ -137,6 +137,7 @@ class Builder {
   const Candidate* first_that_accepts(NodeId id, LayoutForm form, std::span<const EpilogueItem> epilogues) const {
     const StepDescription description{&g_, id, options_.cpu, epilogues, nullptr};
     for (const Candidate* c : candidates(g_.node(id).type, form)) {
+      if (c->domain != g_.node(id).domain) continue;
       const bool takes = std::all_of(epilogues.begin(), epilogues.end(), [&](const EpilogueItem& item) { return (c->epilogues & epilogue_bit(item.kind)) != 0; });
       if (takes && c->accepts(description)) return c;
     }

@@ -1,4 +1,5 @@
 // Scaled dot product attention and rotary embedding. One task per row of queries; sums in float64.
+#include <engine/native/reference/attention_ops.h>
 #include <engine/native/reference/support.h>
 
 #include <cmath>
@@ -269,7 +270,8 @@ Status rotary_embedding(KernelContext& ctx) noexcept {
   });
 }
 
-constexpr KernelRow kRows[] = {{"Attention", attention}, {"RotaryEmbedding", rotary_embedding}};
+constexpr KernelRow kRows[] = {{"Attention", attention}, {"RotaryEmbedding", rotary_embedding},
+                               {"FlexAttention", flex_attention, "ai.onnx.preview"}};
 
 }  // namespace
 

@@ -44,6 +44,10 @@ Map all() {
   list(reference::loss_kernels());
   list(reference::vision_kernels());
   list(reference::signal_kernels());
+  list(reference::ml_kernels());
+  list(reference::linear_kernels());
+  list(reference::tree_kernels());
+  list(reference::training_kernels());
   return map;
 }
 

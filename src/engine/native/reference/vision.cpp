@@ -1,4 +1,6 @@
-// Detection: NonMaxSuppression, RoiAlign.
+// Detection: NonMaxSuppression, RoiAlign; ImageDecoder by the decoder that the program handed in.
+#include <core/picture.h>
+#include <engine/native/reference/value_ops.h>
 #include <engine/native/reference/wide.h>
 
 #include <algorithm>
@@ -189,7 +191,34 @@ Status roi_align(KernelContext& ctx) noexcept {
   });
 }
 
-constexpr KernelRow kKernels[] = {{"NonMaxSuppression", non_max_suppression}, {"RoiAlign", roi_align}};
+// ImageDecoder -------------------------------------------------------------------------------------------------------------------
+
+Status image_decoder(KernelContext& ctx) noexcept {
+  return move::guarded([&]() -> Status {
+    const PictureDecoder decode = picture_decoder();
+    if (decode == nullptr) return Status::error(Code::unsupported, "no decoder of pictures is installed in this process");
+    const TensorView& x = ctx.in[0];
+    const std::string_view format = ctx.attrs->string("pixel_format");
+    const bool grey = format == "Grayscale", swapped = format == "BGR";
+    Picture picture;
+    // What cannot be decoded is an empty picture: the operator's contract.
+    if (x.count == 0 || !decode({x.as<const uint8_t>(), static_cast<size_t>(x.count)}, &picture)) picture = {};
+    const int64_t dims[] = {picture.height, picture.width, grey ? 1 : 3};
+    TensorView y;
+    if (Status s = move::output(ctx, 0, DType::uint8, move::Extents(dims), &y); !s.ok()) return s;
+    const uint8_t* from = picture.pixels.data();
+    for (int64_t i = 0; i < picture.height * picture.width; ++i, from += 3) {
+      if (grey) {  // ITU-R 601-2 in 16 bits, as Pillow rounds it
+        y.as<uint8_t>()[i] = static_cast<uint8_t>((from[0] * 19595 + from[1] * 38470 + from[2] * 7471 + 0x8000) >> 16);
+        continue;
+      }
+      for (int c = 0; c < 3; ++c) y.as<uint8_t>()[i * 3 + c] = from[swapped ? 2 - c : c];
+    }
+    return {};
+  });
+}
+
+constexpr KernelRow kKernels[] = {{"NonMaxSuppression", non_max_suppression}, {"RoiAlign", roi_align}, {"ImageDecoder", image_decoder}};
 
 }  // namespace
 

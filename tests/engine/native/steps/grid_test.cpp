@@ -30,7 +30,7 @@ bool build(const OpDef& op, const GridCase& one, const std::vector<Value>& made,
     }
   }
   if (inputs.empty()) return false;
-  const ValueId first = c.op(op.name, ids, one.attributes, one.outputs);
+  const ValueId first = c.op(op.name, ids, one.attributes, one.outputs, 0, op.domain);
   for (int i = 0; i < one.outputs; ++i) c.out(c.other(first, i), "y" + std::to_string(i));
   return true;
 }
@@ -41,9 +41,9 @@ TEST(StepGrids, EveryCandidateEqualsItsReference) {
   for (auto* family :
        {&native::steps::convolution_steps, &native::steps::matrix_steps, &native::steps::elementwise_steps,
         &native::steps::activation_steps, &native::steps::normalization_steps, &native::steps::pooling_steps,
-        &native::steps::movement_steps, &native::steps::reduction_steps}) {
+        &native::steps::movement_steps, &native::steps::reduction_steps, &native::steps::tree_steps}) {
     for (const native::Candidate& candidate : (*family)()) {
-      const OpDef* op = find_op("", candidate.op);
+      const OpDef* op = find_op(candidate.domain, candidate.op);
       ASSERT_NE(op, nullptr) << candidate.op;
       uint64_t seed = 0;
       for (const GridCase& one : parse_grid(*op)) {

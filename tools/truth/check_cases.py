@@ -1,0 +1,236 @@
+"""Property cases: at least 50 generated data sets for every operator of ONNX, against independent evaluators.
+
+    check_cases.py [--chorus build/bin/chorus] [--per-operator 50] [--seed N] [--only TEXT] [--keep FOLDER]
+
+Cases come from the grids of the operator table (`chorus ops --cases`: types, attributes, versions, with drawn operands) and from
+ml_cases.py (random forests, classifiers, encoders, optimizers). Each is evaluated by the evaluator of the onnx package; where
+that cannot, or where Chorus gets other values, by ONNX Runtime. Chorus must agree with one of the two: `chorus conformance`
+compares. Prints the data sets that agreed per operator; a difference, or an operator with fewer than asked, is a failure unless
+later.txt names it (kind property). Exit status: 0 all agree, 1 failures, 2 nothing could be run.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from case_data import load_value
+from later import Later
+from ml_cases import everything
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Relative and absolute bounds by element type of the results; evaluators compute in that type.
+BOUNDS = {np.dtype(np.float64): (1e-6, 1e-7), np.dtype(np.float16): (1e-2, 5e-3), np.dtype(ml_dtypes.bfloat16): (4e-2, 2e-2)}
+USUAL = (1e-4, 2e-5)
+
+
+def in_reference(model):
+    evaluator = ReferenceEvaluator(model)
+    return lambda feeds: evaluator.run(None, feeds)
+
+
+def in_onnxruntime(model):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda feeds: session.run(None, feeds)
+
+
+PEERS = {"onnx": in_reference, "onnxruntime": in_onnxruntime}
+
+
+def value_proto(value, info):
+    """Result in the proto form of the declared type, with its element type: evaluators sometimes return a wider one."""
+    kind = info.type.WhichOneof("value")
+    if kind == "sequence_type" or isinstance(value, list):
+        elem = info.type.sequence_type.elem_type
+        if elem.WhichOneof("value") == "map_type" or (value and isinstance(value[0], dict)):
+            proto = onnx.SequenceProto(elem_type=onnx.SequenceProto.MAP)
+            proto.map_values.extend(map_proto(v) for v in value)
+            return proto
+        return numpy_helper.from_list([np.asarray(v) for v in value]) if value else onnx.SequenceProto(elem_type=1)
+    array = np.asarray(value)
+    if array.dtype.kind in "US":
+        array = array.astype(object)
+    wanted = info.type.tensor_type.elem_type
+    if wanted and array.dtype != object and wanted != onnx.TensorProto.STRING:
+        array = array.astype(onnx.helper.tensor_dtype_to_np_dtype(wanted))
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape))
+
+
+def map_proto(mapping):
+    keys = list(mapping)
+    texts = bool(keys) and isinstance(keys[0], str)
+    proto = onnx.MapProto(key_type=onnx.TensorProto.STRING if texts else onnx.TensorProto.INT64)
+    if texts:
+        proto.string_keys.extend(k.encode() for k in keys)
+    else:
+        proto.keys.extend(int(k) for k in keys)
+    proto.values.CopyFrom(numpy_helper.from_list([np.asarray(v, np.float32) for v in mapping.values()]))
+    return proto
+
+
+def read_feed(path, info):
+    if info.type.WhichOneof("value") != "map_type":
+        return load_value(path, info)
+    proto = onnx.MapProto.FromString(path.read_bytes())
+    keys = [k.decode() for k in proto.string_keys] or list(proto.keys)
+    return dict(zip(keys, (v.item() for v in numpy_helper.to_list(proto.values))))
+
+
+class Case:
+    """A model with data sets; `name` is operator__number."""
+
+    def __init__(self, name, operator, model, sets):
+        self.name, self.operator, self.model, self.sets = name, operator, model, sets
+
+    def feeds(self, files):
+        return {i.name: read_feed(f, i) for i, f in zip(self.model.graph.input, files)}
+
+    def write(self, peer, folder):
+        """The case with the peer's results below the folder; the number of data sets, 0 where it cannot run any."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                run = PEERS[peer](self.model)
+            except Exception:  # whatever an evaluator throws: it cannot run the model
+                return 0
+            made, worst = 0, (0.0, 0.0)
+            for files in self.sets:
+                try:
+                    results = run(self.feeds(files))
+                    protos = [value_proto(r, i) for r, i in zip(results, self.model.graph.output)]
+                except Exception:
+                    continue
+                target = folder / self.name / f"test_data_set_{made}"
+                target.mkdir(parents=True)
+                for i, file in enumerate(files):
+                    os.link(file, target / f"input_{i}.pb")
+                for i, proto in enumerate(protos):
+                    (target / f"output_{i}.pb").write_bytes(proto.SerializeToString())
+                for info in self.model.graph.output:
+                    number = info.type.tensor_type.elem_type
+                    dtype = onnx.helper.tensor_dtype_to_np_dtype(number) if number not in (0, onnx.TensorProto.STRING) else None
+                    worst = max(worst, BOUNDS.get(dtype, USUAL))
+                made += 1
+        if made:
+            (folder / self.name / "model.onnx").write_bytes(self.model.SerializeToString())
+            (folder / self.name / "tolerance.json").write_text(json.dumps({"rtol": worst[0], "atol": worst[1]}))
+        return made
+
+
+def grid_cases(chorus, folder, per_operator):
+    done = subprocess.run([str(chorus), "ops", "--cases", str(folder), "--per-operator", str(per_operator)], capture_output=True, text=True)
+    if done.returncode != 0:
+        print(done.stderr, file=sys.stderr)
+        raise SystemExit(2)
+    for path in sorted(folder.glob("*/*/model.onnx")):
+        domain, operator = path.parts[-3].rsplit(".", 1)
+        model = onnx.load(path)
+        sets = [sorted(d.glob("input_*.pb"), key=lambda f: int(f.stem[6:])) for d in sorted(path.parent.glob("test_data_set_*"))]
+        yield Case(f"{domain}.{operator}__{path.parts[-2]}", f"{domain}::{operator}", model, sets)
+
+
+def random_cases(folder, seed):
+    counts = collections.Counter()
+    for operator, model, draws in everything(seed):
+        domain = model.graph.node[0].domain or "ai.onnx"
+        counts[operator] += 1
+        name = f"{domain}.{operator}__random{counts[operator]}"
+        sets = []
+        for k, feeds in enumerate(draws):
+            target = folder / name / str(k)
+            target.mkdir(parents=True)
+            files = [target / f"input_{i}.pb" for i in range(len(feeds))]
+            for file, value in zip(files, feeds.values()):
+                file.write_bytes(numpy_helper.from_array(np.asarray(value)).SerializeToString())
+            sets.append(files)
+        yield Case(name, f"{domain}::{operator}", model, sets)
+
+
+def compare(chorus, folder):
+    """Names of what agrees, and the reasons of what does not."""
+    report = folder / "report.json"
+    subprocess.run([str(chorus), "conformance", str(folder), "--json", str(report)], capture_output=True)
+    if not report.exists():
+        return set(), collections.defaultdict(lambda: "chorus conformance wrote no report")
+    found = json.loads(report.read_text())
+    return set(found["passed"]), {e["name"]: e["why"] for e in found["failed"] + found["skipped"]}
+
+
+def check(args, work):
+    cases = [*grid_cases(args.chorus, work / "grid", args.per_operator), *random_cases(work / "random", args.seed)]
+    cases = [c for c in cases if args.only in c.name]
+    agreed, reasons, able = collections.Counter(), {}, collections.defaultdict(set)
+    left = cases
+    for peer in PEERS:
+        folder = work / peer
+        folder.mkdir()
+        sets = {c.name: c.write(peer, folder) for c in left}
+        passed, why = compare(args.chorus, folder)
+        for c in left:
+            if sets[c.name]:
+                able[c.operator].add(peer)
+            if c.name in passed:
+                agreed[c.operator] += sets[c.name]
+                reasons.pop(c.name, None)
+            elif sets[c.name]:
+                reasons.setdefault(c.name, []).append(f"{peer}: {why.get(c.name, '')}")
+        left = [c for c in left if c.name not in passed]
+    return cases, agreed, reasons, able
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chorus", type=pathlib.Path, default=ROOT / "build/bin/chorus")
+    parser.add_argument("--per-operator", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1, help="of the random models")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--keep", type=pathlib.Path, help="leave the cases in this folder")
+    args = parser.parse_args()
+    if not args.chorus.exists():
+        print(f"check_cases: {args.chorus} is not built", file=sys.stderr)
+        raise SystemExit(2)
+    work = args.keep or pathlib.Path(tempfile.mkdtemp(prefix="chorus-cases-"))
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        cases, agreed, reasons, able = check(args, work)
+    finally:
+        if not args.keep:
+            shutil.rmtree(work)
+    later, failed = Later("property"), 0
+    for name, texts in sorted(reasons.items()):
+        excused = later.excuses(name) or later.excuses(name.split("__")[0].rpartition(".")[0] + "::" + name.split("__")[0].rpartition(".")[2])
+        failed += not excused
+        print(f"{'later' if excused else 'FAILED'} {name}: {' | '.join(texts)}".replace("\n", " ")[:400])
+    few = []
+    for operator in sorted({c.operator for c in cases}):
+        count = agreed[operator]
+        print(f"{count:5} {operator} ({', '.join(sorted(able[operator])) or 'no evaluator'})")
+        if count < args.per_operator and not later.excuses(operator):
+            few.append(operator)
+    if few and not args.only:
+        print(f"fewer than {args.per_operator} data sets: {' '.join(few)}")
+    if later.unneeded() and not args.only:
+        print(f"agrees, yet in later.txt: {' '.join(later.unneeded())}")
+    wrong = failed + (0 if args.only else len(few))
+    print(f"{sum(agreed.values())} data sets of {len(cases)} models, {len({c.operator for c in cases})} operators")
+    print(f"{sum(agreed.values())} passed, {wrong} failed, {len(reasons) - failed} skipped")
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
