@@ -89,6 +89,28 @@ TEST(OnnxWriter, StepsDownByRewriting) {
   EXPECT_THROW(onnx::write_model(one_node("ReduceMean", 18, {{"noop_with_empty_axes", 1}}), options), Error);
 }
 
+TEST(OnnxWriter, ValuesOfDataFilesAreReadAgain) {
+  const Value numbers = Value::of<float>(Shape{2}, {0.5F, 2.0F});
+  const Value texts = Value::strings(Shape{2}, std::vector<std::string>{"a", "bc"});
+  const Type real = Type::tensor(DType::float32, Dims{}), text = Type::tensor(DType::string, Dims{});
+  const std::pair<Value, Type> values[] = {
+      {Value::map(Value::of<int64_t>(Shape{2}, {3, -1}), numbers), Type::map(DType::int64, real)},
+      {Value::map(texts, numbers), Type::map(DType::string, real)},
+      {Value::map(Value::of<int64_t>(Shape{2}, {1, 2}), texts), Type::map(DType::int64, text)},
+      {Value::sequence(DType::float32, {numbers, numbers}), Type::sequence(Type::tensor(DType::float32))}};
+  for (const auto& [value, type] : values) {
+    const std::string file = onnx::write_value(value, "v");
+    EXPECT_TRUE(onnx::read_value(file, type).identical(value)) << value.str();
+    for (size_t n = 0; n < file.size(); ++n) {  // cut short: refused, or fewer members
+      try {
+        static_cast<void>(onnx::read_value(std::string_view(file).substr(0, n), type));
+      } catch (const Error&) {
+      }
+    }
+  }
+  EXPECT_THROW(onnx::write_value(Value::optional(DType::float32, {}), "v"), Error);
+}
+
 // Softmax of opset 12 flattens to rank 2, that of 13 does not: on rank 3 the step needs nodes around it. NonZero came with opset 9.
 TEST(OnnxWriter, StepsToAnotherOperatorSet) {
   onnx::WriteOptions options;
