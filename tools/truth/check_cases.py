@@ -26,6 +26,7 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.ops.aionnxml._common_classifier import logistic, probit, softmax, softmax_zero
 
 from case_data import load_value
 from later import Later
@@ -37,9 +38,48 @@ BOUNDS = {np.dtype(np.float64): (1e-6, 1e-7), np.dtype(np.float16): (1e-2, 5e-3)
 USUAL = (1e-4, 2e-5)
 
 
+# Operators whose evaluator in the onnx package knows no post_transform; TreeEnsemble numbers them.
+WITHOUT_TRANSFORM = {"LinearRegressor", "TreeEnsembleRegressor", "TreeEnsemble"}
+NUMBERED = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"]
+
+
+# They compute in the element type of X, integers too: these get the same numbers as floats.
+IN_TYPE_OF_X = {"LinearRegressor", "SVMClassifier", "SVMRegressor", "TreeEnsembleRegressor"}
+
+
+def transformed(name, scores):
+    """The package's own transforms of rows, as its classifiers use them."""
+    if name == "NONE":
+        return scores
+    function = {"SOFTMAX": softmax, "LOGISTIC": logistic, "SOFTMAX_ZERO": softmax_zero, "PROBIT": probit}[name]
+    return np.asarray(function(np.array(scores, np.float64)))
+
+
 def in_reference(model):
+    """The evaluator of the onnx package; attributes that it does not know are written as those that it does."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    node, transform = model.graph.node[0], "NONE"
+    for a in list(node.attribute):
+        if a.name == "post_transform" and node.op_type in WITHOUT_TRANSFORM:
+            transform = a.s.decode() or NUMBERED[a.i]
+            node.attribute.remove(a)
+        elif a.name.endswith("_as_tensor"):  # the values of ml_cases.py are float32 numbers
+            plain = onnx.helper.make_attribute(a.name.removesuffix("_as_tensor"), [float(v) for v in numpy_helper.to_array(a.t)])
+            node.attribute.remove(a)
+            node.attribute.append(plain)
+    names = {a.name: a for a in node.attribute}
+    if node.op_type in ("LinearClassifier", "LinearRegressor") and "intercepts" not in names:
+        rows = len(names["coefficients"].floats) // model.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+        node.attribute.append(onnx.helper.make_attribute("intercepts", [0.0] * rows))
     evaluator = ReferenceEvaluator(model)
-    return lambda feeds: evaluator.run(None, feeds)
+
+    def run(feeds):
+        if node.op_type in IN_TYPE_OF_X:
+            feeds = {n: v.astype(np.float32) if v.dtype.kind == "i" else v for n, v in feeds.items()}
+        results = evaluator.run(None, feeds)
+        return results if transform == "NONE" else [transformed(transform, r) for r in results]
+
+    return run
 
 
 def in_onnxruntime(model):
@@ -79,7 +119,9 @@ def map_proto(mapping):
         proto.string_keys.extend(k.encode() for k in keys)
     else:
         proto.keys.extend(int(k) for k in keys)
-    proto.values.CopyFrom(numpy_helper.from_list([np.asarray(v, np.float32) for v in mapping.values()]))
+    kind = {str: object, int: np.int64}  # floats by their own type, float32 where they have none
+    values = [np.asarray(v, kind.get(type(v), getattr(v, "dtype", np.float32))) for v in mapping.values()]
+    proto.values.CopyFrom(numpy_helper.from_list(values))
     return proto
 
 
@@ -156,7 +198,8 @@ def random_cases(folder, seed):
             target.mkdir(parents=True)
             files = [target / f"input_{i}.pb" for i in range(len(feeds))]
             for file, value in zip(files, feeds.values()):
-                file.write_bytes(numpy_helper.from_array(np.asarray(value)).SerializeToString())
+                proto = map_proto(value) if isinstance(value, dict) else numpy_helper.from_array(np.asarray(value))
+                file.write_bytes(proto.SerializeToString())
             sets.append(files)
         yield Case(name, f"{domain}::{operator}", model, sets)
 

@@ -19,10 +19,19 @@ def onnx_type(dtype):
     return TensorProto.STRING if dtype.kind in "OUS" else helper.np_dtype_to_tensor_dtype(dtype)
 
 
+def input_info(name, value):
+    if not isinstance(value, dict):
+        return helper.make_tensor_value_info(name, onnx_type(value.dtype), [None] * value.ndim)
+    key, item = next(iter(value.items()))
+    types = {str: TensorProto.STRING, int: TensorProto.INT64, np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
+    item_type = helper.make_tensor_type_proto(types[type(item)], [])
+    return helper.make_value_info(name, helper.make_map_type_proto(types[type(key)], item_type))
+
+
 def model(op, domain, version, feeds, outputs, attributes):
     """A model of one node; `outputs`: element types."""
     node = helper.make_node(op, list(feeds), [f"y{i}" for i in range(len(outputs))], domain=domain, **attributes)
-    inputs = [helper.make_tensor_value_info(n, onnx_type(v.dtype), [None] * v.ndim) for n, v in feeds.items()]
+    inputs = [input_info(n, v) for n, v in feeds.items()]
     results = [helper.make_tensor_value_info(f"y{i}", t, None) for i, t in enumerate(outputs)]
     graph = helper.make_graph([node], op, inputs, results)
     imports = [helper.make_opsetid("", version if not domain else 17)]
@@ -117,7 +126,7 @@ def old_forest(rng, count, prefix, targets, positive, one_target, double):
     attributes |= {f"{prefix}_{k}": v for k, v in votes.items()}
     if double:
         for name in ("nodes_values", f"{prefix}_weights"):
-            attributes[f"{name}_as_tensor"] = numpy_helper.from_array(np.array(attributes.pop(name), np.float64))
+            attributes[f"{name}_as_tensor"] = numpy_helper.from_array(np.array(attributes.pop(name), np.float64))  # float32 numbers
     return attributes
 
 
@@ -324,6 +333,26 @@ def encoders(rng):
                    {"inputdimensions": widths}, sets=2)
 
 
+def maps(rng):
+    """Dictionaries; ONNX Runtime writes the result of CastMap and the evaluator of the package that of DictVectorizer."""
+    for i in range(18):
+        n = int(rng.integers(1, 9))
+        keys = [int(v) for v in rng.permutation(20)[:n]]
+        item = [np.float32, np.float64][i % 2]
+
+        def draw(names, all_of_them):
+            some = [k for k in names if all_of_them or rng.random() < 0.7] or list(names[:1])
+            return {"X": {k: item(v) for k, v in zip(some, rng.normal(0, 3, len(some)))}}
+
+        attributes = {"int64_vocabulary": keys} if i % 3 else {"string_vocabulary": [f"w{k}" for k in keys]}
+        names = keys if i % 3 else attributes["string_vocabulary"]
+        yield case("DictVectorizer", 1, lambda: draw(names, False), [onnx_type(np.dtype(item))], attributes, sets=3)
+        item = np.float32
+        sparse = {"map_form": "SPARSE", "max_map": 20} if i % 2 else {}
+        cast = ["TO_FLOAT", "TO_INT64"][i // 2 % 2]
+        yield case("CastMap", 1, lambda: draw(keys, False), [TensorProto.FLOAT if cast == "TO_FLOAT" else TensorProto.INT64], sparse | {"cast_to": cast}, sets=3)
+
+
 def grams(rng):
     for i in range(20):
         vocabulary = int(rng.integers(2, 6))
@@ -370,5 +399,5 @@ def optimizers(rng):
 
 def everything(seed):
     rng = np.random.default_rng(seed)
-    for make in (tree_regressors, tree_classifiers, tree_ensembles, linear, vectors, encoders, grams, optimizers):
+    for make in (tree_regressors, tree_classifiers, tree_ensembles, linear, vectors, encoders, maps, grams, optimizers):
         yield from make(rng)

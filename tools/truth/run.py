@@ -6,6 +6,7 @@
   conformance  the 2,027 backend cases of the onnx package pass, but those that later.txt names
   old          so do those of seven older releases, with the files and answers of then
   light        and the networks that the package holds, with the answers stored beside them
+  properties   at least 50 generated data sets for every operator agree with another evaluator
   fields       no field of an ONNX file is lost
   writer       written files are right at every opset
   models       nine networks are as exact as float64 asks, in outputs and all values between; with --all more of them
@@ -215,6 +216,7 @@ CHECKS = {
     "conformance": conformance,
     "old": old_releases,
     "light": light,
+    "properties": lambda args: script("check_cases.py", "--chorus", args.chorus),
     "fields": lambda args: script("check_fields.py", "--chorus", args.chorus),
     "writer": lambda args: script("check_writer.py", cases(), "--chorus", args.chorus, "--also", *REWRITTEN),
     "models": compare,
