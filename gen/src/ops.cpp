@@ -1769,6 +1769,58 @@ Tensor label_encoder(const Tensor& x, float default_float, int64_t default_int64
   return call_one(op_, {&x}, std::move(attributes_));
 }
 
+Tensor normalizer(const Tensor& x, std::string_view norm) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Normalizer");
+  Attributes attributes_;
+  if (norm != "MAX") attributes_.set("norm", norm);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor one_hot_encoder(const Tensor& x, const std::vector<int64_t>& cats_int64s,
+    const std::vector<std::string>& cats_strings, int64_t zeros) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "OneHotEncoder");
+  Attributes attributes_;
+  if (!cats_int64s.empty()) attributes_.set("cats_int64s", cats_int64s);
+  if (!cats_strings.empty()) attributes_.set("cats_strings", cats_strings);
+  if (zeros != 1) attributes_.set("zeros", zeros);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor scaler(const Tensor& x, const std::vector<float>& offset, const std::vector<float>& scale) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Scaler");
+  Attributes attributes_;
+  if (!offset.empty()) attributes_.set("offset", offset);
+  if (!scale.empty()) attributes_.set("scale", scale);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor zip_map(const Tensor& x, const std::vector<int64_t>& classlabels_int64s,
+    const std::vector<std::string>& classlabels_strings) {
+  static const OpDef& op_ = builtin_op("ai.onnx.ml", "ZipMap");
+  Attributes attributes_;
+  if (!classlabels_int64s.empty()) attributes_.set("classlabels_int64s", classlabels_int64s);
+  if (!classlabels_strings.empty()) attributes_.set("classlabels_strings", classlabels_strings);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
+Tensor tf_idf_vectorizer(const Tensor& x, int64_t max_gram_length, int64_t max_skip_count, int64_t min_gram_length,
+    std::string_view mode, const std::vector<int64_t>& ngram_counts, const std::vector<int64_t>& ngram_indexes,
+    const std::vector<int64_t>& pool_int64s, const std::vector<std::string>& pool_strings,
+    const std::vector<float>& weights) {
+  static const OpDef& op_ = builtin_op("", "TfIdfVectorizer");
+  Attributes attributes_;
+  attributes_.set("max_gram_length", max_gram_length);
+  attributes_.set("max_skip_count", max_skip_count);
+  attributes_.set("min_gram_length", min_gram_length);
+  attributes_.set("mode", mode);
+  attributes_.set("ngram_counts", ngram_counts);
+  attributes_.set("ngram_indexes", ngram_indexes);
+  if (!pool_int64s.empty()) attributes_.set("pool_int64s", pool_int64s);
+  if (!pool_strings.empty()) attributes_.set("pool_strings", pool_strings);
+  if (!weights.empty()) attributes_.set("weights", weights);
+  return call_one(op_, {&x}, std::move(attributes_));
+}
+
 std::array<Tensor, 2> linear_classifier(const Tensor& x, const std::vector<float>& coefficients,
     const std::vector<int64_t>& classlabels_ints, const std::vector<std::string>& classlabels_strings,
     const std::vector<float>& intercepts, int64_t multi_class, std::string_view post_transform) {
@@ -1792,23 +1844,6 @@ Tensor linear_regressor(const Tensor& x, const std::vector<float>& coefficients,
   if (!intercepts.empty()) attributes_.set("intercepts", intercepts);
   if (post_transform != "NONE") attributes_.set("post_transform", post_transform);
   if (targets != 1) attributes_.set("targets", targets);
-  return call_one(op_, {&x}, std::move(attributes_));
-}
-
-Tensor normalizer(const Tensor& x, std::string_view norm) {
-  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Normalizer");
-  Attributes attributes_;
-  if (norm != "MAX") attributes_.set("norm", norm);
-  return call_one(op_, {&x}, std::move(attributes_));
-}
-
-Tensor one_hot_encoder(const Tensor& x, const std::vector<int64_t>& cats_int64s,
-    const std::vector<std::string>& cats_strings, int64_t zeros) {
-  static const OpDef& op_ = builtin_op("ai.onnx.ml", "OneHotEncoder");
-  Attributes attributes_;
-  if (!cats_int64s.empty()) attributes_.set("cats_int64s", cats_int64s);
-  if (!cats_strings.empty()) attributes_.set("cats_strings", cats_strings);
-  if (zeros != 1) attributes_.set("zeros", zeros);
   return call_one(op_, {&x}, std::move(attributes_));
 }
 
@@ -1847,41 +1882,6 @@ Tensor svm_regressor(const Tensor& x, const std::vector<float>& coefficients, co
   if (post_transform != "NONE") attributes_.set("post_transform", post_transform);
   if (!rho.empty()) attributes_.set("rho", rho);
   if (!support_vectors.empty()) attributes_.set("support_vectors", support_vectors);
-  return call_one(op_, {&x}, std::move(attributes_));
-}
-
-Tensor scaler(const Tensor& x, const std::vector<float>& offset, const std::vector<float>& scale) {
-  static const OpDef& op_ = builtin_op("ai.onnx.ml", "Scaler");
-  Attributes attributes_;
-  if (!offset.empty()) attributes_.set("offset", offset);
-  if (!scale.empty()) attributes_.set("scale", scale);
-  return call_one(op_, {&x}, std::move(attributes_));
-}
-
-Tensor zip_map(const Tensor& x, const std::vector<int64_t>& classlabels_int64s,
-    const std::vector<std::string>& classlabels_strings) {
-  static const OpDef& op_ = builtin_op("ai.onnx.ml", "ZipMap");
-  Attributes attributes_;
-  if (!classlabels_int64s.empty()) attributes_.set("classlabels_int64s", classlabels_int64s);
-  if (!classlabels_strings.empty()) attributes_.set("classlabels_strings", classlabels_strings);
-  return call_one(op_, {&x}, std::move(attributes_));
-}
-
-Tensor tf_idf_vectorizer(const Tensor& x, int64_t max_gram_length, int64_t max_skip_count, int64_t min_gram_length,
-    std::string_view mode, const std::vector<int64_t>& ngram_counts, const std::vector<int64_t>& ngram_indexes,
-    const std::vector<int64_t>& pool_int64s, const std::vector<std::string>& pool_strings,
-    const std::vector<float>& weights) {
-  static const OpDef& op_ = builtin_op("", "TfIdfVectorizer");
-  Attributes attributes_;
-  attributes_.set("max_gram_length", max_gram_length);
-  attributes_.set("max_skip_count", max_skip_count);
-  attributes_.set("min_gram_length", min_gram_length);
-  attributes_.set("mode", mode);
-  attributes_.set("ngram_counts", ngram_counts);
-  attributes_.set("ngram_indexes", ngram_indexes);
-  if (!pool_int64s.empty()) attributes_.set("pool_int64s", pool_int64s);
-  if (!pool_strings.empty()) attributes_.set("pool_strings", pool_strings);
-  if (!weights.empty()) attributes_.set("weights", weights);
   return call_one(op_, {&x}, std::move(attributes_));
 }
 

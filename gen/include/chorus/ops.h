@@ -1141,6 +1141,35 @@ CHORUS_API Tensor label_encoder(const Tensor& x, float default_float = -0.0f, in
     const std::vector<float>& values_floats = {}, const std::vector<int64_t>& values_int64s = {},
     const std::vector<std::string>& values_strings = {}, const Tensor& values_tensor = {});
 
+/// Each row divided by its greatest element (MAX), the sum of absolute values (L1) or the Euclidean norm (L2); a row
+/// whose divisor is 0 stays. X [N, C] or [C].
+/// Normalizer-1.
+CHORUS_API Tensor normalizer(const Tensor& x, std::string_view norm = "MAX");
+
+/// Y [..., E]: 1 at the place of the element's category (floats are cut to integers), else 0. An element of no category
+/// is a row of zeros, or an error with zeros=0.
+/// OneHotEncoder-1.
+CHORUS_API Tensor one_hot_encoder(const Tensor& x, const std::vector<int64_t>& cats_int64s = {},
+    const std::vector<std::string>& cats_strings = {}, int64_t zeros = 1);
+
+/// (X - offset) * scale as float32; offset and scale have one member, or one per feature (last axis).
+/// Scaler-1.
+CHORUS_API Tensor scaler(const Tensor& x, const std::vector<float>& offset = {}, const std::vector<float>& scale = {});
+
+/// One map per row of X [N, E]: from the E labels to the row's elements.
+/// ZipMap-1.
+CHORUS_API Tensor zip_map(const Tensor& x, const std::vector<int64_t>& classlabels_int64s = {},
+    const std::vector<std::string>& classlabels_strings = {});
+
+/// Counts of the pool's n-grams in X [C] or the rows of X [N, C], with 0 to max_skip_count elements skipped between
+/// members: Y[ngram_indexes[i]] counts n-gram i. mode IDF: 1 (times weight) where it occurs; TFIDF: count times weight;
+/// weights by coordinate of Y. ngram_counts[k] is where the (k+1)-grams begin in the pool.
+/// TfIdfVectorizer-9.
+CHORUS_API Tensor tf_idf_vectorizer(const Tensor& x, int64_t max_gram_length, int64_t max_skip_count,
+    int64_t min_gram_length, std::string_view mode, const std::vector<int64_t>& ngram_counts,
+    const std::vector<int64_t>& ngram_indexes, const std::vector<int64_t>& pool_int64s = {},
+    const std::vector<std::string>& pool_strings = {}, const std::vector<float>& weights = {});
+
 /// Scores Z [N, E] = post_transform(X coefficients^T + intercepts) and the label Y [N] of the greatest score before the
 /// transform. X [N, C] or [C]; coefficients [E, C]; one row of them for two labels gives the scores (-s, s). One label:
 /// 1 where s > 0, else 0.
@@ -1153,17 +1182,6 @@ CHORUS_API std::array<Tensor, 2> linear_classifier(const Tensor& x, const std::v
 /// LinearRegressor-1.
 CHORUS_API Tensor linear_regressor(const Tensor& x, const std::vector<float>& coefficients = {},
     const std::vector<float>& intercepts = {}, std::string_view post_transform = "NONE", int64_t targets = 1);
-
-/// Each row divided by its greatest element (MAX), the sum of absolute values (L1) or the Euclidean norm (L2); a row
-/// whose divisor is 0 stays. X [N, C] or [C].
-/// Normalizer-1.
-CHORUS_API Tensor normalizer(const Tensor& x, std::string_view norm = "MAX");
-
-/// Y [..., E]: 1 at the place of the element's category (floats are cut to integers), else 0. An element of no category
-/// is a row of zeros, or an error with zeros=0.
-/// OneHotEncoder-1.
-CHORUS_API Tensor one_hot_encoder(const Tensor& x, const std::vector<int64_t>& cats_int64s = {},
-    const std::vector<std::string>& cats_strings = {}, int64_t zeros = 1);
 
 /// Decision values of every pair of classes (one against one, as libsvm orders them) with votes for the label,
 /// probabilities by Platt's scaling and pairwise coupling with prob_a and prob_b; without support vectors one linear
@@ -1185,24 +1203,6 @@ CHORUS_API Tensor svm_regressor(const Tensor& x, const std::vector<float>& coeff
     const std::vector<float>& kernel_params = {}, std::string_view kernel_type = "LINEAR", int64_t n_supports = 0,
     int64_t one_class = 0, std::string_view post_transform = "NONE", const std::vector<float>& rho = {},
     const std::vector<float>& support_vectors = {});
-
-/// (X - offset) * scale as float32; offset and scale have one member, or one per feature (last axis).
-/// Scaler-1.
-CHORUS_API Tensor scaler(const Tensor& x, const std::vector<float>& offset = {}, const std::vector<float>& scale = {});
-
-/// One map per row of X [N, E]: from the E labels to the row's elements.
-/// ZipMap-1.
-CHORUS_API Tensor zip_map(const Tensor& x, const std::vector<int64_t>& classlabels_int64s = {},
-    const std::vector<std::string>& classlabels_strings = {});
-
-/// Counts of the pool's n-grams in X [C] or the rows of X [N, C], with 0 to max_skip_count elements skipped between
-/// members: Y[ngram_indexes[i]] counts n-gram i. mode IDF: 1 (times weight) where it occurs; TFIDF: count times weight;
-/// weights by coordinate of Y. ngram_counts[k] is where the (k+1)-grams begin in the pool.
-/// TfIdfVectorizer-9.
-CHORUS_API Tensor tf_idf_vectorizer(const Tensor& x, int64_t max_gram_length, int64_t max_skip_count,
-    int64_t min_gram_length, std::string_view mode, const std::vector<int64_t>& ngram_counts,
-    const std::vector<int64_t>& ngram_indexes, const std::vector<int64_t>& pool_int64s = {},
-    const std::vector<std::string>& pool_strings = {}, const std::vector<float>& weights = {});
 
 /// Per row of X [N, F] the leaf of every tree; per target the leaves' weights summed (1), averaged over the trees (0),
 /// or their least (2) or greatest (3); then post_transform. Y [N, n_targets]. Node modes: 0 <=, 1 <, 2 >=, 3 >, 4 ==, 5
