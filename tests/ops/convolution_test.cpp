@@ -85,5 +85,20 @@ TEST(Convolution, ShapesFollowSymbolicImages) {
   EXPECT_THROW(testing::infer_op({.op = "Conv", .inputs = {x, Type::tensor(DType::float32, {8, 4, 3, 3})}}), Error);
 }
 
+TEST(Convolution, CubicSamplesOutsideTakeNeighboursOfThePointOutside) {
+  // One row 1 2 4 8; the point is at -0.8 (unnormalized): taps -2, -1, 0 and 1 with the weights of x = 0.2, of which three lie outside.
+  const Value x = make(DType::float64, {1, 1, 1, 4}, {1, 2, 4, 8});
+  const double at = -0.8, t = 0.2, a = -0.75;
+  const Value grid = make(DType::float64, {1, 1, 1, 2}, {(2 * at + 1) / 4 - 1, 0});
+  const double far = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a, near = ((a + 2) * t - (a + 3)) * t * t + 1;
+  const double next = ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1, last = ((a * (2 - t) - 5 * a) * (2 - t) + 8 * a) * (2 - t) - 4 * a;
+  const auto run = [&](const char* padding) {
+    return run_one({.op = "GridSample", .inputs = {x, grid}, .attributes = {{"mode", "cubic"}, {"padding_mode", padding}}});
+  };
+  expect_close(run("border"), make(DType::float64, {1, 1, 1, 1}, {(far + near + next) * 1 + last * 2}), 1e-12);
+  expect_close(run("reflection"), make(DType::float64, {1, 1, 1, 1}, {far * 2 + near * 1 + next * 1 + last * 2}), 1e-12);
+  expect_close(run("zeros"), make(DType::float64, {1, 1, 1, 1}, {next * 1 + last * 2}), 1e-12);
+}
+
 }  // namespace
 }  // namespace chorus

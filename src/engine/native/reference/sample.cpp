@@ -60,8 +60,10 @@ void fill_taps(const Sampler& s, double normalized, int64_t extent, Taps* taps) 
   v = std::min(v, 1e15);
   if (s.filter == Filter::nearest) v = std::nearbyint(v);
   const auto last = static_cast<double>(extent - 1);
-  if (s.border == Border::border) v = std::clamp(v, 0.0, last);
-  if (s.border == Border::reflection) v = s.align ? reflect(v, 0, last) : reflect(v, -0.5, last + 0.5);
+  // A cubic filter takes its four neighbours around the point outside; each of them is brought inside, not the point.
+  const bool moved = s.filter != Filter::cubic;
+  if (moved && s.border == Border::border) v = std::clamp(v, 0.0, last);
+  if (moved && s.border == Border::reflection) v = s.align ? reflect(v, 0, last) : reflect(v, -0.5, last + 0.5);
   if (s.filter == Filter::nearest) {
     *taps = {1, {pixel_index(s, std::trunc(v), extent)}, {1}};
     return;
