@@ -1,4 +1,4 @@
-// Conv over channel blocks by generated kernels: blocked to blocked, and a first layer that reads a plain picture.
+// Conv and ConvTranspose over channel blocks by generated kernels: blocked to blocked, and a first layer that reads a plain picture.
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/convolution.h>
 
@@ -6,20 +6,25 @@ namespace chorus::native::steps {
 namespace {
 
 struct PreparedBlocked final : Prepared {
-  jit::ConvProblem problem;   // pads: of auto_pad none
+  jit::ConvProblem problem;  // pads: of auto_pad none
   AutoPad auto_pad = AutoPad::none;
   jit::Level level = jit::Level::plain;
   Buffer weights, bias;
-  int residual = -1;          // operand
+  int residual = -1;  // operand
   int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + bias.bytes()); }
 };
 
 /// Everything of the problem but the sizes; false when it is not one for these kernels.
 bool read_problem(const StepDescription& step, jit::ConvProblem* problem) {
-  if (!read_conv_shape(step, Direction::forward, &problem->shape) || step.in(0).rank() < 3) return false;
+  const bool transposed = step.n().op->name == "ConvTranspose";
+  if (transposed ? !read_transposed_shape(step, &problem->shape)
+                 : !read_conv_shape(step, Direction::forward, &problem->shape))
+    return false;
+  if (step.in(0).rank() < 3) return false;
+  problem->direction = transposed ? jit::Direction::transposed : jit::Direction::forward;
   if (step.constant(1) == nullptr || !conv_bias_fits(step, problem->shape.out_channels)) return false;
   if (step.has(2) && step.constant(2) == nullptr) return false;
-  const bool few = problem->shape.in_channels <= 4 && problem->shape.groups == 1;
+  const bool few = !transposed && problem->shape.in_channels <= 4 && problem->shape.groups == 1;
   if (!step.in(0).dims[1].is_number()) return false;
   problem->source = few ? jit::Source::planar : jit::Source::blocked;
   const PreparedEpilogue e = prepare_epilogue(step, OwnBias::none, {});
@@ -81,11 +86,12 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   }
   static constexpr std::string_view forms[] = {"conv.blocked.direct", "conv.blocked.winograd4",
                                                "conv.blocked.winograd2"};
-  p->weights =
-      step.pack(1, forms[static_cast<size_t>(problem.method)], jit::packed_weight_bytes(problem), [&](std::byte* to) {
-        jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
-                          e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));
-      });
+  const bool transposed = problem.direction == jit::Direction::transposed;
+  p->weights = step.pack(1, transposed ? "conv_transpose.blocked" : forms[static_cast<size_t>(problem.method)],
+                         jit::packed_weight_bytes(problem), [&](std::byte* to) {
+                           jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
+                                             e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));
+                         });
   p->constants_used = 1U << 1 | (bias != nullptr ? 1U << 2 : 0U);
   return p;
 }
@@ -95,8 +101,12 @@ std::shared_ptr<const void> bind(const KernelContext& ctx) {
   if (ctx.out[0].count == 0) return nullptr;
   const SizedConv z = sized_conv(p.problem.shape, p.auto_pad, ctx);
   const TensorView& y = ctx.out[0];
-  if (y.dim(-1) != fast::conv_out_width(z.shape, z.sizes)) return nullptr;
-  if ((y.rank == 4 ? y.dims[2] : 1) != fast::conv_out_height(z.shape, z.sizes)) return nullptr;
+  const bool transposed = p.problem.direction == jit::Direction::transposed;
+  const int64_t width =
+      transposed ? fast::conv_transpose_out_width(z.shape, z.sizes) : fast::conv_out_width(z.shape, z.sizes);
+  const int64_t height =
+      transposed ? fast::conv_transpose_out_height(z.shape, z.sizes) : fast::conv_out_height(z.shape, z.sizes);
+  if (y.dim(-1) != width || (y.rank == 4 ? y.dims[2] : 1) != height) return nullptr;
   jit::ConvProblem problem = p.problem;
   problem.shape = z.shape;
   return jit::ConvCall::make(problem, z.sizes, p.level);
@@ -144,12 +154,13 @@ uint32_t taken_epilogues() {
 }  // namespace
 
 std::span<const Candidate> blocked_convolution_steps() {
-  static const Candidate list[] = {[] {
-    Candidate c{"Conv", "conv.blocked", accepts, taken_epilogues(), prepare, scratch, run, bind, blocked_operands};
+  const auto make = [](std::string_view op, std::string_view name) {
+    Candidate c{op, name, accepts, taken_epilogues(), prepare, scratch, run, bind, blocked_operands};
     c.residual_in_place = true;
     c.efficiency = 0.9F;
     return c;
-  }()};
+  };
+  static const Candidate list[] = {make("Conv", "conv.blocked"), make("ConvTranspose", "conv_transpose.blocked")};
   return list;
 }
 

@@ -70,6 +70,17 @@ bool conv_bias_fits(const StepDescription& step, int64_t channels) {
   return is_float32(b, 1) && b.dims[0].is(channels);
 }
 
+bool read_transposed_shape(const StepDescription& step, fast::ConvShape* out) {
+  const AttrReader attrs = step.n().attrs();
+  const auto axes = static_cast<size_t>(std::max(step.in(0).rank() - 2, 0));
+  const auto extra = attrs.integers("output_padding");
+  if (attrs.string("auto_pad", "NOTSET") != "NOTSET" || !attrs.integers("output_shape").empty()) return false;
+  if (!positive(extra, 0, axes) || !read_conv_shape(step, Direction::transposed, out)) return false;
+  if (!extra.empty()) out->output_pad_w = extra.back();
+  if (extra.size() == 2) out->output_pad_h = extra[0];
+  return true;
+}
+
 SizedConv sized_conv(const fast::ConvShape& shape, AutoPad mode, const KernelContext& ctx) noexcept {
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   const bool plane = x.rank == 4;
@@ -99,27 +110,17 @@ bool accepts_conv(const StepDescription& step) {
 }
 
 bool accepts_transposed(const StepDescription& step) {
-  const AttrReader attrs = step.n().attrs();
-  const auto axes = static_cast<size_t>(std::max(step.in(0).rank() - 2, 0));
-  const auto extra = attrs.integers("output_padding");
   fast::ConvShape s;
-  return attrs.string("auto_pad", "NOTSET") == "NOTSET" && attrs.integers("output_shape").empty() &&
-         positive(extra, 0, axes) && read_conv_shape(step, Direction::transposed, &s) &&
-         conv_bias_fits(step, s.out_channels);
+  return read_transposed_shape(step, &s) && conv_bias_fits(step, s.out_channels);
 }
 
 template <Direction direction>
 std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   auto p = std::make_shared<PreparedConv>();
-  read_conv_shape(step, direction, &p->shape);
-  const AttrReader attrs = step.n().attrs();
-  p->auto_pad = auto_pad_of(attrs.string("auto_pad", "NOTSET"));
+  direction == Direction::forward ? read_conv_shape(step, direction, &p->shape)
+                                  : read_transposed_shape(step, &p->shape);
+  p->auto_pad = auto_pad_of(step.n().attrs().string("auto_pad", "NOTSET"));
   if (p->auto_pad != AutoPad::none) p->shape.pad_top = p->shape.pad_left = p->shape.pad_bottom = p->shape.pad_right = 0;
-  if (direction == Direction::transposed) {
-    const auto extra = attrs.integers("output_padding");
-    if (!extra.empty()) p->shape.output_pad_w = extra.back();
-    if (extra.size() == 2) p->shape.output_pad_h = extra[0];
-  }
   const Value* bias = step.constant(2);
   p->run_bias = step.has(2) && bias == nullptr;
   p->epilogue = prepare_epilogue(step,

@@ -11,6 +11,8 @@ AutoPad auto_pad_of(std::string_view mode) noexcept;
 /// Shape of the operator from its attributes and the type of its weights (one or two spatial axes; one is a height of 1); false
 /// where the kernels do not mean the same. Pads are those of auto_pad none.
 bool read_conv_shape(const StepDescription& step, Direction direction, fast::ConvShape* out);
+/// A ConvTranspose whose extents follow from strides, pads and output_padding; fills output_pad too.
+bool read_transposed_shape(const StepDescription& step, fast::ConvShape* out);
 /// Operand 2 is absent or float32 [channels].
 bool conv_bias_fits(const StepDescription& step, int64_t channels);
 

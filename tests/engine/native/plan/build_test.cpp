@@ -220,6 +220,27 @@ TEST(BlockedPlans, PartsOfAPowerOfTwoAreSharedAndOthersCopied) {
   }
 }
 
+TEST(BlockedPlans, TransposedConvolutions) {
+  struct Row {
+    int64_t kernel, stride, pad, extra, dilation;
+    int blocked;
+  };
+  for (const Row& r : {Row{2, 2, 0, 0, 1, 1}, Row{3, 2, 1, 1, 1, 1}, Row{4, 2, 1, 0, 1, 1}, Row{3, 1, 1, 0, 1, 1}, Row{3, 2, 1, 0, 2, 0}}) {
+    for (int64_t batch : {1, 2}) {
+      GraphCase c;
+      Dice dice(5);
+      const ValueId x = conv(c, dice, c.in("x", {batch, 3, 6, 7}), 3, 24, 3);
+      const ValueId w = c.constant(dice.floats({24, 40, r.kernel, r.kernel}, 0.2F)), b = c.constant(dice.floats({40}));
+      const std::vector<int64_t> pads(4, r.pad), strides(2, r.stride), extra(2, r.extra), dilations(2, r.dilation);
+      const ValueId up = c.op("ConvTranspose", {x, w, b}, {{"pads", pads}, {"strides", strides}, {"output_padding", extra}, {"dilations", dilations}});
+      c.out(conv(c, dice, c.op("Mul", {up, c.op("Sigmoid", {up})}), 40, 5, 1), "y");
+      expect_blocked(c, {dice.floats({batch, 3, 6, 7})}, 2e-4, "kernel " + std::to_string(r.kernel) + " stride " + std::to_string(r.stride));
+      const auto program = compile(c.graph, native::Blocking::everywhere);
+      EXPECT_EQ(count(program->plan(), "conv_transpose.blocked"), r.blocked) << program->str("plan");
+    }
+  }
+}
+
 TEST(BlockedPlans, AResidualIsWrittenOverAndTapsSeePlainTensors) {
   GraphCase c;
   Dice dice(6);
