@@ -174,6 +174,12 @@ std::string compare_draw(std::span<const Value> inputs, std::span<const Value> o
   return {};
 }
 
+// The type in whose form the answer is stored: what the file declares (an optional that is always full may be declared as its content).
+const Type& output_type(const Model& model, const Program& program, size_t i) {
+  const Type& declared = model.graph->value(model.graph->outputs()[i]).type;
+  return declared.kind == ValueKind::none ? program.outputs()[i].type : declared;
+}
+
 // Empty: passed. Throws Error where the engine does.
 std::string run_case(const fs::path& folder, const Model& model, Engine& engine, const Options& options) {
   const Tolerance tolerance = tolerance_of(folder);
@@ -192,12 +198,12 @@ std::string run_case(const fs::path& folder, const Model& model, Engine& engine,
     if (wanted_files.size() > outputs.size()) return fmt::format("{} outputs instead of {}", outputs.size(), wanted_files.size());
     if (std::find(std::begin(kDraws), std::end(kDraws), folder.filename().string()) != std::end(kDraws)) {
       std::vector<Value> wanted;
-      for (size_t i = 0; i < wanted_files.size(); ++i) wanted.push_back(read_file(wanted_files[i], program->outputs()[i].type));
+      for (size_t i = 0; i < wanted_files.size(); ++i) wanted.push_back(read_file(wanted_files[i], output_type(model, *program, i)));
       if (auto why = compare_draw(inputs, outputs, wanted); !why.empty()) return why;
       continue;
     }
     for (size_t i = 0; i < wanted_files.size(); ++i) {
-      const Value wanted = read_file(wanted_files[i], program->outputs()[i].type);
+      const Value wanted = read_file(wanted_files[i], output_type(model, *program, i));
       if (auto why = compare(outputs[i], wanted, tolerance)) return fmt::format("output {} (\"{}\"): {}", i, program->outputs()[i].name, *why);
     }
   }
