@@ -74,7 +74,7 @@ class CHORUS_API CompiledModel {
   /// An image that Save wrote; bad_input for damaged ones. Weights are packed anew for this processor.
   static CompiledModel Load(const std::string& path, const CompileOptions& options = {});
   static CompiledModel Load(const std::string& path, const CompileOptions& options, const Device& device);
-  /// Executed steps (fused nodes count once).
+  /// Executed steps: fused nodes count once; bringing a tensor into another layout counts too (a step without nodes in a Profile).
   int64_t step_count() const;
   std::string Print(const std::string& level) const;  ///< "plan", "kernel"
 

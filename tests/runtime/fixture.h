@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,21 @@ inline std::vector<std::vector<float>> run_on_noise(Predictor& predictor) {
   std::vector<std::vector<float>> outputs;
   for (const std::string& name : predictor.GetOutputNames()) outputs.push_back(predictor.GetOutputTensor(name)->to_vector<float>());
   return outputs;
+}
+
+/// What the steps of a profile do: `blocks` compute nodes of the file, `layout` only bring a tensor into another layout; `covered` are
+/// the names of all nodes that the steps stand for.
+struct StepKinds {
+  size_t blocks = 0, layout = 0;
+  std::multiset<std::string> covered;
+};
+inline StepKinds kinds_of(const api::Profile& profile) {
+  StepKinds kinds;
+  for (const api::StepProfile& step : profile.steps) {
+    ++(step.nodes.empty() ? kinds.layout : kinds.blocks);
+    kinds.covered.insert(step.nodes.begin(), step.nodes.end());
+  }
+  return kinds;
 }
 
 template <class Call>

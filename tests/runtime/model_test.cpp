@@ -88,14 +88,26 @@ TEST(Model, CompilesToOneStepPerBlock) {
   api::CompileOptions plain;
   plain.optimize = false;
   plain.reference_kernels = true;
-  EXPECT_EQ(model.Compile().step_count(), 3);
-  EXPECT_EQ(model.Compile(plain).step_count(), 9);
-  const auto run = [](api::Instance instance) {
+  const auto profile_of = [](const api::CompiledModel& compiled, std::vector<float>& output) {
+    api::InstanceOptions profiled;
+    profiled.profile = true;
+    api::Instance instance = compiled.CreateInstance(profiled);
     instance.input(0).copy(testing::noise(3 * 32 * 32));
     instance.Run();
-    return instance.output(0).to_vector<float>();
+    output = instance.output(0).to_vector<float>();
+    const api::Profile profile = instance.GetProfile();
+    EXPECT_EQ(static_cast<size_t>(compiled.step_count()), profile.steps.size());  // each is counted and each runs
+    return testing::kinds_of(profile);
   };
-  EXPECT_TRUE(testing::close32(run(model.Compile().CreateInstance()), run(model.Compile(plain).CreateInstance())));
+  std::vector<float> fused, nodes;
+  const testing::StepKinds three = profile_of(model.Compile(), fused), nine = profile_of(model.Compile(plain), nodes);
+  EXPECT_EQ(three.blocks, 3u);
+  EXPECT_LE(three.layout, 1u);  // from channel blocks to the plain layout, on processors where blocks are faster
+  EXPECT_EQ(nine.blocks, 9u);
+  EXPECT_EQ(nine.layout, 0u);
+  EXPECT_EQ(nine.covered.size(), 9u);
+  for (const char* name : {"conv1", "relu1", "conv2", "relu2", "conv3", "relu3"}) EXPECT_EQ(three.covered.count(name), 1u) << name;
+  EXPECT_TRUE(testing::close32(fused, nodes));
   EXPECT_NE(model.Compile().Print("plan").find("conv"), std::string::npos);
   EXPECT_EQ(error_of([&] {
               api::CompileOptions other;
