@@ -176,20 +176,21 @@ EngineRun run_on(const std::string& engine, const Model& model, const NamedValue
   return run;
 }
 
-EngineRun run_oracle(const Model& model, const NamedValues& inputs, const ModelOptions& options) {
+EngineRun run_oracle(const Model& model, const NamedValues& inputs, const ModelOptions& options, Watched watched) {
+  const auto shown = [&](Model m) { return watched == Watched::every_value ? with_all_outputs(m) : m; };
   ModelOptions plain = options;
   plain.optimize = 0;
   plain.reference = true;
   std::string why;
   try {
-    EngineRun wide = run_on("native", with_all_outputs(in_float64(model)), inputs, plain);
+    EngineRun wide = run_on("native", shown(in_float64(model)), inputs, plain);
     wide.engine = "float64";
     if (wide.reason.empty()) return wide;
     why = wide.reason;
   } catch (const Error& error) {
     why = error.message();
   }
-  EngineRun reference = run_on("native", with_all_outputs(model), inputs, plain);
+  EngineRun reference = run_on("native", shown(model), inputs, plain);
   reference.engine = "plain kernels (no float64: " + why + ")";
   return reference;
 }

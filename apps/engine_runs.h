@@ -29,7 +29,8 @@ struct EngineRun {
 };
 /// Compiles without optimisation and runs once; errors of the engine become the reason. Inputs are converted to the types of the model.
 EngineRun run_on(const std::string& engine, const Model& model, const NamedValues& inputs, const ModelOptions& options);
+enum class Watched { every_value, outputs };
 /// The oracle: float64 where the model allows it, else the plain kernels; `engine` says which.
-EngineRun run_oracle(const Model& model, const NamedValues& inputs, const ModelOptions& options);
+EngineRun run_oracle(const Model& model, const NamedValues& inputs, const ModelOptions& options, Watched watched = Watched::every_value);
 
 }  // namespace chorus::app

@@ -141,6 +141,10 @@ function(chorus_adapter name dir)
   target_compile_options(chorus_engine_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   target_link_options(chorus_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
   set_target_properties(chorus_engine_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/engines)
+  if(NOT TARGET engine_plugins)
+    add_custom_target(engine_plugins)  # all of them
+  endif()
+  add_dependencies(engine_plugins chorus_engine_${name})
   install(TARGETS chorus_engine_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/chorus/engines COMPONENT library)
 endfunction()
 

@@ -1,4 +1,4 @@
-"""Proves that the helpers of ./dev tell failure from success: the test runner, the fetcher, the trace."""
+"""Proves that the helpers of ./dev tell failure from success: the test runner, the fetcher, the trace, the page of times."""
 import argparse
 import hashlib
 import json
@@ -7,11 +7,13 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 import zipfile
 
 DEV = pathlib.Path(__file__).resolve().parents[1] / "dev"
 sys.path.insert(0, str(DEV))
-import rows_trace  # noqa: E402  (its folder must be known first)
+import bench_report  # noqa: E402  (its folder must be known first)
+import rows_trace  # noqa: E402
 import run_tests  # noqa: E402
 
 REPORT = {"testsuites": [{"name": "S", "testsuite": [
@@ -112,4 +114,41 @@ def trace_adds_up(tree):
             yield f"a claim for a row that does not exist gives {json.dumps(unknown)}"
 
 
-CHECKS = [runner_counts, skip_reasons_found, fetcher_refuses, trace_adds_up]
+def bench_result(name, own, other, wrong=""):
+    """An answer of `chorus bench --peers --json` with these rounds."""
+    engines = [{"engine": "native", "version": "1", "reason": "", "ms": own[0], "difference": 1e-7, "wrong": "", "ratio": 1.0, "low": 1.0, "high": 1.0,
+                "rounds": own},
+               {"engine": "peer", "version": "2", "reason": "", "ms": other[0], "difference": 0.5 if wrong else 1e-7, "wrong": wrong, "rounds": other}]
+    if not wrong:
+        engines[1].update({"ratio": own[0] / other[0], "low": own[0] / other[0] - 0.1, "high": own[0] / other[0] + 0.1})
+    profile = {"steps": [{"op": "Conv", "share": 0.75}, {"op": "Relu", "share": 0.25}], "roofline": 0.5, "peak_gflops": 100, "peak_gbytes": 10}
+    return {"name": name, "title": name, "answer": {"threads": 1, "processor": "a < b", "features": "", "pairs": 6, "tolerance": 0.002,
+                                                    "engines": engines, "profile": profile}}
+
+
+def bench_page(tree):
+    """The page of times: right means, wrong engines do not count, pictures are XML, its own prose stays."""
+    results = [bench_result("half", [1.0] * 6, [2.0] * 6), bench_result("double", [4.0] * 6, [0.5] * 6), bench_result("off", [1.0] * 6, [9.0] * 6, "y")]
+    mean = bench_report.geometric_mean(results, "peer")
+    if mean is None or max(abs(x - 2) for x in mean[:3]) > 1e-9 or mean[3] != 2:  # sqrt(1/2 · 8), and no spread
+        yield f"the geometric mean of 1/2 and 8 is {mean}"
+    spread = bench_report.geometric_mean([bench_result("x", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0] * 6)], "peer")
+    if not 1 <= spread[1] < spread[0] < spread[2] <= 6:
+        yield f"rounds that differ give the interval {spread}"
+    with tempfile.TemporaryDirectory() as folder:
+        page = pathlib.Path(folder) / "page.md"
+        bench_report.write(page, f"above\n{bench_report.BEGIN}\nold\n{bench_report.END}\nbelow\n", results)
+        text = page.read_text()
+        wanted = ["above\n", "\nbelow\n", "| half | 1 | 2 | 0.500 [0.400, 0.600] |", "| off | 1 | 9 | wrong |", "**2.000** [2.000, 2.000] of 2", "peer answers wrongly on off"]
+        missing = [w for w in wanted if w not in text]
+        if missing or "old" in text:
+            yield f"the page lacks {missing}" if missing else "the page keeps the old times"
+        for name in ("ratio", "steps"):
+            picture = pathlib.Path(folder) / f"pictures/performance_{name}.svg"
+            drawn = xml.etree.ElementTree.parse(picture).getroot()
+            marks = drawn.findall("{http://www.w3.org/2000/svg}" + ("circle" if name == "ratio" else "rect"))
+            if len(marks) != (2 if name == "ratio" else 1 + 3 + 3 * 3):  # ground, legend, three bars of three parts
+                yield f"the picture {name} has {len(marks)} marks"
+
+
+CHECKS = [bench_page, runner_counts, skip_reasons_found, fetcher_refuses, trace_adds_up]

@@ -11,7 +11,7 @@ usage: ./dev COMMAND
                               --compilers: again without optimisation (g++) and with optimisation (clang)
   build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
   engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
-  bench [OPTION…]             times the models of .cache/models with `chorus bench`; options go to the command
+  bench [--quick] [OPTION…]   times models on all engines in turns, writes docs/performance.md; see tools/dev/bench.py
   fuzz [NAME…] [--seconds N]  builds the fuzzers with clang and runs each for N seconds (60)
   format [--check]            clang-format over all sources; --check only names the files that differ
   tidy [FILE…]                clang-tidy over the files, or over all sources
@@ -100,15 +100,12 @@ command_engines() {
   python3 tools/dev/fetch.py engines "$@"
 }
 
+# bench [--quick] …: the models of bench_models.txt on all engines in turns; writes docs/performance.md. What bench.py takes.
 command_bench() {
   need_packages build
   need_files models
-  need_build release chorus_command
-  local model
-  find .cache/models -name '*.onnx' | sort | while read -r model; do
-    printf '%s ' "$(basename "$model")"
-    build/bin/chorus bench "$model" "$@" </dev/null
-  done
+  need_build release chorus_command engine_plugins
+  python3 tools/dev/bench.py --chorus build/bin/chorus "$@"
 }
 
 command_format() {
