@@ -1,6 +1,8 @@
-// Conv and ConvTranspose over channel blocks by generated kernels: blocked to blocked, and a first layer that reads a plain picture.
+// Conv (of volumes too) and ConvTranspose over channel blocks by generated kernels: blocked to blocked, and a first layer that reads a plain picture.
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/convolution.h>
+
+#include <algorithm>
 
 namespace chorus::native::steps {
 namespace {
@@ -14,11 +16,41 @@ struct PreparedBlocked final : Prepared {
   int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + bias.bytes()); }
 };
 
+/// A convolution of three spatial axes, pads given; the depth's size is set at bind.
+bool read_volume(const StepDescription& step, jit::ConvProblem* problem) {
+  const Type &x = step.in(0), &w = step.in(1);
+  const AttrReader attrs = step.n().attrs();
+  if (!is_float32(x, 5) || !is_float32(w, 5) || !has_numbers(w) || !is_float32(step.out(0), 5)) return false;
+  const AutoPad mode = auto_pad_of(attrs.string("auto_pad", "NOTSET"));
+  const auto strides = attrs.integers("strides"), dilations = attrs.integers("dilations"),
+             pads = attrs.integers("pads");
+  const auto fits = [](std::span<const int64_t> v, int64_t least, size_t count) {
+    return (v.empty() || v.size() == count) &&
+           std::all_of(v.begin(), v.end(), [&](int64_t i) { return i >= least && i < (1 << 30); });
+  };
+  if (mode == AutoPad::upper || mode == AutoPad::lower || !fits(strides, 1, 3) || !fits(dilations, 1, 3) ||
+      !fits(pads, 0, 6))
+    return false;
+  const auto at = [](std::span<const int64_t> v, size_t i, int64_t otherwise) { return v.empty() ? otherwise : v[i]; };
+  const int64_t groups = attrs.integer("group", 1), out = w.dims[0].number();
+  if (groups < 1 || out % groups != 0) return false;
+  fast::ConvShape& s = problem->shape;
+  s.groups = groups, s.in_channels = w.dims[1].number() * groups, s.out_channels = out;
+  if (x.dims[1].is_number() && x.dims[1].number() != s.in_channels) return false;
+  const auto pad = [&](size_t i) { return mode == AutoPad::valid ? 0 : at(pads, i, 0); };
+  problem->depth = {1, w.dims[2].number(), at(strides, 0, 1), at(dilations, 0, 1), pad(0), pad(3)};
+  s.kernel_h = w.dims[3].number(), s.stride_h = at(strides, 1, 1), s.dilation_h = at(dilations, 1, 1);
+  s.kernel_w = w.dims[4].number(), s.stride_w = at(strides, 2, 1), s.dilation_w = at(dilations, 2, 1);
+  s.pad_top = pad(1), s.pad_bottom = pad(4), s.pad_left = pad(2), s.pad_right = pad(5);
+  return true;
+}
+
 /// Everything of the problem but the sizes; false when it is not one for these kernels.
 bool read_problem(const StepDescription& step, jit::ConvProblem* problem) {
   const bool transposed = step.n().op->name == "ConvTranspose";
-  if (transposed ? !read_transposed_shape(step, &problem->shape)
-                 : !read_conv_shape(step, Direction::forward, &problem->shape))
+  if (transposed               ? !read_transposed_shape(step, &problem->shape)
+      : step.in(0).rank() == 5 ? !read_volume(step, problem)
+                               : !read_conv_shape(step, Direction::forward, &problem->shape))
     return false;
   if (step.in(0).rank() < 3) return false;
   problem->direction = transposed ? jit::Direction::transposed : jit::Direction::forward;
@@ -96,9 +128,24 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   return p;
 }
 
+std::shared_ptr<const void> bind_volume(const KernelContext& ctx) {
+  const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
+  const TensorView &x = ctx.in[0], &y = ctx.out[0];
+  jit::ConvProblem problem = p.problem;
+  jit::Depth& d = problem.depth;
+  d.size = x.dims[2];
+  const fast::ConvSizes sizes{x.dims[0], x.dims[3], x.dims[4]};
+  if (y.dims[2] != fast::conv_extent(d.size, d.kernel, d.stride, d.dilation, d.pad_front, d.pad_back) ||
+      y.dims[3] != fast::conv_out_height(problem.shape, sizes) ||
+      y.dims[4] != fast::conv_out_width(problem.shape, sizes))
+    return nullptr;
+  return jit::ConvCall::make(problem, sizes, p.level);
+}
+
 std::shared_ptr<const void> bind(const KernelContext& ctx) {
   const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
   if (ctx.out[0].count == 0) return nullptr;
+  if (ctx.in[0].rank == 5) return bind_volume(ctx);
   const SizedConv z = sized_conv(p.problem.shape, p.auto_pad, ctx);
   const TensorView& y = ctx.out[0];
   const bool transposed = p.problem.direction == jit::Direction::transposed;

@@ -241,6 +241,25 @@ TEST(BlockedPlans, TransposedConvolutions) {
   }
 }
 
+TEST(BlockedPlans, Volumes) {
+  for (const int64_t kernel : {1, 3}) {
+    for (int64_t batch : {1, 2}) {
+      GraphCase c;
+      Dice dice(8);
+      const ValueId x = c.in("x", {batch, 3, 5, 6, 7});
+      const auto volume = [&](ValueId v, int64_t in, int64_t out, int64_t k, int64_t stride) {
+        const ValueId w = c.constant(dice.floats({out, in, k, k, k}, 0.2F)), b = c.constant(dice.floats({out}));
+        return c.op("Conv", {v, w, b}, {{"pads", std::vector<int64_t>(6, k / 2)}, {"strides", std::vector<int64_t>{stride, 1, stride}}});
+      };
+      const ValueId first = c.op("Relu", {volume(x, 3, 20, 3, 1)});
+      const ValueId sum = c.op("Relu", {c.op("Add", {volume(first, 20, 20, kernel, 1), first})});
+      c.out(volume(sum, 20, 7, kernel, 2), "y");
+      expect_blocked(c, {dice.floats({batch, 3, 5, 6, 7})}, 2e-4, "volume");
+      EXPECT_EQ(count(compile(c.graph, native::Blocking::everywhere)->plan(), "conv.blocked"), 3);
+    }
+  }
+}
+
 TEST(BlockedPlans, AResidualIsWrittenOverAndTapsSeePlainTensors) {
   GraphCase c;
   Dice dice(6);
