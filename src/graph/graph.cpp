@@ -235,6 +235,16 @@ void Graph::drop_output(NodeId id, int output) {
   while (!n.outputs.empty() && n.outputs.back() == kNone) n.outputs.pop_back();
 }
 
+ValueId Graph::make_output(NodeId id, int output) {
+  const auto i = static_cast<size_t>(output);
+  if (node(id).outputs.size() <= i) node(id).outputs.resize(i + 1, kNone);
+  if (node(id).outputs[i] != kNone) return node(id).outputs[i];
+  const ValueId made = add_value(node(id).name.empty() ? node(id).type : node(id).name);
+  value(made).producer = id;
+  value(made).output = output;
+  return node(id).outputs[i] = made;
+}
+
 void Graph::remove_value(ValueId id) {
   GraphValue& v = value(id);
   if (!v.uses.empty() || v.producer != kNone || is_output(id)) {

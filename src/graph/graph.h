@@ -130,6 +130,7 @@ class CHORUS_API Graph {
   /// Whether replace_uses(from, to) keeps the graph's interface: an output's name cannot move to an input or to another output.
   bool can_replace(ValueId from, ValueId to) const noexcept;
   void drop_output(NodeId node, int output);                                ///< marks an unused output as omitted
+  ValueId make_output(NodeId node, int output);                             ///< the value of an output, which may have been omitted
   void remove_value(ValueId id);                                            ///< unused constants and inputs
   std::string unique_name(std::string_view stem);
   void rename(ValueId id, std::string name);

@@ -1,4 +1,5 @@
 // Activation functions, Clip and Dropout.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -436,6 +437,9 @@ constexpr OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> activation_ops() { return kRows; }
+std::span<const OpDef> activation_ops() {
+  static constexpr auto kAll = gradients::differentiable(kRows, gradients::kActivation);
+  return kAll;
+}
 
 }  // namespace chorus::families

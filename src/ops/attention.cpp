@@ -1,5 +1,6 @@
 // Scaled dot product attention and rotary position embedding.
 #include <ops/movement_shape.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>
@@ -274,6 +275,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> families::attention_ops() { return kTable; }
+std::span<const OpDef> families::attention_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kAttention);
+  return kAll;
+}
 
 }  // namespace chorus

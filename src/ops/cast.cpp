@@ -1,4 +1,5 @@
 // Conversions: Cast, CastLike, BitCast and linear quantisation.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -443,6 +444,9 @@ constexpr OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> cast_ops() { return kRows; }
+std::span<const OpDef> cast_ops() {
+  static constexpr auto kAll = gradients::differentiable(kRows, gradients::kCast);
+  return kAll;
+}
 
 }  // namespace chorus::families

@@ -54,6 +54,24 @@ double Activation::operator()(double v) const noexcept {
   return v;
 }
 
+double Activation::slope(double v) const noexcept {
+  const double y = (*this)(v);
+  switch (kind) {
+    case Kind::relu: return v > 0 ? 1 : 0;
+    case Kind::tanh: return 1 - y * y;
+    case Kind::sigmoid: return y * (1 - y);
+    case Kind::affine: return alpha;
+    case Kind::leaky_relu: return v > 0 ? 1 : alpha;
+    case Kind::thresholded_relu: return v > alpha ? 1 : 0;
+    case Kind::scaled_tanh: return alpha == 0 ? 0 : alpha * beta * (1 - y / alpha * (y / alpha));
+    case Kind::hard_sigmoid: return y > 0 && y < 1 ? alpha : 0;
+    case Kind::elu: return v > 0 ? 1 : alpha * std::exp(v);
+    case Kind::softsign: return 1 / ((1 + std::abs(v)) * (1 + std::abs(v)));
+    case Kind::softplus: return 1 / (1 + std::exp(-v));
+  }
+  return 1;
+}
+
 const char* read_activations(const AttrReader& attrs, int each, int64_t directions, std::span<const std::string_view> defaults,
                              Activation* out) noexcept {
   const auto names = attrs.strings("activations");

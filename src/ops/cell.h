@@ -13,6 +13,7 @@ struct Activation {
   Kind kind = Kind::tanh;
   double alpha = 0, beta = 0;
   double operator()(double v) const noexcept;
+  double slope(double v) const noexcept;   ///< its derivative
 };
 
 /// The functions of `directions` directions, `each` per direction, from the attributes activations, activation_alpha and

@@ -114,13 +114,19 @@ struct Expansion {
   bool ok() const noexcept { return refusal.empty(); }
 };
 
-/// Gradient rule: `out_gradient(i)` is empty when no gradient flows from output i.
+/// Gradient rule: given the gradients of the outputs it says those of the operands. What it emits stands next to the node, which
+/// stays; rules see the newest version. A gradient has the type of its operand. See docs/architecture.md, "Gradients".
 class GradContext : public OpBuilder {
  public:
-  virtual Ref out(int i) = 0;
-  virtual Ref out_gradient(int i) = 0;
-  virtual bool wanted(int input) const = 0;
-  virtual void set_gradient(int input, Ref gradient) = 0;
+  virtual Ref out(int i) = 0;                            ///< an output of the node; one that nobody wanted is made
+  virtual Ref out_gradient(int i) = 0;                   ///< empty when no gradient flows from output i
+  virtual bool wanted(int input) const = 0;              ///< whether anybody asks for the gradient of operand i
+  virtual void set_gradient(int input, Ref gradient) = 0;  ///< once per operand; empty: none
+  /// By the rules of the nodes that `meaning` builds from in(i): for operators that are best differentiated in simpler ones.
+  /// A refusal becomes the error.
+  virtual void through(Expansion (*meaning)(OpBuilder&)) = 0;
+  /// By differentiating the bodies of the node: If, Loop, Scan, SequenceMap.
+  virtual void through_bodies() = 0;
 };
 
 /// Work of one execution, for roofline, placement and tuning. Sizes are concrete.

@@ -1,6 +1,7 @@
 // Control flow: If, Loop and Scan. Bodies are closed graphs; what they read of the graph around them is added by the
 // caller.
 #include <ops/movement_shape.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>
@@ -320,6 +321,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> families::control_ops() { return kTable; }
+std::span<const OpDef> families::control_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kControl);
+  return kAll;
+}
 
 }  // namespace chorus

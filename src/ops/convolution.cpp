@@ -1,5 +1,6 @@
 // Convolutions, pooling, Resize and sampling: operators over windows of spatial axes. Their shape rules: convolution_shape.cpp.
 #include <ops/convolution_shape.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -530,6 +531,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> convolution_ops() { return kTable; }
+std::span<const OpDef> convolution_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kConvolution);
+  return kAll;
+}
 
 }  // namespace chorus::families

@@ -2,6 +2,7 @@
 #include <chorus/error.h>
 #include <core/convert.h>
 #include <ops/constant.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -354,6 +355,9 @@ constexpr OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> creation_ops() { return kRows; }
+std::span<const OpDef> creation_ops() {
+  static constexpr auto kAll = gradients::differentiable(kRows, gradients::kCreation);
+  return kAll;
+}
 
 }  // namespace chorus::families

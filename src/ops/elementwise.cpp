@@ -1,4 +1,5 @@
 // Arithmetic, comparison, logic and bits of two or more operands, with NumPy's broadcasting.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -576,6 +577,9 @@ constexpr OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> elementwise_ops() { return kRows; }
+std::span<const OpDef> elementwise_ops() {
+  static constexpr auto kAll = gradients::differentiable(kRows, gradients::kElementwise);
+  return kAll;
+}
 
 }  // namespace chorus::families

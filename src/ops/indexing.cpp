@@ -1,5 +1,6 @@
 // Operators that pick and place elements by indices.
 #include <ops/movement_shape.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>
@@ -395,7 +396,6 @@ constexpr OpDef kTable[] = {
          .api = {"one_hot"},
          .versions = kOneHot,
          .infer = infer_one_hot,
-         .gradient = NoGradient{"indices"},
          .meaning = Primitive{"the basic encoding of indices"},
          .cost = cost_traffic,
          .grid = "i64{0,7,8} i64(10) f32{0.0,1.0}; i64{2,2:1,9,2,-4} f32(10.0) i32{1,3} axis=1; i64(3) i64{5} "
@@ -443,6 +443,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> families::indexing_ops() { return kTable; }
+std::span<const OpDef> families::indexing_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kIndexing);
+  return kAll;
+}
 
 }  // namespace chorus

@@ -1,4 +1,5 @@
 // Losses over classes.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>
@@ -105,6 +106,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> families::loss_ops() { return kTable; }
+std::span<const OpDef> families::loss_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kLoss);
+  return kAll;
+}
 
 }  // namespace chorus

@@ -1,5 +1,6 @@
 // Products of matrices: MatMul, Gemm, their quantised forms, Einsum, Det.
 #include <ops/equation.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -248,6 +249,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> matrix_ops() { return kTable; }
+std::span<const OpDef> matrix_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kMatrix);
+  return kAll;
+}
 
 }  // namespace chorus::families

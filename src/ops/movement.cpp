@@ -1,5 +1,6 @@
 // Operators that move elements and change shapes. Their shape and value rules: movement_shape.cpp, movement_extent.cpp.
 #include <ops/movement_shape.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>
@@ -592,6 +593,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> families::movement_ops() { return kTable; }
+std::span<const OpDef> families::movement_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kMovement);
+  return kAll;
+}
 
 }  // namespace chorus

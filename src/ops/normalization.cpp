@@ -1,4 +1,5 @@
 // Normalisations over batch, instance, group, layer and neighbours; softmax.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -509,6 +510,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> normalization_ops() { return kTable; }
+std::span<const OpDef> normalization_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kNormalization);
+  return kAll;
+}
 
 }  // namespace chorus::families

@@ -1,5 +1,6 @@
 // Recurrent cells over sequences: RNN, GRU, LSTM; linear attention, which is one too.
 #include <ops/cell.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -213,6 +214,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> recurrent_ops() { return kTable; }
+std::span<const OpDef> recurrent_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kRecurrent);
+  return kAll;
+}
 
 }  // namespace chorus::families

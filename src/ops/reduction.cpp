@@ -1,4 +1,5 @@
 // Reductions, positions of extremes, cumulative sums and products, the largest k.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -518,6 +519,9 @@ constexpr OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> reduction_ops() { return kRows; }
+std::span<const OpDef> reduction_ops() {
+  static constexpr auto kAll = gradients::differentiable(kRows, gradients::kReduction);
+  return kAll;
+}
 
 }  // namespace chorus::families

@@ -1,5 +1,6 @@
 // Sequences, optionals and tensors of strings.
 #include <ops/movement_shape.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>
@@ -394,6 +395,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> families::sequence_ops() { return kTable; }
+std::span<const OpDef> families::sequence_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kSequence);
+  return kAll;
+}
 
 }  // namespace chorus

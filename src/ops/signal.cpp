@@ -1,4 +1,5 @@
 // Signal processing: Fourier transforms, window functions, the mel matrix.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -196,6 +197,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> signal_ops() { return kTable; }
+std::span<const OpDef> signal_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kSignal);
+  return kAll;
+}
 
 }  // namespace chorus::families

@@ -30,6 +30,7 @@ std::vector<const OpDef*> built_in_ops() {
   list(families::linear_ops());
   list(families::tree_ops());
   list(families::training_ops());
+  list(families::gradient_ops());
   return rows;
 }
 

@@ -38,4 +38,5 @@ std::span<const OpDef> linear_ops();       // ai.onnx.ml: linear models, support
 std::span<const OpDef> training_ops();     // ai.onnx.preview.training: Adagrad, Adam, Momentum, Gradient
 std::span<const OpDef> tree_ops();         // ai.onnx.ml: TreeEnsemble*
 std::span<const OpDef> signal_ops();        // DFT, STFT, windows, MelWeightMatrix
+std::span<const OpDef> gradient_ops();      // domain chorus: what gradient rules emit where ONNX has no word
 }  // namespace chorus::families

@@ -1,4 +1,5 @@
 // Element-wise functions of one operand.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -346,6 +347,9 @@ constexpr OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> unary_ops() { return kRows; }
+std::span<const OpDef> unary_ops() {
+  static constexpr auto kAll = gradients::differentiable(kRows, gradients::kUnary);
+  return kAll;
+}
 
 }  // namespace chorus::families

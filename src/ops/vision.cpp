@@ -1,4 +1,5 @@
 // Detection: suppression of overlapping boxes, pooling of regions.
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -176,6 +177,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> vision_ops() { return kTable; }
+std::span<const OpDef> vision_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kVision);
+  return kAll;
+}
 
 }  // namespace chorus::families

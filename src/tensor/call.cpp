@@ -202,6 +202,11 @@ void set_output(ExprOutput& out, CallResult& result) {
 std::shared_ptr<Expr> make_expr(const OpDef& op, List inputs, Attributes attributes, int outputs) {
   while (!inputs.empty() && !inputs.back().defined()) inputs.pop_back();
   const Schema& schema = op.newest();
+  bool tracks = false;
+  for (const Tensor& t : inputs) tracks = tracks || (t.defined() && t.expr()->tracks);
+  tracks = tracks && !gradients_are_off();
+  // Gradients of random operators need what was drawn: their masks.
+  if ((tracks || history_is_kept()) && op.effect == Effect::random) outputs = std::max(outputs, schema.max_outputs());
   std::vector<Type> types(inputs.size());
   std::vector<CallOperand> operands(inputs.size());
   auto expr = std::make_shared<Expr>();
@@ -219,7 +224,8 @@ std::shared_ptr<Expr> make_expr(const OpDef& op, List inputs, Attributes attribu
   expr->op = &op;
   expr->attributes = std::move(attributes);
   expr->inputs = std::move(inputs);
-  expr->keeps_history = history_is_kept();
+  expr->tracks = tracks;
+  expr->keeps_history = tracks || history_is_kept();
   return expr;
 }
 

@@ -6,13 +6,16 @@
 
 namespace chorus {
 namespace {
-thread_local int history_scopes = 0;
+thread_local int history_scopes = 0, no_gradient_scopes = 0;
 thread_local std::vector<Tensor>* releasing = nullptr;
 constinit std::mutex edges_mutex;
 }  // namespace
 
 std::mutex& graph_mutex() noexcept { return edges_mutex; }
-bool history_is_kept() noexcept { return history_scopes > 0; }
+bool history_is_kept() noexcept { return history_scopes > 0 && no_gradient_scopes == 0; }
+bool gradients_are_off() noexcept { return no_gradient_scopes > 0; }
+void turn_gradients_off(int by) noexcept { no_gradient_scopes += by; }
+CustomCall::~CustomCall() { release_edges(inputs); }
 KeepHistory::KeepHistory() noexcept { ++history_scopes; }
 KeepHistory::~KeepHistory() { --history_scopes; }
 

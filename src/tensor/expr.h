@@ -23,6 +23,21 @@ struct ExprOutput {
 
 enum class Weak : uint8_t { no, boolean, integer, real };  ///< a bare number: takes the type of what stands next to it
 
+/// A call of a function with its own gradient: what its outputs keep.
+struct CustomCall {
+  virtual ~CustomCall();
+  /// Gradients of the inputs (empty: none) from those of the outputs (empty: none).
+  virtual std::vector<Tensor> backward(const std::vector<Tensor>& gradients) = 0;
+  std::vector<Tensor> inputs;
+  std::vector<std::weak_ptr<Expr>> results;
+  uint64_t number = 0;  ///< later calls have larger ones
+};
+/// The gradient that backward adds up.
+struct GradientCell {
+  std::mutex mutex;
+  Tensor sum;
+};
+
 struct Expr {
   const OpDef* op = nullptr;  ///< null: a leaf from the start
   Attributes attributes;
@@ -33,6 +48,10 @@ struct Expr {
   Weak weak = Weak::no;
   double number = 0;  ///< of a bare real number, in full precision
   bool keeps_history = false;
+  bool tracks = false;  ///< requires gradients, or depends on what does; set before it is shared
+  bool stops_gradient = false;  ///< detached
+  std::shared_ptr<CustomCall> custom;  ///< output of a function with its own gradient
+  std::shared_ptr<GradientCell> gradient;  ///< of a leaf that requires gradients
   std::atomic<bool> done{false};  ///< all outputs have their values (acquire / release)
   ~Expr();
 };
@@ -45,5 +64,8 @@ void release_edges(std::vector<Tensor>& edges) noexcept;
 
 Tensor make_leaf(Value value, Weak weak = Weak::no);
 bool history_is_kept() noexcept;
+/// Inside a NoGrad scope nothing keeps its history.
+bool gradients_are_off() noexcept;
+void turn_gradients_off(int by) noexcept;
 
 }  // namespace chorus

@@ -106,6 +106,7 @@ std::span<const KernelRow> ml_kernels();
 std::span<const KernelRow> linear_kernels();
 std::span<const KernelRow> tree_kernels();
 std::span<const KernelRow> training_kernels();
+std::span<const KernelRow> gradient_kernels();
 }  // namespace reference
 
 }  // namespace chorus::native

@@ -1,4 +1,5 @@
 // Pooling: maxima, averages and norms over windows, over whole planes and over regions, and their inverse.
+#include <engine/native/reference/gradient.h>
 #include <engine/native/reference/window.h>
 
 #include <algorithm>
@@ -85,6 +86,39 @@ Status over_planes(KernelContext& ctx, double start, F f, G finish) noexcept {
     }
     return finish(total, plane);
   });
+}
+
+/// Position in X of the maximum of bin `i` of Y; -1 for an empty bin.
+int64_t place_of_maximum(const TensorView& x, const TensorView& y, const double* data, const double* roi, double scale, int64_t i) noexcept {
+  const int64_t channels = x.dims[1], height = x.dims[2], width = x.dims[3], rows = y.dims[2], columns = y.dims[3];
+  const int64_t column = i % columns, row = i / columns % rows, c = i / columns / rows % channels, r = i / columns / rows / channels;
+  const double* box = roi + r * 5;
+  const double x0 = std::round(box[1] * scale), y0 = std::round(box[2] * scale);
+  const double w = std::max(std::round(box[3] * scale) - x0 + 1, 1.0) / static_cast<double>(columns);
+  const double h = std::max(std::round(box[4] * scale) - y0 + 1, 1.0) / static_cast<double>(rows);
+  const auto edge = [](double v, int64_t limit) { return static_cast<int64_t>(std::clamp(v, 0.0, static_cast<double>(limit))); };
+  const int64_t top = edge(std::floor(static_cast<double>(row) * h) + y0, height), bottom = edge(std::ceil(static_cast<double>(row + 1) * h) + y0, height);
+  const int64_t left = edge(std::floor(static_cast<double>(column) * w) + x0, width), right = edge(std::ceil(static_cast<double>(column + 1) * w) + x0, width);
+  const int64_t plane = (static_cast<int64_t>(box[0]) * channels + c) * height * width;
+  int64_t best = -1;
+  for (int64_t py = top; py < bottom; ++py) {
+    for (int64_t px = left; px < right; ++px) {
+      const int64_t at = plane + py * width + px;
+      best = best < 0 || beats(data[at], data[best]) ? at : best;
+    }
+  }
+  return best;
+}
+
+Status read_regions(const TensorView& x, const TensorView& rois, const double* roi) noexcept {
+  for (int64_t r = 0; r < rois.dims[0]; ++r) {
+    for (int k = 0; k < 5; ++k) {
+      if (std::abs(roi[r * 5 + k]) <= 1e9 && (k > 0 || (roi[r * 5] >= 0 && roi[r * 5] < static_cast<double>(x.dims[0])))) continue;
+      return Status::error(Code::bad_input, "region %lld has %g at place %d: no image and no coordinate of %lld images",
+                           static_cast<long long>(r), roi[r * 5 + k], k, static_cast<long long>(x.dims[0]));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -200,36 +234,61 @@ Status max_roi_pool(KernelContext& ctx) noexcept {
   const TensorView &x = ctx.in[0], &rois = ctx.in[1];
   TensorView& y = ctx.out[0];
   if (x.rank != 4 || rois.rank != 2 || rois.dims[1] != 5) return Status::error(Code::shape, "X has rank 4, rois are [n, 5]");
-  const int64_t channels = x.dims[1], height = x.dims[2], width = x.dims[3], rows = y.dims[2], columns = y.dims[3];
   const double scale = ctx.attrs->real("spatial_scale", 1);
   const double *data = widen<double>(ctx, x), *roi = widen<double>(ctx, rois);
   if (data == nullptr || roi == nullptr) return no_memory();
-  for (int64_t r = 0; r < rois.dims[0]; ++r) {
-    for (int k = 0; k < 5; ++k) {
-      if (std::abs(roi[r * 5 + k]) <= 1e9 && (k > 0 || (roi[r * 5] >= 0 && roi[r * 5] < static_cast<double>(x.dims[0])))) continue;
-      return Status::error(Code::bad_input, "region %lld has %g at place %d: no image and no coordinate of %lld images",
-                           static_cast<long long>(r), roi[r * 5 + k], k, static_cast<long long>(x.dims[0]));
-    }
-  }
+  if (Status s = read_regions(x, rois, roi); !s.ok()) return s;
   return support::each_output<double>(ctx, y, 16, [&](int64_t i) {
-    const int64_t column = i % columns, row = i / columns % rows, c = i / columns / rows % channels, r = i / columns / rows / channels;
-    const double* box = roi + r * 5;
-    const double x0 = std::round(box[1] * scale), y0 = std::round(box[2] * scale);
-    const double w = std::max(std::round(box[3] * scale) - x0 + 1, 1.0) / static_cast<double>(columns);
-    const double h = std::max(std::round(box[4] * scale) - y0 + 1, 1.0) / static_cast<double>(rows);
-    const auto edge = [](double v, int64_t limit) { return static_cast<int64_t>(std::clamp(v, 0.0, static_cast<double>(limit))); };
-    const int64_t top = edge(std::floor(static_cast<double>(row) * h) + y0, height);
-    const int64_t bottom = edge(std::ceil(static_cast<double>(row + 1) * h) + y0, height);
-    const int64_t left = edge(std::floor(static_cast<double>(column) * w) + x0, width);
-    const int64_t right = edge(std::ceil(static_cast<double>(column + 1) * w) + x0, width);
-    if (bottom <= top || right <= left) return 0.0;
-    const double* plane = data + (static_cast<int64_t>(box[0]) * channels + c) * height * width;
-    double best = -std::numeric_limits<double>::infinity();
-    for (int64_t py = top; py < bottom; ++py) {
-      for (int64_t px = left; px < right; ++px) best = beats(plane[py * width + px], best) ? plane[py * width + px] : best;
-    }
-    return best;
+    const int64_t at = place_of_maximum(x, y, data, roi, scale, i);
+    return at < 0 ? 0.0 : data[at];
   });
 }
 
 }  // namespace chorus::native::window
+
+namespace chorus::native {
+
+Status gradient::average_pool_grad(KernelContext& ctx) noexcept {
+  using namespace window;
+  const TensorView& dy = ctx.in[0];
+  TensorView& dx = ctx.out[0];
+  Geometry g;
+  if (Status s = read_geometry(ctx, dx, dy, {}, &g); !s.ok()) return s;
+  if (dx.dims[0] != dy.dims[0] || dx.dims[1] != dy.dims[1]) return Status::error(Code::shape, "dY and the input differ in images or channels");
+  const double* from = widen<double>(ctx, dy);
+  double* sums = sums_for(ctx, dx.count);
+  if (from == nullptr || sums == nullptr) return no_memory();
+  const bool with_padding = ctx.attrs->integer("count_include_pad") != 0;
+  const Status s = support::parallel(ctx, dx.dims[0] * dx.dims[1], 1, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      for (int64_t w = 0; w < g.out_count; ++w) {
+        int64_t inside = 0;
+        const int64_t padded = visit_window(g, w, [&](int64_t) { ++inside; });
+        const double share = from[plane * g.out_count + w] / static_cast<double>(with_padding ? padded : inside);
+        visit_window(g, w, [&](int64_t at) { sums[plane * g.in_count + at] += share; });
+      }
+    }
+  });
+  store_sums(dx, sums);
+  return s;
+}
+
+Status gradient::max_roi_pool_grad(KernelContext& ctx) noexcept {
+  const TensorView &dy = ctx.in[0], &x = ctx.in[1], &rois = ctx.in[2];
+  if (x.rank != 4 || dy.rank != 4 || rois.rank != 2 || rois.dims[1] != 5 || dy.dims[0] != rois.dims[0] || dy.dims[1] != x.dims[1]) {
+    return Status::error(Code::shape, "X and dY have rank 4, rois are [n, 5]");
+  }
+  const double scale = ctx.attrs->real("spatial_scale", 1);
+  const double *from = window::widen<double>(ctx, dy), *data = window::widen<double>(ctx, x), *roi = window::widen<double>(ctx, rois);
+  double* sums = sums_for(ctx, x.count);
+  if (from == nullptr || data == nullptr || roi == nullptr || sums == nullptr) return support::no_memory();
+  if (Status s = window::read_regions(x, rois, roi); !s.ok()) return s;
+  for (int64_t i = 0; i < dy.count; ++i) {
+    const int64_t at = window::place_of_maximum(x, dy, data, roi, scale, i);
+    if (at >= 0) sums[at] += from[i];
+  }
+  store_sums(ctx.out[0], sums);
+  return {};
+}
+
+}  // namespace chorus::native

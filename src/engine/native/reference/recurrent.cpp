@@ -1,56 +1,20 @@
 // Recurrent cells (RNN, GRU, LSTM) and linear attention: steps in order, sequences of a batch and directions side by side; float64.
-#include <engine/native/reference/wide.h>
-#include <ops/cell.h>
+#include <engine/native/reference/recurrent.h>
 
 #include <array>
 #include <cmath>
 
 namespace chorus::native {
 namespace {
+using namespace recurrent;
 using support::no_memory;
 using support::temporary;
 using support::widen;
-
-enum class Kind : uint8_t { rnn, gru, lstm };
-constexpr int gates_of(Kind k) noexcept { return k == Kind::rnn ? 1 : k == Kind::gru ? 3 : 4; }
-
-/// Sizes, operands and attributes of a cell; `h` initial states and weights null where omitted.
-struct Cell {
-  int64_t steps = 0, batch = 0, input = 0, hidden = 0, directions = 1, gates = 1;
-  bool batch_first = false, reset_after = false, couple = false, reverse_first = false;
-  double clip = 0;
-  Activation functions[6];  // f, g, h of the one direction, then of the other
-  const double *x = nullptr, *w = nullptr, *r = nullptr, *bias = nullptr, *h = nullptr, *c = nullptr, *peephole = nullptr;
-  const TensorView* lengths = nullptr;
-  int64_t x_at(int64_t t, int64_t b) const noexcept { return (batch_first ? b * steps + t : t * batch + b) * input; }
-  int64_t y_at(int64_t t, int64_t d, int64_t b) const noexcept {
-    return (batch_first ? (b * steps + t) * directions + d : (t * directions + d) * batch + b) * hidden;
-  }
-  int64_t state_at(int64_t d, int64_t b) const noexcept { return (batch_first ? b * directions + d : d * batch + b) * hidden; }
-  double function(int which, int64_t direction, int per_direction, double v) const noexcept {
-    if (clip > 0) v = std::clamp(v, -clip, clip);
-    return functions[direction * per_direction + which](v);
-  }
-};
 
 /// What one sequence carries from step to step, and room for its gates.
 struct State {
   double *h, *c, *gates, *recurrent;
 };
-
-/// out[i] = sum of m[i, k] * v[k].
-void multiply(const double* m, const double* v, int64_t rows, int64_t columns, double* out) noexcept {
-  for (int64_t i = 0; i < rows; ++i) {
-    double sum = 0;
-    for (int64_t k = 0; k < columns; ++k) sum += m[i * columns + k] * v[k];
-    out[i] = sum;
-  }
-}
-
-double bias_of(const Cell& cell, int64_t d, int64_t i, bool recurrent) noexcept {
-  const int64_t rows = cell.gates * cell.hidden;
-  return cell.bias == nullptr ? 0 : cell.bias[d * 2 * rows + (recurrent ? rows : 0) + i];
-}
 
 void rnn_step(const Cell& cell, int64_t d, State& s) noexcept {
   for (int64_t i = 0; i < cell.hidden; ++i) {
@@ -154,12 +118,13 @@ void run_sequence(KernelContext& ctx, const Cell& cell, int64_t d, int64_t b, St
   for (int64_t t = length; t < cell.steps; ++t) store_f64(ctx.out[0].dtype, ctx.out[0].data, cell.y_at(t, d, b), n, s.h);
 }
 
-template <Kind kind>
-Status recurrent(KernelContext& ctx) noexcept {
+}  // namespace
+
+Status recurrent::read_cell(KernelContext& ctx, Kind kind, Cell* out) noexcept {
+  Cell& cell = *out;
   const TensorView &x = ctx.in[0], &r = ctx.in[2];
   if (x.rank != 3 || r.rank != 3) return Status::error(Code::shape, "X and R have rank 3");
   const AttrReader& attrs = *ctx.attrs;
-  Cell cell;
   const std::string_view direction = attrs.string("direction", "forward");
   cell.batch_first = attrs.integer("layout") != 0;
   cell.steps = x.dims[cell.batch_first ? 1 : 0];
@@ -172,12 +137,20 @@ Status recurrent(KernelContext& ctx) noexcept {
   cell.reset_after = attrs.integer("linear_before_reset") != 0;
   cell.couple = attrs.integer("input_forget") != 0;
   cell.clip = attrs.real("clip");
-  constexpr int per_direction = kind == Kind::rnn ? 1 : kind == Kind::gru ? 2 : 3;
-  constexpr std::string_view kDefaults[3] = {kind == Kind::rnn ? "Tanh" : "Sigmoid", "Tanh", "Tanh"};
-  if (const char* wrong = read_activations(attrs, per_direction, cell.directions, kDefaults, cell.functions); wrong != nullptr) {
+  const int per_direction = kind == Kind::rnn ? 1 : kind == Kind::gru ? 2 : 3;
+  const std::string_view defaults[3] = {kind == Kind::rnn ? "Tanh" : "Sigmoid", "Tanh", "Tanh"};
+  if (const char* wrong = read_activations(attrs, per_direction, cell.directions, defaults, cell.functions); wrong != nullptr) {
     return Status::error(Code::bad_input, "%s", wrong);
   }
-  if (Status s = read_operands(ctx, &cell); !s.ok()) return s;
+  return read_operands(ctx, out);
+}
+
+namespace {
+
+template <Kind kind>
+Status recurrent_kernel(KernelContext& ctx) noexcept {
+  Cell cell;
+  if (Status s = read_cell(ctx, kind, &cell); !s.ok()) return s;
   const int64_t room = cell.hidden * (2 + 2 * cell.gates), tasks = cell.directions * cell.batch;
   double* memory = temporary<double>(ctx, checked_mul(room, tasks));
   if (memory == nullptr) return no_memory();
@@ -191,14 +164,6 @@ Status recurrent(KernelContext& ctx) noexcept {
 }
 
 // LinearAttention ----------------------------------------------------------------------------------------------------------------
-
-struct Heads {
-  int64_t batch, steps, query, shared, key_size, value_size;  // query heads, key/value heads
-  const double *q, *k, *v, *past = nullptr, *decay = nullptr, *beta = nullptr;
-  int64_t decay_size = 0, beta_heads = 0;
-  bool correct = false;
-  double scale = 1;
-};
 
 /// One head's recurrence: state [key_size, value_size], `line` room for one value vector.
 void attend(KernelContext& ctx, const Heads& s, int64_t b, int64_t head, double* state, double* line) noexcept {
@@ -233,7 +198,9 @@ void attend(KernelContext& ctx, const Heads& s, int64_t b, int64_t head, double*
   }
 }
 
-Status read_heads(KernelContext& ctx, Heads* s) noexcept {
+}  // namespace
+
+Status recurrent::read_heads(KernelContext& ctx, Heads* s) noexcept {
   const TensorView &q = ctx.in[0], &k = ctx.in[1], &v = ctx.in[2];
   s->query = ctx.attrs->integer("q_num_heads");
   s->shared = ctx.attrs->integer("kv_num_heads");
@@ -263,26 +230,22 @@ Status read_heads(KernelContext& ctx, Heads* s) noexcept {
     s->beta_heads = ctx.in[5].rank == 3 && ctx.in[5].dims[2] == 1 ? 1 : s->shared;
     if (Status st = check(ctx.in[5], {s->batch, s->steps, s->beta_heads}, "beta"); !st.ok()) return st;
   }
+  const double** wide[] = {&s->q, &s->k, &s->v, &s->past, &s->decay, &s->beta};
+  for (int i = 0; i < 6; ++i) {
+    if (!ctx.has(i)) continue;
+    *wide[i] = widen<double>(ctx, ctx.in[i]);
+    if (*wide[i] == nullptr) return no_memory();
+  }
+  const double scale = ctx.attrs->real("scale");
+  s->scale = scale != 0 ? scale : 1 / std::sqrt(static_cast<double>(s->key_size));
   return {};
 }
+
+namespace {
 
 Status linear_attention(KernelContext& ctx) noexcept {
   Heads s{};
   if (Status st = read_heads(ctx, &s); !st.ok()) return st;
-  const double* wide[6] = {};
-  for (int i = 0; i < 6; ++i) {
-    if (!ctx.has(i)) continue;
-    wide[i] = widen<double>(ctx, ctx.in[i]);
-    if (wide[i] == nullptr) return no_memory();
-  }
-  s.q = wide[0];
-  s.k = wide[1];
-  s.v = wide[2];
-  s.past = wide[3];
-  s.decay = wide[4];
-  s.beta = wide[5];
-  const double scale = ctx.attrs->real("scale");
-  s.scale = scale != 0 ? scale : 1 / std::sqrt(static_cast<double>(s.key_size));
   const int64_t size = s.key_size * s.value_size, tasks = s.batch * s.shared;
   double* states = temporary<double>(ctx, checked_mul(tasks, size + s.value_size));
   if (states == nullptr) return no_memory();
@@ -301,9 +264,9 @@ Status linear_attention(KernelContext& ctx) noexcept {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"RNN", recurrent<Kind::rnn>},
-    {"GRU", recurrent<Kind::gru>},
-    {"LSTM", recurrent<Kind::lstm>},
+    {"RNN", recurrent_kernel<Kind::rnn>},
+    {"GRU", recurrent_kernel<Kind::gru>},
+    {"LSTM", recurrent_kernel<Kind::lstm>},
     {"LinearAttention", linear_attention},
 };
 

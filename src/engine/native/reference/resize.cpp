@@ -1,4 +1,5 @@
 // Resize: one axis after the other, by a table of taps per axis; nearest neighbours of every element type by a walk.
+#include <engine/native/reference/gradient.h>
 #include <engine/native/reference/move.h>
 #include <engine/native/reference/window.h>
 
@@ -194,29 +195,31 @@ int named_axis(const KernelContext& ctx, int64_t i, int rank) noexcept {
   return static_cast<int>(a < 0 ? a + rank : a);
 }
 
-Status read_axes(const KernelContext& ctx, Plan* p) noexcept {
+/// Operands roi, scales, sizes stand at first, first + 1, first + 2.
+Status read_axes(const KernelContext& ctx, Plan* p, int first = 1) noexcept {
+  const int scales = first + 1, sizes = first + 2;
   const auto axes = ctx.attrs->integers("axes");
   const int64_t n = axes.empty() ? p->rank : static_cast<int64_t>(axes.size());
-  const bool by_sizes = ctx.has(3) && ctx.in[3].count > 0;
-  if (!by_sizes && !(ctx.has(2) && ctx.in[2].count == n)) return Status::error(Code::shape, "neither sizes nor %lld scales", static_cast<long long>(n));
-  if (by_sizes && ctx.in[3].count != n) return Status::error(Code::shape, "%lld sizes for %lld axes", static_cast<long long>(ctx.in[3].count), static_cast<long long>(n));
+  const bool by_sizes = ctx.has(sizes) && ctx.in[sizes].count > 0;
+  if (!by_sizes && !(ctx.has(scales) && ctx.in[scales].count == n)) return Status::error(Code::shape, "neither sizes nor %lld scales", static_cast<long long>(n));
+  if (by_sizes && ctx.in[sizes].count != n) return Status::error(Code::shape, "%lld sizes for %lld axes", static_cast<long long>(ctx.in[sizes].count), static_cast<long long>(n));
   for (int64_t i = 0; i < n; ++i) {
     const int axis = named_axis(ctx, i, p->rank);
     if (axis < 0 || axis >= p->rank) return Status::error(Code::bad_input, "axis %d is out of range for rank %d", axis, p->rank);
     Axis& a = p->axes[axis];
     a.given = true;
     if (by_sizes) {
-      const int64_t size = get_i64(ctx.in[3].dtype, ctx.in[3].data, i);
+      const int64_t size = get_i64(ctx.in[sizes].dtype, ctx.in[sizes].data, i);
       a.scale = a.in > 0 ? static_cast<double>(size) / static_cast<double>(a.in) : 1;
     } else {
-      a.scale = get_f64(ctx.in[2].dtype, ctx.in[2].data, i);
+      a.scale = get_f64(ctx.in[scales].dtype, ctx.in[scales].data, i);
     }
     if (!(a.scale >= 0) || (a.scale == 0 && a.out > 0) || !std::isfinite(a.scale)) {
       return Status::error(Code::bad_input, "scale %g of axis %d is not positive", a.scale, axis);
     }
-    if (p->coordinates == "tf_crop_and_resize" && ctx.has(1) && ctx.in[1].count == 2 * n) {
-      a.roi_begin = get_f64(ctx.in[1].dtype, ctx.in[1].data, i);
-      a.roi_end = get_f64(ctx.in[1].dtype, ctx.in[1].data, n + i);
+    if (p->coordinates == "tf_crop_and_resize" && ctx.has(first) && ctx.in[first].count == 2 * n) {
+      a.roi_begin = get_f64(ctx.in[first].dtype, ctx.in[first].data, i);
+      a.roi_end = get_f64(ctx.in[first].dtype, ctx.in[first].data, n + i);
     }
   }
   const std::string_view policy = ctx.attrs->string("keep_aspect_ratio_policy", "stretch");
@@ -231,12 +234,8 @@ Status read_axes(const KernelContext& ctx, Plan* p) noexcept {
   return {};
 }
 
-}  // namespace
-
-Status resize(KernelContext& ctx) noexcept {
-  const TensorView x = move::view(ctx, 0);
-  Plan p;
-  p.rank = x.rank;
+void read_attributes(const KernelContext& ctx, Plan* plan) noexcept {
+  Plan& p = *plan;
   const std::string_view mode = ctx.attrs->string("mode", "nearest");
   p.mode = mode == "linear" ? Mode::linear : mode == "cubic" ? Mode::cubic : Mode::nearest;
   p.antialias = ctx.attrs->integer("antialias") != 0 && p.mode != Mode::nearest;
@@ -245,6 +244,46 @@ Status resize(KernelContext& ctx) noexcept {
   p.extrapolation = ctx.attrs->real("extrapolation_value");
   p.coordinates = ctx.attrs->string("coordinate_transformation_mode", "half_pixel");
   p.nearest = ctx.attrs->string("nearest_mode", "round_prefer_floor");
+}
+
+/// Sums of dst [outer, in, inner] from src [outer, out, inner]: resize_axis the other way round.
+Status spread_axis(KernelContext& ctx, const Plan& p, const Axis& a, int64_t outer, int64_t inner, const double* src, double* dst) noexcept {
+  const bool nearest = p.mode == Mode::nearest;
+  const int before = nearest ? 0 : taps_before(p, a), taps = nearest ? 1 : 2 * before + 2;
+  double* weights = support::temporary<double>(ctx, taps);
+  if (weights == nullptr) return no_memory();
+  std::fill(dst, dst + outer * a.in * inner, 0.0);
+  for (int64_t o = 0; o < a.out; ++o) {
+    bool outside;
+    int64_t first = 0;
+    const double v = source_position(p, a, o, &outside);
+    if (outside) continue;
+    if (nearest) {
+      first = nearest_of(p, v, a.in);
+      weights[0] = 1;
+    } else {
+      fill_taps(p, a, v, before, taps, &first, weights);
+    }
+    for (int t = 0; t < taps; ++t) {
+      if (weights[t] == 0) continue;
+      const int64_t at = std::clamp<int64_t>(first + t, 0, a.in - 1);
+      for (int64_t n = 0; n < outer; ++n) {
+        const double* from = src + (n * a.out + o) * inner;
+        double* to = dst + (n * a.in + at) * inner;
+        for (int64_t k = 0; k < inner; ++k) to[k] += weights[t] * from[k];
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status resize(KernelContext& ctx) noexcept {
+  const TensorView x = move::view(ctx, 0);
+  Plan p;
+  p.rank = x.rank;
+  read_attributes(ctx, &p);
   const bool prepared = ctx.out[0].dtype != DType::undefined;
   for (int i = 0; i < x.rank; ++i) p.axes[i].in = p.axes[i].out = x.dims[i];
   for (int i = 0; i < x.rank && prepared; ++i) p.axes[i].out = ctx.out[0].dims[i];
@@ -265,3 +304,39 @@ Status resize(KernelContext& ctx) noexcept {
 }
 
 }  // namespace chorus::native::window
+
+namespace chorus::native {
+
+Status gradient::resize_grad(KernelContext& ctx) noexcept {
+  using namespace window;
+  const TensorView& dy = ctx.in[0];
+  TensorView& dx = ctx.out[0];
+  if (dy.rank != dx.rank) return Status::error(Code::shape, "dY of rank %d for an input of rank %d", dy.rank, dx.rank);
+  Plan p;
+  p.rank = dx.rank;
+  read_attributes(ctx, &p);
+  int64_t dims[kMaxRank];
+  for (int i = 0; i < dx.rank; ++i) {
+    p.axes[i].in = dx.dims[i];
+    dims[i] = p.axes[i].out = dy.dims[i];
+    if (dx.dims[i] == 0 && dy.dims[i] > 0) return Status::error(Code::shape, "an axis without elements cannot grow to %lld", static_cast<long long>(dy.dims[i]));
+  }
+  if (Status s = read_axes(ctx, &p, 2); !s.ok()) return s;
+  const double* current = support::widen<double>(ctx, dy);
+  if (current == nullptr) return no_memory();
+  for (int i = dx.rank - 1; i >= 0; --i) {
+    const Axis& a = p.axes[i];
+    if (a.identity()) continue;
+    const auto split = support::split_axis({dims, static_cast<size_t>(dx.rank)}, i);
+    const int64_t count = checked_mul(checked_mul(split.outer, a.in), split.inner);
+    double* next = count < 0 ? nullptr : support::temporary<double>(ctx, count);
+    if (next == nullptr) return no_memory();
+    if (Status s = spread_axis(ctx, p, a, split.outer, split.inner, current, next); !s.ok()) return s;
+    current = next;
+    dims[i] = a.in;
+  }
+  store_sums(dx, current);
+  return {};
+}
+
+}  // namespace chorus::native

@@ -1,4 +1,5 @@
 // Windows at computed places: GridSample, AffineGrid, DeformConv, Col2Im; and the causal convolution with a carried state.
+#include <engine/native/reference/gradient.h>
 #include <engine/native/reference/window.h>
 
 #include <cmath>
@@ -81,6 +82,38 @@ void fill_taps(const Sampler& s, double normalized, int64_t extent, Taps* taps) 
   taps->weight[3] = ((a * (2 - x) - 5 * a) * (2 - x) + 8 * a) * (2 - x) - 4 * a;
 }
 
+/// How fast the weights of an axis change with the normalized coordinate.
+void fill_slopes(const Sampler& s, double normalized, int64_t extent, double* slope) noexcept {
+  std::fill(slope, slope + 4, 0.0);
+  if (s.filter == Filter::nearest) return;
+  double v = unnormalize(s, normalized, extent);
+  const auto last = static_cast<double>(extent - 1);
+  double rate = s.align ? last / 2 : static_cast<double>(extent) / 2;
+  if (!(std::abs(v) < 1e15)) return;
+  if (s.border == Border::border) {
+    if (v < 0 || v > last) return;
+  } else if (s.border == Border::reflection) {
+    const double low = s.align ? 0 : -0.5, high = s.align ? last : last + 0.5;
+    if (high <= low) return;
+    if (v < low || v > high) {
+      const double distance = v < low ? low - v : v - high;
+      const bool even = std::fmod(std::floor(distance / (high - low)), 2) == 0;
+      rate = even ? -rate : rate;
+    }
+    v = reflect(v, low, high);
+  }
+  const double x = v - std::floor(v), a = -0.75, y = 1 - x;
+  if (s.filter == Filter::linear) {
+    slope[0] = -rate;
+    slope[1] = rate;
+    return;
+  }
+  slope[0] = rate * ((3 * a * (x + 1) - 10 * a) * (x + 1) + 8 * a);
+  slope[1] = rate * (3 * (a + 2) * x - 2 * (a + 3)) * x;
+  slope[2] = -rate * (3 * (a + 2) * y - 2 * (a + 3)) * y;
+  slope[3] = -rate * ((3 * a * (y + 1) - 10 * a) * (y + 1) + 8 * a);
+}
+
 /// Sum over the neighbours of all axes.
 template <class T>
 T gather(const Sampler& s, const Taps* taps, const T* plane) noexcept {
@@ -124,12 +157,9 @@ Status sample(KernelContext& ctx, const Sampler& s) noexcept {
   });
 }
 
-}  // namespace
-
-Status grid_sample(KernelContext& ctx) noexcept {
-  const TensorView &x = ctx.in[0], &grid = ctx.in[1];
-  if (x.dtype == DType::undefined) return Status::error(Code::unsupported, "strings cannot be sampled");
-  Sampler s;
+/// Attributes, and whether the grid fits.
+Status read_sampler(const KernelContext& ctx, const TensorView& x, const TensorView& grid, Sampler* out) noexcept {
+  Sampler& s = *out;
   s.rank = x.rank - 2;
   if (s.rank < 1 || grid.rank != x.rank || grid.dim(-1) != s.rank || grid.dims[0] != x.dims[0]) {
     return Status::error(Code::shape, "the grid has not [%lld, …, %d] places", static_cast<long long>(x.dims[0]), s.rank);
@@ -140,6 +170,16 @@ Status grid_sample(KernelContext& ctx) noexcept {
   s.align = ctx.attrs->integer("align_corners") != 0;
   s.single = grid.dtype != DType::float64;
   std::copy(x.dims + 2, x.dims + x.rank, s.extents);
+  return {};
+}
+
+}  // namespace
+
+Status grid_sample(KernelContext& ctx) noexcept {
+  const TensorView &x = ctx.in[0], &grid = ctx.in[1];
+  if (x.dtype == DType::undefined) return Status::error(Code::unsupported, "strings cannot be sampled");
+  Sampler s;
+  if (Status status = read_sampler(ctx, x, grid, &s); !status.ok()) return status;
   if (ctx.out[0].count == 0) return {};
   for (int i = 0; i < s.rank; ++i) {
     if (s.extents[i] == 0) return Status::error(Code::shape, "nothing to sample: axis %d has no elements", i + 2);
@@ -343,3 +383,70 @@ Status causal_conv_with_state(KernelContext& ctx) noexcept {
 }
 
 }  // namespace chorus::native::window
+
+namespace chorus::native {
+
+namespace {
+
+/// One place: dX gets dY by the weights, the coordinates get it by the slopes. planes: of this image's channels.
+void sample_back(const window::Sampler& s, const window::Taps* taps, const double (*slopes)[4], const double* dy, int64_t channels, int64_t points,
+                 const double* image, int64_t plane, double* dx, double* place) noexcept {
+  int64_t counts[kMaxRank], k[kMaxRank] = {};
+  for (int i = 0; i < s.rank; ++i) counts[i] = taps[i].count;
+  do {
+    int64_t at = 0;
+    bool inside = true;
+    double weight = 1;
+    for (int i = 0; i < s.rank && inside; ++i) {
+      const int64_t index = taps[i].index[k[i]];
+      inside = index >= 0;
+      weight *= taps[i].weight[k[i]];
+      at = at * s.extents[i] + index;
+    }
+    if (!inside) continue;
+    double sum = 0;
+    for (int64_t c = 0; c < channels; ++c) {
+      const double g = dy[c * points];
+      dx[c * plane + at] += weight * g;
+      sum += g * image[c * plane + at];
+    }
+    for (int axis = 0; place != nullptr && axis < s.rank; ++axis) {
+      double rate = slopes[axis][k[axis]];
+      for (int i = 0; i < s.rank; ++i) rate *= i == axis ? 1 : taps[i].weight[k[i]];
+      place[s.rank - 1 - axis] += rate * sum;
+    }
+  } while (window::step(k, counts, s.rank));
+}
+
+}  // namespace
+
+Status gradient::grid_sample_grad(KernelContext& ctx) noexcept {
+  const TensorView &dy = ctx.in[0], &x = ctx.in[1], &grid = ctx.in[2];
+  window::Sampler s;
+  if (Status status = window::read_sampler(ctx, x, grid, &s); !status.ok()) return status;
+  const int64_t channels = x.dims[1], plane = checked_numel(x.shape().subspan(2)), points = checked_numel(dy.shape().subspan(2));
+  if (dy.rank != x.rank || dy.dims[0] != x.dims[0] || dy.dims[1] != channels || points * s.rank * x.dims[0] != grid.count) {
+    return Status::error(Code::shape, "dY does not fit X and the grid");
+  }
+  const bool with_grid = ctx.wants(1);
+  const double *from = support::widen<double>(ctx, dy), *image = support::widen<double>(ctx, x), *places = support::widen<double>(ctx, grid);
+  double *dx = sums_for(ctx, x.count), *dgrid = with_grid ? sums_for(ctx, grid.count) : nullptr;
+  if (from == nullptr || image == nullptr || places == nullptr || dx == nullptr || (with_grid && dgrid == nullptr)) return support::no_memory();
+  for (int64_t i = 0; plane > 0 && i < x.dims[0] * points; ++i) {
+    window::Taps taps[kMaxRank];
+    double slopes[kMaxRank][4];
+    const int64_t n = i / points;
+    for (int axis = 0; axis < s.rank; ++axis) {
+      const double coordinate = places[(i + 1) * s.rank - 1 - axis];
+      window::fill_taps(s, coordinate, s.extents[axis], &taps[axis]);
+      window::fill_slopes(s, coordinate, s.extents[axis], slopes[axis]);
+    }
+    sample_back(s, taps, slopes, from + n * channels * points + i % points, channels, points, image + n * channels * plane, plane, dx + n * channels * plane,
+                with_grid ? dgrid + i * s.rank : nullptr);
+  }
+  if (ctx.wants(0)) store_sums(ctx.out[0], dx);
+  if (with_grid) store_sums(ctx.out[1], dgrid);
+  return {};
+}
+
+}  // namespace chorus::native

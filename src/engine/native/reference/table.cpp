@@ -48,6 +48,7 @@ Map all() {
   list(reference::linear_kernels());
   list(reference::tree_kernels());
   list(reference::training_kernels());
+  list(reference::gradient_kernels());
   return map;
 }
 

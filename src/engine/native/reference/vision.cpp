@@ -1,5 +1,6 @@
 // Detection: NonMaxSuppression, RoiAlign; ImageDecoder by the decoder that the program handed in.
 #include <core/picture.h>
+#include <engine/native/reference/gradient.h>
 #include <engine/native/reference/value_ops.h>
 #include <engine/native/reference/wide.h>
 
@@ -148,46 +149,76 @@ Status read_region(const KernelContext& ctx, const double* roi, int64_t rows, in
   return {};
 }
 
-Status roi_align(KernelContext& ctx) noexcept {
-  const TensorView &x = ctx.in[0], &rois = ctx.in[1], &images = ctx.in[2];
-  TensorView& y = ctx.out[0];
-  if (x.rank != 4 || rois.rank != 2 || rois.dims[1] != 4 || images.count != rois.dims[0]) {
+/// Operands of RoiAlign, from `first` on, read and checked.
+struct Alignment {
+  const TensorView* x;
+  const double *data, *boxes;
+  int64_t* images;
+  Region* regions;
+  int64_t rows, columns;
+  bool maximum;
+};
+
+Status read_alignment(KernelContext& ctx, int first, const TensorView& y, Alignment* out) noexcept {
+  const TensorView &x = ctx.in[first], &rois = ctx.in[first + 1], &images = ctx.in[first + 2];
+  if (x.rank != 4 || y.rank != 4 || rois.rank != 2 || rois.dims[1] != 4 || images.count != rois.dims[0]) {
     return Status::error(Code::shape, "X has rank 4, rois are [n, 4], batch_indices [n]");
   }
-  const int64_t channels = x.dims[1], height = x.dims[2], width = x.dims[3], rows = y.dims[2], columns = y.dims[3];
-  const double *data = widen<double>(ctx, x), *boxes = widen<double>(ctx, rois);
-  Region* regions = temporary<Region>(ctx, rois.dims[0]);
-  if (data == nullptr || boxes == nullptr || regions == nullptr) return no_memory();
+  *out = {&x, widen<double>(ctx, x), widen<double>(ctx, rois), temporary<int64_t>(ctx, images.count), temporary<Region>(ctx, images.count), y.dims[2], y.dims[3],
+          ctx.attrs->string("mode", "avg") == "max"};
+  if (out->data == nullptr || out->boxes == nullptr || out->images == nullptr || out->regions == nullptr) return no_memory();
   for (int64_t r = 0; r < rois.dims[0]; ++r) {
-    const int64_t image = get_i64(images.dtype, images.data, r);
+    const int64_t image = out->images[r] = get_i64(images.dtype, images.data, r);
     if (image < 0 || image >= x.dims[0]) {
       return Status::error(Code::bad_input, "batch index %lld at position %lld is not in [0, %lld)", static_cast<long long>(image), static_cast<long long>(r), static_cast<long long>(x.dims[0]));
     }
-    if (Status s = read_region(ctx, boxes + r * 4, rows, columns, &regions[r]); !s.ok()) return s;
+    if (Status s = read_region(ctx, out->boxes + r * 4, y.dims[2], y.dims[3], &out->regions[r]); !s.ok()) return s;
   }
-  const bool maximum = ctx.attrs->string("mode", "avg") == "max";
-  return support::each_output<double>(ctx, y, 64, [&](int64_t i) {
-    const int64_t column = i % columns, row = i / columns % rows, c = i / columns / rows % channels, r = i / columns / rows / channels;
-    const Region& g = regions[r];
-    const double* plane = data + (get_i64(images.dtype, images.data, r) * channels + c) * height * width;
-    if (height == 0 || width == 0) return 0.0;
-    double sum = 0, best = 0;
-    bool any = false;
-    for (int64_t iy = 0; iy < g.grid_y; ++iy) {
-      const double py = g.y + static_cast<double>(row) * g.bin_height + (static_cast<double>(iy) + 0.5) * g.bin_height / static_cast<double>(g.grid_y);
-      for (int64_t ix = 0; ix < g.grid_x; ++ix) {
-        const double px = g.x + static_cast<double>(column) * g.bin_width + (static_cast<double>(ix) + 0.5) * g.bin_width / static_cast<double>(g.grid_x);
-        const Corners at = corners_of(py, px, height, width);
-        // ONNX's maximum is over the weighted corners, not over the interpolated samples.
-        for (int k = 0; k < 4; ++k) {
-          const double v = at.weight[k] * plane[at.at[k]];
-          sum += v;
-          best = any ? std::max(best, v) : v;
-          any = true;
-        }
-      }
+  return {};
+}
+
+/// Calls visit(position in X, weight) for the corners of all samples of bin `i`; returns the number of samples.
+template <class F>
+int64_t visit_bin(const Alignment& a, int64_t i, F visit) noexcept {
+  const int64_t channels = a.x->dims[1], height = a.x->dims[2], width = a.x->dims[3];
+  const int64_t column = i % a.columns, row = i / a.columns % a.rows, c = i / a.columns / a.rows % channels, r = i / a.columns / a.rows / channels;
+  const Region& g = a.regions[r];
+  const int64_t plane = (a.images[r] * channels + c) * height * width;
+  if (height == 0 || width == 0) return 1;
+  for (int64_t iy = 0; iy < g.grid_y; ++iy) {
+    const double py = g.y + static_cast<double>(row) * g.bin_height + (static_cast<double>(iy) + 0.5) * g.bin_height / static_cast<double>(g.grid_y);
+    for (int64_t ix = 0; ix < g.grid_x; ++ix) {
+      const double px = g.x + static_cast<double>(column) * g.bin_width + (static_cast<double>(ix) + 0.5) * g.bin_width / static_cast<double>(g.grid_x);
+      const Corners at = corners_of(py, px, height, width);
+      for (int k = 0; k < 4; ++k) visit(plane + at.at[k], at.weight[k]);
     }
-    return maximum ? best : sum / static_cast<double>(std::max<int64_t>(g.grid_x * g.grid_y, 1));
+  }
+  return std::max<int64_t>(g.grid_x * g.grid_y, 1);
+}
+
+/// ONNX's maximum is over the weighted corners, not over the interpolated samples. Returns its place, -1 where there is no sample.
+int64_t greatest_corner(const Alignment& a, int64_t i, double* weight) noexcept {
+  int64_t best = -1;
+  visit_bin(a, i, [&](int64_t at, double w) {
+    if (best >= 0 && !(w * a.data[at] > *weight * a.data[best])) return;
+    best = at;
+    *weight = w;
+  });
+  return best;
+}
+
+Status roi_align(KernelContext& ctx) noexcept {
+  Alignment a;
+  if (Status s = read_alignment(ctx, 0, ctx.out[0], &a); !s.ok()) return s;
+  return support::each_output<double>(ctx, ctx.out[0], 64, [&](int64_t i) {
+    if (a.maximum) {
+      double weight = 0;
+      const int64_t at = greatest_corner(a, i, &weight);
+      return at < 0 ? 0.0 : weight * a.data[at];
+    }
+    double sum = 0;
+    const int64_t samples = visit_bin(a, i, [&](int64_t at, double w) { sum += w * a.data[at]; });
+    return sum / static_cast<double>(samples);
   });
 }
 
@@ -223,5 +254,26 @@ constexpr KernelRow kKernels[] = {{"NonMaxSuppression", non_max_suppression}, {"
 }  // namespace
 
 std::span<const KernelRow> reference::vision_kernels() { return kKernels; }
+
+Status gradient::roi_align_grad(KernelContext& ctx) noexcept {
+  const TensorView& dy = ctx.in[0];
+  Alignment a;
+  if (Status s = read_alignment(ctx, 1, dy, &a); !s.ok()) return s;
+  if (dy.dims[1] != a.x->dims[1] || dy.dims[0] != ctx.in[2].dims[0]) return Status::error(Code::shape, "dY does not fit X and rois");
+  const double* from = widen<double>(ctx, dy);
+  double* sums = sums_for(ctx, a.x->count);
+  if (from == nullptr || sums == nullptr) return no_memory();
+  for (int64_t i = 0; i < dy.count; ++i) {
+    double weight = 0;
+    if (a.maximum) {
+      if (const int64_t at = greatest_corner(a, i, &weight); at >= 0) sums[at] += weight * from[i];
+      continue;
+    }
+    const int64_t samples = visit_bin(a, i, [](int64_t, double) {});
+    visit_bin(a, i, [&](int64_t at, double w) { sums[at] += w * from[i] / static_cast<double>(samples); });
+  }
+  store_sums(ctx.out[0], sums);
+  return {};
+}
 
 }  // namespace chorus::native
