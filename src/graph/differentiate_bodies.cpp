@@ -93,15 +93,21 @@ Ids add_inputs_like(Graph& body, const Graph& forward, size_t first, size_t coun
   return ids;
 }
 
-/// Gradients of `of` by the outputs that have seeds; zeros where nothing arrives.
-Ids back_through(Graph& body, const Ids& outputs, const Ids& seeds, const Ids& of) {
-  Ids from, with;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    if (seeds[i] == kNone) continue;
-    from.push_back(outputs[i]);
-    with.push_back(seeds[i]);
+/// Gradients of `of` by the outputs that have seeds, through the nodes from `first` on: what stands before them (states that were run up
+/// to here again) counts as given, though it may depend on the captured values too.
+Ids back_through(Graph& body, const Ids& outputs, const Ids& seeds, const Ids& of, NodeId first = 0) {
+  std::vector<NodeId> nodes;
+  for (const NodeId id : body.order()) {
+    if (id >= first) nodes.push_back(id);
   }
-  return add_gradients(body, from, with, of).of;
+  Sweep sweep(body, std::move(nodes), of);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (seeds[i] != kNone) sweep.add(outputs[i], seeds[i]);
+  }
+  sweep.run();
+  Ids gradients;
+  for (const ValueId id : of) gradients.push_back(sweep.total(id));
+  return gradients;
 }
 ValueId or_zeros(Graph& graph, ValueId gradient, ValueId like) { return gradient == kNone ? zeros_like(graph, like) : gradient; }
 
@@ -245,13 +251,14 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
   } else {
     Ids operands{step, bring(n.inputs.size() > 1 ? n.inputs[1] : kNone)};
     for (size_t i = 0; i < states; ++i) operands.push_back(bring(n.inputs[2 + i]));
-    auto first = std::make_shared<Graph>(*forward);
-    first->set_outputs(Ids(forward->outputs().begin(), forward->outputs().begin() + static_cast<std::ptrdiff_t>(1 + states)));
-    before = emit(body, "Loop", operands, captured, {{"body", GraphPtr(first)}}, static_cast<int>(states));
+    auto steps = std::make_shared<Graph>(*forward);
+    steps->set_outputs(Ids(forward->outputs().begin(), forward->outputs().begin() + static_cast<std::ptrdiff_t>(1 + states)));
+    before = emit(body, "Loop", operands, captured, {{"body", GraphPtr(steps)}}, static_cast<int>(states));
   }
   Ids inputs{step, body.add_constant("go", Value::scalar(true))};
   inputs.insert(inputs.end(), before.begin(), before.end());
   inputs.insert(inputs.end(), captured.begin(), captured.end());
+  const NodeId first = body.node_capacity();
   const Ids outputs = splice(body, *forward, inputs);
   Ids seeds(outputs.size(), kNone), of_values;
   size_t next = 0;
@@ -266,7 +273,7 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
   }
   const Ids wanted = chosen(captured, of.wanted_captured);
   of_values.insert(of_values.end(), wanted.begin(), wanted.end());
-  const Ids gradients = back_through(body, outputs, seeds, of_values);
+  const Ids gradients = back_through(body, outputs, seeds, of_values, first);
   Ids results{go};
   for (size_t i = 0; i < state_gradients.size(); ++i) results.push_back(or_zeros(body, gradients[i], of_values[i]));
   for (size_t i = 0; i < sums.size(); ++i) results.push_back(sum_of(body, sums[i], gradients[state_gradients.size() + i]));
@@ -349,10 +356,11 @@ BodyGradients of_scan(Graph& graph, const BodyNode& of) {
   const Ids captured = add_inputs_like(body, *forward, n.inputs.size(), n.captured.size());
   const Ids before(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(states)), item_inputs(inputs.begin() + static_cast<std::ptrdiff_t>(states), inputs.end());
   inputs.insert(inputs.end(), captured.begin(), captured.end());
+  const NodeId first = body.node_capacity();
   const Ids outputs = splice(body, *forward, inputs);
   Ids of_values = chosen(before, moving);
   for (const Ids& more : {chosen(captured, of.wanted_captured), chosen(item_inputs, items)}) of_values.insert(of_values.end(), more.begin(), more.end());
-  const Ids gradients = back_through(body, outputs, seeds, of_values);
+  const Ids gradients = back_through(body, outputs, seeds, of_values, first);
   Ids results;
   const size_t first_sum = state_gradients.size(), first_item = first_sum + sums.size();
   for (size_t i = 0; i < of_values.size(); ++i) {

@@ -198,7 +198,7 @@ TEST(GradientGraph, SaysWhatBlocks) {
   const Gradients found = add_gradients(g, outputs, {}, std::vector<ValueId>{x});
   EXPECT_EQ(found.of[0], kNone);
   ASSERT_EQ(found.blocked, std::vector<NodeId>{round});
-  EXPECT_EQ(why_blocked(g, round).substr(0, 24), "node \"quantize\" (Round): ");
+  EXPECT_EQ(why_blocked(g, round).substr(0, 25), "node \"quantize\" (Round): ");
 }
 
 TEST(GradientGraph, AbsentAndSharedGradients) {

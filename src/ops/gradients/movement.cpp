@@ -52,11 +52,12 @@ void transpose_rule(GradContext& b) {
 
 void concat_rule(GradContext& b) {
   if (b.inputs() == 1) return pass_on(b);
-  const int64_t axis = axis_of(b, b.attrs().integer("axis"), known_rank(b, 0));
+  const int64_t axis = b.attrs().integer("axis");
   std::vector<Ref> extents;
   std::vector<int64_t> known;
   for (int i = 0; i < b.inputs(); ++i) {
-    const Dim& d = b.input(i).has_rank ? b.input(i).dims[static_cast<size_t>(axis)] : Dim::unknown();
+    const Type& type = b.input(i);
+    const Dim d = type.has_rank ? type.dims[static_cast<size_t>(axis_of(b, axis, type.rank()))] : Dim::unknown();
     if (d.is_number()) known.push_back(d.number());
   }
   Ref lengths;
