@@ -14,17 +14,20 @@ namespace chorus {
 enum class Unused : uint8_t { error, zeros, empty };
 
 struct GradOptions {
-  std::vector<Tensor> seeds;          ///< one per output, of its shape and type; none: the outputs have one element each, its seed is 1
-  Unused unused = Unused::error;      ///< error: Error(bad_input) that names the operator where the path ends
-  bool differentiable = false;        ///< the gradients keep their history: they can be differentiated again
+  std::vector<Tensor>
+      seeds;  ///< one per output, of its shape and type; none: the outputs have one element each, its seed is 1
+  Unused unused = Unused::error;  ///< error: Error(bad_input) that names the operator where the path ends
+  bool differentiable = false;  ///< the gradients keep their history: they can be differentiated again
 };
 
 /// Gradients of the sum over all outputs of <seed, output>, one per input, of its shape and type; lazy like every tensor. An input may be any
 /// tensor of the history, also an intermediate one. Throws Error(bad_input) for outputs without history, for several elements without a
 /// seed and for inputs that nothing depends on; Error(unsupported) naming an operator without gradient rule.
 ///   KeepHistory scope; Tensor y = x * x; Tensor dy = grad(y, x);   // 2 x
-CHORUS_API std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, const GradOptions& options = {});
-CHORUS_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options = {});
+CHORUS_API std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
+                                    const GradOptions& options = {});
+CHORUS_API std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                                    const GradOptions& options = {});
 CHORUS_API Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& options = {});
 
 /// The tensor itself, evaluated, a leaf that requires gradients: what is computed from it keeps its history, and backward gives it a gradient.
@@ -58,10 +61,12 @@ class CHORUS_API CustomFunction {
   /// Runs without history.
   virtual std::vector<Tensor> forward(std::span<const Tensor> inputs) = 0;
   /// Gradients of the inputs (empty: none) from those of the outputs (empty: none flows there).
-  virtual std::vector<Tensor> backward(std::span<const Tensor> inputs, std::span<const Tensor> outputs, std::span<const Tensor> gradients) = 0;
+  virtual std::vector<Tensor> backward(std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+                                       std::span<const Tensor> gradients) = 0;
 };
 /// The outputs of `function`, which is kept as long as their history.
-CHORUS_API std::vector<Tensor> apply(const std::shared_ptr<CustomFunction>& function, const std::vector<Tensor>& inputs);
+CHORUS_API std::vector<Tensor> apply(const std::shared_ptr<CustomFunction>& function,
+                                     const std::vector<Tensor>& inputs);
 /// The tensor itself; on the way back `hook` sees its gradient and may give another in its place (empty: the same).
 CHORUS_API Tensor with_hook(const Tensor& tensor, std::function<Tensor(const Tensor& gradient)> hook);
 

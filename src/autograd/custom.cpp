@@ -10,11 +10,14 @@ namespace {
 // A call of a user's function, kept by its outputs.
 class Call final : public CustomCall {
  public:
-  Call(std::shared_ptr<CustomFunction> function, std::vector<Tensor> given, std::vector<Tensor> made) : function_(std::move(function)), made_(std::move(made)) {
+  Call(std::shared_ptr<CustomFunction> function, std::vector<Tensor> given, std::vector<Tensor> made)
+      : function_(std::move(function)), made_(std::move(made)) {
     inputs = std::move(given);
   }
   ~Call() override { release_edges(made_); }
-  std::vector<Tensor> backward(const std::vector<Tensor>& gradients) override { return function_->backward(inputs, made_, gradients); }
+  std::vector<Tensor> backward(const std::vector<Tensor>& gradients) override {
+    return function_->backward(inputs, made_, gradients);
+  }
 
  private:
   std::shared_ptr<CustomFunction> function_;
@@ -25,7 +28,8 @@ class Hook final : public CustomFunction {
  public:
   explicit Hook(std::function<Tensor(const Tensor&)> hook) : hook_(std::move(hook)) {}
   std::vector<Tensor> forward(std::span<const Tensor> inputs) override { return {inputs[0]}; }
-  std::vector<Tensor> backward(std::span<const Tensor>, std::span<const Tensor>, std::span<const Tensor> gradients) override {
+  std::vector<Tensor> backward(std::span<const Tensor>, std::span<const Tensor>,
+                               std::span<const Tensor> gradients) override {
     Tensor other = hook_(gradients[0]);
     return {other.defined() ? other : gradients[0]};
   }

@@ -1,6 +1,6 @@
-#include <autograd/history.h>
 #include <chorus/autograd.h>
 #include <chorus/ops.h>
+#include <autograd/history.h>
 
 #include <graph/differentiate.h>
 #include <tensor/call.h>
@@ -43,7 +43,10 @@ class Calls {
     while (!stack.empty()) {
       const Node& n = h_.graph.node(stack.back());
       stack.pop_back();
-      if (!n.captured.empty()) throw Error(Code::unsupported, fmt::format("{}: gradients of tensors through bodies that read other values are not offered", n.type));
+      if (!n.captured.empty())
+        throw Error(
+            Code::unsupported,
+            fmt::format("{}: gradients of tensors through bodies that read other values are not offered", n.type));
       for (const ValueId id : n.inputs) need(id);
     }
     for (NodeId id = 0; id < h_.graph.node_capacity(); ++id) {
@@ -129,7 +132,8 @@ Part all_gradients(const List& outputs, const List& seeds, const List& targets) 
   }
   if (customs.empty()) return gradients_between(outputs, seeds, targets);
   // Later calls have larger numbers.
-  std::sort(customs.begin(), customs.end(), [](const auto& a, const auto& b) { return a->custom->number > b->custom->number; });
+  std::sort(customs.begin(), customs.end(),
+            [](const auto& a, const auto& b) { return a->custom->number > b->custom->number; });
   List all = targets;
   std::map<const CustomCall*, size_t> begin;
   for (const auto& expr : customs) {
@@ -147,7 +151,9 @@ Part all_gradients(const List& outputs, const List& seeds, const List& targets) 
     if (std::none_of(arrived.begin(), arrived.end(), [](const Tensor& t) { return t.defined(); })) continue;
     const List given = call.backward(arrived);
     if (given.size() != call.inputs.size()) {
-      throw Error(Code::bad_input, fmt::format("a custom function with {} inputs gave {} gradients", call.inputs.size(), given.size()), {}, "return one per input, empty where there is none");
+      throw Error(Code::bad_input,
+                  fmt::format("a custom function with {} inputs gave {} gradients", call.inputs.size(), given.size()),
+                  {}, "return one per input, empty where there is none");
     }
     List from, with;
     for (size_t i = 0; i < given.size(); ++i) {
@@ -166,12 +172,17 @@ Part all_gradients(const List& outputs, const List& seeds, const List& targets) 
 Tensor seed_for(const Tensor& output, const Tensor& given) {
   if (!given.defined()) {
     const bool one = output.kind() == ValueKind::tensor && output.numel() == 1;
-    if (!one) throw Error(Code::bad_input, fmt::format("an output of shape {} needs a seed", output.kind() == ValueKind::tensor ? output.shape().str() : "none (it is a sequence)"), {}, "give GradOptions::seeds, or sum the output first");
+    if (!one)
+      throw Error(Code::bad_input,
+                  fmt::format("an output of shape {} needs a seed",
+                              output.kind() == ValueKind::tensor ? output.shape().str() : "none (it is a sequence)"),
+                  {}, "give GradOptions::seeds, or sum the output first");
     return ones(output.shape(), output.dtype());
   }
   const Tensor seed = given.expr()->weak != Weak::no ? given.to(output.dtype()) : given;
   if (output.kind() == ValueKind::tensor && (!(seed.shape() == output.shape()) || seed.dtype() != output.dtype())) {
-    throw Error(Code::shape, fmt::format("a seed of {}{} for an output of {}{}", dtype_name(seed.dtype()), seed.shape().str(), dtype_name(output.dtype()), output.shape().str()));
+    throw Error(Code::shape, fmt::format("a seed of {}{} for an output of {}{}", dtype_name(seed.dtype()),
+                                         seed.shape().str(), dtype_name(output.dtype()), output.shape().str()));
   }
   return seed;
 }
@@ -185,7 +196,8 @@ std::string reasons(const std::vector<std::string>& blocked) {
 }  // namespace
 
 std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, const GradOptions& options) {
-  if (!options.seeds.empty() && options.seeds.size() != outputs.size()) throw Error(Code::bad_input, fmt::format("grad: {} outputs and {} seeds", outputs.size(), options.seeds.size()));
+  if (!options.seeds.empty() && options.seeds.size() != outputs.size())
+    throw Error(Code::bad_input, fmt::format("grad: {} outputs and {} seeds", outputs.size(), options.seeds.size()));
   List from, seeds;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].defined()) throw Error(Code::bad_input, fmt::format("grad: output {} is an empty tensor", i));
@@ -207,14 +219,16 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
     if (options.unused == Unused::error) {
       const std::string why = reasons(part.blocked);
       throw Error(Code::bad_input, fmt::format("grad: no output depends on input {} in a differentiable way", i), why,
-                  "compute the outputs from it inside a KeepHistory scope or from a tensor that requires gradients, or ask for Unused::zeros");
+                  "compute the outputs from it inside a KeepHistory scope or from a tensor that requires gradients, or "
+                  "ask for Unused::zeros");
     }
     part.gradients[i] = zeros(targets[i].shape(), targets[i].dtype());
   }
   return part.gradients;
 }
 
-std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options) {
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const GradOptions& options) {
   return grad(std::span<const Tensor>(outputs), std::span<const Tensor>(inputs), options);
 }
 
@@ -223,7 +237,9 @@ Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& option
 }
 
 Tensor requires_grad(const Tensor& tensor) {
-  if (!is_differentiable(Type::of(tensor.value()))) throw Error(Code::type, fmt::format("a tensor of {} has no gradients", dtype_name(tensor.dtype())), {}, "convert it to a float type");
+  if (!is_differentiable(Type::of(tensor.value())))
+    throw Error(Code::type, fmt::format("a tensor of {} has no gradients", dtype_name(tensor.dtype())), {},
+                "convert it to a float type");
   Tensor leaf = make_leaf(tensor.value());
   leaf.expr()->tracks = true;
   leaf.expr()->gradient = std::make_shared<GradientCell>();
@@ -243,7 +259,8 @@ Tensor detach(const Tensor& tensor) {
 
 void backward(const Tensor& output, const Tensor& seed) {
   if (!tracks_gradients(output)) {
-    throw Error(Code::bad_input, "backward: the tensor does not depend on one that requires gradients", {}, "make the parameters with requires_grad before they are used");
+    throw Error(Code::bad_input, "backward: the tensor does not depend on one that requires gradients", {},
+                "make the parameters with requires_grad before they are used");
   }
   List required;
   List roots{output};
@@ -282,9 +299,12 @@ Tensor gradient(const Tensor& tensor) {
 }
 
 void set_gradient(const Tensor& tensor, const Tensor& gradient) {
-  if (!tensor.defined() || !tensor.expr()->gradient) throw Error(Code::bad_input, "set_gradient: the tensor does not require gradients");
+  if (!tensor.defined() || !tensor.expr()->gradient)
+    throw Error(Code::bad_input, "set_gradient: the tensor does not require gradients");
   if (gradient.defined() && (!(gradient.shape() == tensor.shape()) || gradient.dtype() != tensor.dtype())) {
-    throw Error(gradient.dtype() != tensor.dtype() ? Code::type : Code::shape, fmt::format("a gradient of {}{} for a tensor of {}{}", dtype_name(gradient.dtype()), gradient.shape().str(), dtype_name(tensor.dtype()), tensor.shape().str()));
+    throw Error(gradient.dtype() != tensor.dtype() ? Code::type : Code::shape,
+                fmt::format("a gradient of {}{} for a tensor of {}{}", dtype_name(gradient.dtype()),
+                            gradient.shape().str(), dtype_name(tensor.dtype()), tensor.shape().str()));
   }
   GradientCell& cell = *tensor.expr()->gradient;
   const std::lock_guard lock(cell.mutex);

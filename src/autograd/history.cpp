@@ -15,7 +15,10 @@ struct Step {
 };
 
 // Whether the operands are still there and gradients may pass.
-bool continues(const Expr& e) { return e.op != nullptr && !e.stops_gradient && !e.custom && (!e.done.load(std::memory_order_acquire) || e.keeps_history); }
+bool continues(const Expr& e) {
+  return e.op != nullptr && !e.stops_gradient && !e.custom &&
+         (!e.done.load(std::memory_order_acquire) || e.keeps_history);
+}
 
 // Expressions in an order in which operands come first.
 std::vector<std::shared_ptr<Expr>> walk(std::span<const Tensor> outputs) {
@@ -59,7 +62,8 @@ class Builder {
       if (i == 0) h_.first.emplace(expr.get(), id);
       node.outputs.push_back(id);
     }
-    if (!node.domain.empty()) h_.graph.opsets.emplace(node.domain, std::max(newest_opset(node.domain), expr->op->newest_version()));
+    if (!node.domain.empty())
+      h_.graph.opsets.emplace(node.domain, std::max(newest_opset(node.domain), expr->op->newest_version()));
     infer_node(h_.graph, h_.graph.add_node(std::move(node)));
   }
 
@@ -85,8 +89,10 @@ class Builder {
       const ExprOutput& out = expr->outputs[i];
       const Value* v = done ? &out.value : nullptr;
       // Small integers are values that rules read.
-      const bool known = v != nullptr && v->is_tensor() && (is_integer(v->dtype()) || v->dtype() == DType::boolean) && v->numel() <= kSmall;
-      const ValueId id = known ? h_.graph.add_constant({}, *v) : h_.graph.add_input({}, type_of(v != nullptr ? Type::of(*v) : out.full_type()));
+      const bool known = v != nullptr && v->is_tensor() && (is_integer(v->dtype()) || v->dtype() == DType::boolean) &&
+                         v->numel() <= kSmall;
+      const ValueId id = known ? h_.graph.add_constant({}, *v)
+                               : h_.graph.add_input({}, type_of(v != nullptr ? Type::of(*v) : out.full_type()));
       value(expr, i, id);
       if (i == 0) h_.first.emplace(expr.get(), id);
     }

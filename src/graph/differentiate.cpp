@@ -25,7 +25,8 @@ class RuleContext final : public GraphNodeContext<GradContext> {
     domain_ = std::string(domain);
     version_ = version;
   }
-  std::vector<Ref> emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes, int outputs) override;
+  std::vector<Ref> emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes,
+                        int outputs) override;
 
   Ref out(int i) override {
     const bool there = has_output(i);
@@ -51,10 +52,12 @@ class RuleContext final : public GraphNodeContext<GradContext> {
   std::vector<NodeId> made_;
 };
 
-std::vector<Ref> RuleContext::emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes, int outputs) {
+std::vector<Ref> RuleContext::emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes,
+                                   int outputs) {
   Node n;
   n.op = find_op(domain_, name);
-  if (n.op == nullptr) throw Error(Code::internal, fmt::format("a gradient rule emits \"{}\", which has no row", name), graph_.where(id_));
+  if (n.op == nullptr)
+    throw Error(Code::internal, fmt::format("a gradient rule emits \"{}\", which has no row", name), graph_.where(id_));
   n.version = version_ > 0 ? n.op->version_index(version_) : static_cast<int>(n.op->versions.size()) - 1;
   n.domain = std::string(n.op->domain);
   n.type = std::string(name);
@@ -82,7 +85,8 @@ void RuleContext::set_gradient(int i, Ref gradient) {
   if (!gradient || !wanted(i)) return;
   const Type &is = graph_.value(gradient.id).type, &should = graph_.value(operand(i)).type;
   const auto wrong = [&] {
-    fail(Code::internal, fmt::format("the gradient of operand {} is {}, the operand {}", i, is.str(), should.str()), {});
+    fail(Code::internal, fmt::format("the gradient of operand {} is {}, the operand {}", i, is.str(), should.str()),
+         {});
   };
   if (is.kind != should.kind) wrong();
   if (is.is_tensor()) {
@@ -103,7 +107,8 @@ void RuleContext::through(Expansion (*meaning)(OpBuilder&)) {
   if (!form.ok()) fail(Code::unsupported, "no gradient: " + form.refusal, {});
   std::vector<ValueId> sources;
   for (int i = 0; i < inputs(); ++i) {
-    if (wanted(i) && std::find(sources.begin(), sources.end(), operand(i)) == sources.end()) sources.push_back(operand(i));
+    if (wanted(i) && std::find(sources.begin(), sources.end(), operand(i)) == sources.end())
+      sources.push_back(operand(i));
   }
   Sweep inner(target_, std::exchange(made_, std::move(before)), sources);
   for (size_t i = 0; i < out_gradients_.size() && i < form.outputs.size(); ++i) {
@@ -138,7 +143,8 @@ ValueId filled_like(Graph& graph, ValueId like, double number) {
   if (type.kind == ValueKind::optional && number == 0) {
     return emit_node(graph, "Optional", {filled_like(graph, emit_node(graph, "OptionalGetElement", {like}), 0)});
   }
-  if (!type.is_tensor()) throw Error(Code::unsupported, "a gradient of " + type.str() + " has no default", graph.value(like).name);
+  if (!type.is_tensor())
+    throw Error(Code::unsupported, "a gradient of " + type.str() + " has no default", graph.value(like).name);
   const ValueId shape = emit_node(graph, "Shape", {like});
   if (type.dtype == DType::undefined || is_complex(type.dtype)) {
     Value one = Value::tensor(DType::float32, Shape{1});
@@ -149,7 +155,8 @@ ValueId filled_like(Graph& graph, ValueId like, double number) {
     const ValueId axis = graph.add_constant("axis", Value::of<int64_t>(Shape{1}, {-1}));
     const ValueId re = emit_node(graph, "Unsqueeze", {filled, axis}), im = emit_node(graph, "Unsqueeze", {zero, axis});
     ValueId pairs = emit_node(graph, "Concat", {re, im}, {{"axis", -1}});
-    if (type.dtype == DType::complex128) pairs = emit_node(graph, "Cast", {pairs}, {{"to", static_cast<int64_t>(DType::float64)}});
+    if (type.dtype == DType::complex128)
+      pairs = emit_node(graph, "Cast", {pairs}, {{"to", static_cast<int64_t>(DType::float64)}});
     return emit_node(graph, "ViewAsComplex", {pairs}, {}, "chorus");
   }
   Value value = Value::tensor(type.dtype, Shape{1});
@@ -159,9 +166,11 @@ ValueId filled_like(Graph& graph, ValueId like, double number) {
 
 }  // namespace
 
-ValueId emit_node(Graph& graph, std::string_view op, std::vector<ValueId> inputs, Attributes attributes, std::string_view domain) {
+ValueId emit_node(Graph& graph, std::string_view op, std::vector<ValueId> inputs, Attributes attributes,
+                  std::string_view domain) {
   const NodeId id = graph.add_node(op, inputs, std::move(attributes), 1, domain);
-  if (!domain.empty() && graph.opsets.find(domain) == graph.opsets.end()) graph.opsets[std::string(domain)] = newest_opset(domain);
+  if (!domain.empty() && graph.opsets.find(domain) == graph.opsets.end())
+    graph.opsets[std::string(domain)] = newest_opset(domain);
   infer_node(graph, id);
   return graph.node(id).outputs[0];
 }
@@ -178,14 +187,16 @@ bool is_differentiable(const Type& type) noexcept {
   }
 }
 
-Sweep::Sweep(Graph& graph, std::vector<NodeId> nodes, std::span<const ValueId> sources) : graph_(graph), nodes_(std::move(nodes)) {
+Sweep::Sweep(Graph& graph, std::vector<NodeId> nodes, std::span<const ValueId> sources)
+    : graph_(graph), nodes_(std::move(nodes)) {
   for (const ValueId id : sources) {
     if (is_differentiable(graph.value(id).type)) depends_.insert(id);
   }
   for (const NodeId id : nodes_) {
     const Node& n = graph_.node(id);
     const auto hit = [&](ValueId v) { return v != kNone && depends(v); };
-    if (std::none_of(n.inputs.begin(), n.inputs.end(), hit) && std::none_of(n.captured.begin(), n.captured.end(), hit)) continue;
+    if (std::none_of(n.inputs.begin(), n.inputs.end(), hit) && std::none_of(n.captured.begin(), n.captured.end(), hit))
+      continue;
     // Behind a node without gradient nothing depends any more.
     if (n.op != nullptr && std::holds_alternative<NoGradient>(n.op->gradient)) {
       blocked_.push_back(id);
@@ -214,7 +225,8 @@ ValueId Sweep::total(ValueId value) {
       std::vector<ValueId> inside;
       for (const ValueId part : parts) inside.push_back(emit_node(graph_, "OptionalGetElement", {part}));
       const bool sequence = type.elem->kind == ValueKind::sequence;
-      sum = emit_node(graph_, "Optional", {emit_node(graph_, sequence ? "SequenceSum" : "Sum", inside, {}, sequence ? "chorus" : "")});
+      sum = emit_node(graph_, "Optional",
+                      {emit_node(graph_, sequence ? "SequenceSum" : "Sum", inside, {}, sequence ? "chorus" : "")});
     } else if (is_complex(type.dtype)) {
       std::vector<ValueId> pairs;
       for (const ValueId part : parts) pairs.push_back(emit_node(graph_, "ViewAsReal", {part}, {}, "chorus"));
@@ -237,7 +249,9 @@ void Sweep::visit(NodeId id) {
   }
   if (!any) return;
   const Node& n = graph_.node(id);
-  if (n.op == nullptr) throw Error(Code::unsupported, fmt::format("{}: a call of a function has no gradient", n.type), graph_.where(id), "inline the functions of the model first");
+  if (n.op == nullptr)
+    throw Error(Code::unsupported, fmt::format("{}: a call of a function has no gradient", n.type), graph_.where(id),
+                "inline the functions of the model first");
   const auto* vjp = std::get_if<Vjp>(&n.op->gradient);
   if (vjp == nullptr) {
     throw Error(Code::unsupported, fmt::format("{}: its gradient is not known", n.type), graph_.where(id),

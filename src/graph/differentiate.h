@@ -11,7 +11,7 @@ namespace chorus {
 /// What add_gradients found.
 struct Gradients {
   std::vector<ValueId> of;         ///< one per value that was asked for, of its type; kNone: nothing flows there
-  std::vector<NodeId> blocked;     ///< nodes on a path from an input to an output whose rows have no gradient, in order
+  std::vector<NodeId> blocked;  ///< nodes on a path from an input to an output whose rows have no gradient, in order
 };
 
 /// Whether gradients flow along values of this type: floats and complex numbers, and sequences and optionals of them.
@@ -24,7 +24,7 @@ bool is_differentiable(const Type& type) noexcept;
 /// A second call on the result gives second derivatives.
 /// Throws Error(unsupported) naming the node for an operator whose gradient rule is not known or that refuses its operands.
 Gradients add_gradients(Graph& graph, std::span<const ValueId> outputs, std::span<const ValueId> seeds,
-                                   std::span<const ValueId> inputs);
+                        std::span<const ValueId> inputs);
 
 /// "Round at node "quantize" (Round): piecewise constant": why nothing flows through a node of Gradients::blocked.
 std::string why_blocked(const Graph& graph, NodeId node);

@@ -63,7 +63,8 @@ Ids splice(Graph& into, const Graph& body, const Ids& inputs) {
   const auto value = [&](ValueId id) {
     if (id == kNone) return kNone;
     ValueId& there = at[static_cast<size_t>(id)];
-    if (there == kNone && body.value(id).is_constant()) there = into.add_constant(body.value(id).name, body.value(id).constant);
+    if (there == kNone && body.value(id).is_constant())
+      there = into.add_constant(body.value(id).name, body.value(id).constant);
     return there;
   };
   for (const NodeId id : body.order()) {
@@ -75,7 +76,8 @@ Ids splice(Graph& into, const Graph& body, const Ids& inputs) {
       at[static_cast<size_t>(v)] = into.add_value(body.value(v).name);
       v = at[static_cast<size_t>(v)];
     }
-    if (!n.domain.empty() && into.opsets.find(n.domain) == into.opsets.end()) into.opsets[n.domain] = newest_opset(n.domain);
+    if (!n.domain.empty() && into.opsets.find(n.domain) == into.opsets.end())
+      into.opsets[n.domain] = newest_opset(n.domain);
     infer_node(into, into.add_node(std::move(n)));
   }
   Ids outputs;
@@ -109,7 +111,9 @@ Ids back_through(Graph& body, const Ids& outputs, const Ids& seeds, const Ids& o
   for (const ValueId id : of) gradients.push_back(sweep.total(id));
   return gradients;
 }
-ValueId or_zeros(Graph& graph, ValueId gradient, ValueId like) { return gradient == kNone ? zeros_like(graph, like) : gradient; }
+ValueId or_zeros(Graph& graph, ValueId gradient, ValueId like) {
+  return gradient == kNone ? zeros_like(graph, like) : gradient;
+}
 
 /// A graph's outputs are values of their own.
 void set_outputs(Graph& body, const Ids& ids) {
@@ -138,7 +142,9 @@ Ids placed(const Ids& found, size_t first, const std::vector<char>& flags) {
   }
   return list;
 }
-size_t count_of(const std::vector<char>& flags) { return static_cast<size_t>(std::count_if(flags.begin(), flags.end(), [](char f) { return f != 0; })); }
+size_t count_of(const std::vector<char>& flags) {
+  return static_cast<size_t>(std::count_if(flags.begin(), flags.end(), [](char f) { return f != 0; }));
+}
 Ids given(const Ids& ids) {
   Ids list;
   for (const ValueId id : ids) {
@@ -155,7 +161,8 @@ BodyGradients of_if(Graph& graph, const BodyNode& of) {
   for (const std::string_view name : {"then_branch", "else_branch"}) {
     const auto forward = body_of(graph, of.node, name);
     Graph& body = *forward;
-    const Ids outside(body.inputs().begin(), body.inputs().end()), outputs(body.outputs().begin(), body.outputs().end());
+    const Ids outside(body.inputs().begin(), body.inputs().end()),
+        outputs(body.outputs().begin(), body.outputs().end());
     Ids with(outputs.size(), kNone);
     for (size_t i = 0; i < outputs.size() && i < of.out_gradients.size(); ++i) {
       if (of.out_gradients[i] != kNone) with[i] = body.add_input("seed", graph.value(of.out_gradients[i]).type);
@@ -168,7 +175,8 @@ BodyGradients of_if(Graph& graph, const BodyNode& of) {
   }
   Ids all = captured;
   all.insert(all.end(), seeds.begin(), seeds.end());
-  const Ids found = emit(graph, "If", {graph.node(of.node).inputs[0]}, all, std::move(attributes), static_cast<int>(count_of(of.wanted_captured)));
+  const Ids found = emit(graph, "If", {graph.node(of.node).inputs[0]}, all, std::move(attributes),
+                         static_cast<int>(count_of(of.wanted_captured)));
   return {Ids(of.wanted.size(), kNone), placed(found, 0, of.wanted_captured)};
 }
 
@@ -182,7 +190,7 @@ bool stackable(const Type& type) {
 /// The loop once more, with the number of its iterations and, where they can be stacked, the states before each.
 struct Recorded {
   ValueId count = kNone;
-  Ids stacks;   ///< empty: not stacked
+  Ids stacks;  ///< empty: not stacked
 };
 
 Recorded record_loop(Graph& graph, NodeId id, const Graph& forward, size_t states, bool stack) {
@@ -202,7 +210,8 @@ Recorded record_loop(Graph& graph, NodeId id, const Graph& forward, size_t state
   Ids operands = n.inputs;
   operands.resize(2 + states, kNone);
   operands.push_back(whole(graph, 0));
-  const Ids made = emit(graph, "Loop", operands, n.captured, {{"body", GraphPtr(body)}}, static_cast<int>(1 + states + (stack ? states : 0)));
+  const Ids made = emit(graph, "Loop", operands, n.captured, {{"body", GraphPtr(body)}},
+                        static_cast<int>(1 + states + (stack ? states : 0)));
   return {made[states], stack ? Ids(made.begin() + static_cast<std::ptrdiff_t>(states + 1), made.end()) : Ids{}};
 }
 
@@ -221,7 +230,8 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
   // The loop back: inputs are the iteration, its condition, gradients of states, sums for captured values.
   const auto body_ptr = new_body(*forward, "gradient");
   Graph& body = *body_ptr;
-  const ValueId iteration = body.add_input("iteration", Type::tensor(DType::int64, Dims{})), go = body.add_input("go", Type::tensor(DType::boolean, Dims{}));
+  const ValueId iteration = body.add_input("iteration", Type::tensor(DType::int64, Dims{})),
+                go = body.add_input("go", Type::tensor(DType::boolean, Dims{}));
   Ids state_gradients, sums, starts;
   const auto carry = [&](Ids& list, const Type& type, ValueId start) {
     list.push_back(body.add_input("gradient", type.is_tensor() ? Type::tensor(type.dtype) : type));
@@ -229,7 +239,8 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
   };
   for (size_t i = 0; i < states; ++i) {
     if (moving[i] == 0) continue;
-    const ValueId final = graph.make_output(of.node, static_cast<int>(i)), g = of.out_gradients.size() > i ? of.out_gradients[i] : kNone;
+    const ValueId final = graph.make_output(of.node, static_cast<int>(i)),
+                  g = of.out_gradients.size() > i ? of.out_gradients[i] : kNone;
     carry(state_gradients, graph.value(n.inputs[2 + i]).type, or_zeros(graph, g, final));
   }
   for (size_t i = 0; i < n.captured.size(); ++i) {
@@ -247,12 +258,14 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
   const ValueId step = emit_node(body, "Sub", {emit_node(body, "Sub", {count, whole(body, 1)}), iteration});
   Ids before;
   if (stack) {
-    for (const ValueId id : recorded.stacks) before.push_back(emit_node(body, "Gather", {bring(id), step}, {{"axis", 0}}));
+    for (const ValueId id : recorded.stacks)
+      before.push_back(emit_node(body, "Gather", {bring(id), step}, {{"axis", 0}}));
   } else {
     Ids operands{step, bring(n.inputs.size() > 1 ? n.inputs[1] : kNone)};
     for (size_t i = 0; i < states; ++i) operands.push_back(bring(n.inputs[2 + i]));
     auto steps = std::make_shared<Graph>(*forward);
-    steps->set_outputs(Ids(forward->outputs().begin(), forward->outputs().begin() + static_cast<std::ptrdiff_t>(1 + states)));
+    steps->set_outputs(
+        Ids(forward->outputs().begin(), forward->outputs().begin() + static_cast<std::ptrdiff_t>(1 + states)));
     before = emit(body, "Loop", operands, captured, {{"body", GraphPtr(steps)}}, static_cast<int>(states));
   }
   Ids inputs{step, body.add_constant("go", Value::scalar(true))};
@@ -266,7 +279,8 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
     if (moving[i] != 0) seeds[1 + i] = state_gradients[next++];
   }
   for (size_t i = states; i < of.out_gradients.size(); ++i) {
-    if (of.out_gradients[i] != kNone) seeds[1 + i] = emit_node(body, "Gather", {bring(of.out_gradients[i]), step}, {{"axis", 0}});
+    if (of.out_gradients[i] != kNone)
+      seeds[1 + i] = emit_node(body, "Gather", {bring(of.out_gradients[i]), step}, {{"axis", 0}});
   }
   for (size_t i = 0; i < states; ++i) {
     if (moving[i] != 0) of_values.push_back(before[i]);
@@ -276,13 +290,15 @@ BodyGradients of_loop(Graph& graph, const BodyNode& of) {
   const Ids gradients = back_through(body, outputs, seeds, of_values, first);
   Ids results{go};
   for (size_t i = 0; i < state_gradients.size(); ++i) results.push_back(or_zeros(body, gradients[i], of_values[i]));
-  for (size_t i = 0; i < sums.size(); ++i) results.push_back(sum_of(body, sums[i], gradients[state_gradients.size() + i]));
+  for (size_t i = 0; i < sums.size(); ++i)
+    results.push_back(sum_of(body, sums[i], gradients[state_gradients.size() + i]));
   set_outputs(body, results);
   Ids operands{recorded.count, kNone};
   operands.insert(operands.end(), starts.begin(), starts.end());
   BodyGradients found{Ids(n.inputs.size(), kNone), Ids(n.captured.size(), kNone)};
   if (starts.empty()) return found;
-  const Ids made = emit(graph, "Loop", operands, outside, {{"body", GraphPtr(body_ptr)}}, static_cast<int>(starts.size()));
+  const Ids made =
+      emit(graph, "Loop", operands, outside, {{"body", GraphPtr(body_ptr)}}, static_cast<int>(starts.size()));
   next = 0;
   for (size_t i = 0; i < states; ++i) {
     if (moving[i] != 0) found.inputs[2 + i] = made[next++];
@@ -325,7 +341,8 @@ BodyGradients of_scan(Graph& graph, const BodyNode& of) {
   std::vector<int64_t> axes, directions;
   for (size_t i = 0; i < states; ++i) {
     if (moving[i] == 0) continue;
-    const ValueId final = graph.make_output(of.node, static_cast<int>(i)), g = of.out_gradients.size() > i ? of.out_gradients[i] : kNone;
+    const ValueId final = graph.make_output(of.node, static_cast<int>(i)),
+                  g = of.out_gradients.size() > i ? of.out_gradients[i] : kNone;
     starts.push_back(or_zeros(graph, g, final));
     state_gradients.push_back(body.add_input("gradient", graph.value(starts.back()).type));
   }
@@ -341,9 +358,12 @@ BodyGradients of_scan(Graph& graph, const BodyNode& of) {
     return body.add_input(graph.value(outside).name, type);
   };
   Ids inputs;
-  for (size_t i = 0; i < states; ++i) inputs.push_back(scan(stacks[i], 0, 1, forward->value(forward->inputs()[i]).type));
+  for (size_t i = 0; i < states; ++i)
+    inputs.push_back(scan(stacks[i], 0, 1, forward->value(forward->inputs()[i]).type));
   for (size_t i = 0; i < scanned; ++i) {
-    inputs.push_back(scan(n.inputs[states + i], listed(n, "scan_input_axes", i), 1 - listed(n, "scan_input_directions", i), forward->value(forward->inputs()[states + i]).type));
+    inputs.push_back(scan(n.inputs[states + i], listed(n, "scan_input_axes", i),
+                          1 - listed(n, "scan_input_directions", i),
+                          forward->value(forward->inputs()[states + i]).type));
   }
   Ids seeds(forward->outputs().size(), kNone);
   for (size_t i = 0, next = 0; i < states; ++i) {
@@ -351,20 +371,24 @@ BodyGradients of_scan(Graph& graph, const BodyNode& of) {
   }
   for (size_t i = states; i < of.out_gradients.size(); ++i) {
     if (of.out_gradients[i] == kNone) continue;
-    seeds[i] = scan(of.out_gradients[i], listed(n, "scan_output_axes", i - states), 1 - listed(n, "scan_output_directions", i - states), forward->value(forward->outputs()[i]).type);
+    seeds[i] = scan(of.out_gradients[i], listed(n, "scan_output_axes", i - states),
+                    1 - listed(n, "scan_output_directions", i - states), forward->value(forward->outputs()[i]).type);
   }
   const Ids captured = add_inputs_like(body, *forward, n.inputs.size(), n.captured.size());
-  const Ids before(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(states)), item_inputs(inputs.begin() + static_cast<std::ptrdiff_t>(states), inputs.end());
+  const Ids before(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(states)),
+      item_inputs(inputs.begin() + static_cast<std::ptrdiff_t>(states), inputs.end());
   inputs.insert(inputs.end(), captured.begin(), captured.end());
   const NodeId first = body.node_capacity();
   const Ids outputs = splice(body, *forward, inputs);
   Ids of_values = chosen(before, moving);
-  for (const Ids& more : {chosen(captured, of.wanted_captured), chosen(item_inputs, items)}) of_values.insert(of_values.end(), more.begin(), more.end());
+  for (const Ids& more : {chosen(captured, of.wanted_captured), chosen(item_inputs, items)})
+    of_values.insert(of_values.end(), more.begin(), more.end());
   const Ids gradients = back_through(body, outputs, seeds, of_values, first);
   Ids results;
   const size_t first_sum = state_gradients.size(), first_item = first_sum + sums.size();
   for (size_t i = 0; i < of_values.size(); ++i) {
-    results.push_back(i >= first_sum && i < first_item ? sum_of(body, sums[i - first_sum], gradients[i]) : or_zeros(body, gradients[i], of_values[i]));
+    results.push_back(i >= first_sum && i < first_item ? sum_of(body, sums[i - first_sum], gradients[i])
+                                                       : or_zeros(body, gradients[i], of_values[i]));
   }
   set_outputs(body, results);
   Attributes attributes{{"body", GraphPtr(body_ptr)}, {"num_scan_inputs", static_cast<int64_t>(scans.size())}};
@@ -401,7 +425,8 @@ BodyGradients of_scan(Graph& graph, const BodyNode& of) {
 ValueId sum_of_items(Graph& graph, ValueId sequence, ValueId like) {
   const ValueId with_zeros = emit_node(graph, "SequenceInsert", {sequence, zeros_like(graph, like)});
   const ValueId stacked = emit_node(graph, "ConcatFromSequence", {with_zeros}, {{"axis", 0}, {"new_axis", 1}});
-  return emit_node(graph, "ReduceSum", {stacked, graph.add_constant("axes", Value::of<int64_t>(Shape{1}, {0}))}, {{"keepdims", 0}});
+  return emit_node(graph, "ReduceSum", {stacked, graph.add_constant("axes", Value::of<int64_t>(Shape{1}, {0}))},
+                   {{"keepdims", 0}});
 }
 
 BodyGradients of_sequence_map(Graph& graph, const BodyNode& of) {
@@ -409,7 +434,8 @@ BodyGradients of_sequence_map(Graph& graph, const BodyNode& of) {
   const auto forward = body_of(graph, of.node, "body");
   Graph& body = *forward;
   const Ids all(body.inputs().begin(), body.inputs().end()), outputs(body.outputs().begin(), body.outputs().end());
-  const Ids formal(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n.inputs.size())), captured(all.begin() + static_cast<std::ptrdiff_t>(n.inputs.size()), all.end());
+  const Ids formal(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n.inputs.size())),
+      captured(all.begin() + static_cast<std::ptrdiff_t>(n.inputs.size()), all.end());
   Ids operands = n.inputs, with(outputs.size(), kNone), order = formal;
   for (size_t i = 0; i < outputs.size() && i < of.out_gradients.size(); ++i) {
     if (of.out_gradients[i] == kNone) continue;
@@ -425,10 +451,12 @@ BodyGradients of_sequence_map(Graph& graph, const BodyNode& of) {
   Ids gradients = back_through(body, outputs, with, of_values);
   for (size_t i = 0; i < of_values.size(); ++i) gradients[i] = or_zeros(body, gradients[i], of_values[i]);
   set_outputs(body, gradients);
-  const Ids made = emit(graph, "SequenceMap", operands, n.captured, {{"body", GraphPtr(forward)}}, static_cast<int>(gradients.size()));
+  const Ids made = emit(graph, "SequenceMap", operands, n.captured, {{"body", GraphPtr(forward)}},
+                        static_cast<int>(gradients.size()));
   BodyGradients found{placed(made, 0, of.wanted), placed(made, count_of(of.wanted), of.wanted_captured)};
   for (size_t i = 0; i < n.inputs.size(); ++i) {
-    if (found.inputs[i] != kNone && graph.value(n.inputs[i]).type.is_tensor()) found.inputs[i] = sum_of_items(graph, found.inputs[i], n.inputs[i]);
+    if (found.inputs[i] != kNone && graph.value(n.inputs[i]).type.is_tensor())
+      found.inputs[i] = sum_of_items(graph, found.inputs[i], n.inputs[i]);
   }
   for (size_t i = 0; i < n.captured.size(); ++i) {
     if (found.captured[i] != kNone) found.captured[i] = sum_of_items(graph, found.captured[i], n.captured[i]);

@@ -30,7 +30,8 @@ class Sweep {
 };
 
 /// A node with the newest version of an operator, types inferred; first output.
-ValueId emit_node(Graph& graph, std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {}, std::string_view domain = "");
+ValueId emit_node(Graph& graph, std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {},
+                  std::string_view domain = "");
 /// Zeros or ones of a value's type and shape; an empty sequence has none, a sequence of tensors one of zeros.
 ValueId zeros_like(Graph& graph, ValueId like);
 ValueId ones_like(Graph& graph, ValueId like);

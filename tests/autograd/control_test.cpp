@@ -16,7 +16,8 @@ Type scalar_of(DType type) { return Type::tensor(type, Dims{}); }
 Value doubles(const Shape& shape, std::initializer_list<double> v) { return make(kF, shape, v); }
 
 // A node whose bodies read `captured` as further inputs.
-std::vector<ValueId> body_node(Graph& graph, std::string_view op, std::vector<ValueId> inputs, std::vector<ValueId> captured, Attributes attributes, int outputs) {
+std::vector<ValueId> body_node(Graph& graph, std::string_view op, std::vector<ValueId> inputs,
+                               std::vector<ValueId> captured, Attributes attributes, int outputs) {
   Node n;
   n.op = find_op("", op);
   n.version = static_cast<int>(n.op->versions.size()) - 1;
@@ -36,12 +37,14 @@ ValueId emit(Graph& g, std::string_view op, std::vector<ValueId> inputs, Attribu
   return g.node(id).outputs[0];
 }
 
-void expect_gradients(const Graph& graph, const std::vector<Value>& inputs, const std::string& what, int order = 1, bool symbolic = true) {
+void expect_gradients(const Graph& graph, const std::vector<Value>& inputs, const std::string& what, int order = 1,
+                      bool symbolic = true) {
   DifferenceOptions options;
   options.order = order;
   options.symbolic = symbolic;
   const Differences d = compare_with_differences(graph, inputs, options, what);
-  std::printf("%s: %lld derivatives, %lld not smooth, %lld need known shapes\n", what.c_str(), static_cast<long long>(d.checked), static_cast<long long>(d.skipped), static_cast<long long>(d.refused));
+  std::printf("%s: %lld derivatives, %lld not smooth, %lld need known shapes\n", what.c_str(),
+              static_cast<long long>(d.checked), static_cast<long long>(d.skipped), static_cast<long long>(d.refused));
   EXPECT_GT(d.checked, 0) << what;
   for (const std::string& failure : d.failures) ADD_FAILURE() << failure;
 }
@@ -70,7 +73,8 @@ Graph if_graph(bool condition) {
   const ValueId zero = g.add_constant("zero", doubles({}, {0}));
   const ValueId sum = emit(g, "ReduceSum", {emit(g, "Mul", {x, zero})}, {{"keepdims", 0}});
   const ValueId cond = emit(g, condition ? "GreaterOrEqual" : "Less", {sum, zero});
-  g.add_output(body_node(g, "If", {cond}, {x, y}, {{"then_branch", product_body()}, {"else_branch", sum_body()}}, 1)[0]);
+  g.add_output(
+      body_node(g, "If", {cond}, {x, y}, {{"then_branch", product_body()}, {"else_branch", sum_body()}}, 1)[0]);
   return g;
 }
 
@@ -99,7 +103,8 @@ Graph loop_graph(int64_t trips, double limit, bool conditional) {
   Graph g;
   g.opsets[""] = newest_opset("");
   const ValueId s = g.add_input("s", Type::tensor(kF, {2})), w = g.add_input("w", Type::tensor(kF, {2}));
-  const ValueId m = g.add_constant("m", Value::scalar<int64_t>(trips)), go = conditional ? g.add_constant("go", Value::scalar(true)) : kNone;
+  const ValueId m = g.add_constant("m", Value::scalar<int64_t>(trips)),
+                go = conditional ? g.add_constant("go", Value::scalar(true)) : kNone;
   for (const ValueId id : body_node(g, "Loop", {m, go, s}, {w}, {{"body", loop_body(limit)}}, 2)) g.add_output(id);
   return g;
 }
@@ -133,7 +138,8 @@ TEST(GradientControl, LoopOfGrowingState) {
 TEST(GradientControl, Scan) {
   Graph b;
   b.opsets[""] = newest_opset("");
-  const ValueId h = b.add_input("h", Type::tensor(kF)), x = b.add_input("x", Type::tensor(kF)), u = b.add_input("u", Type::tensor(kF)), w = b.add_input("w", Type::tensor(kF));
+  const ValueId h = b.add_input("h", Type::tensor(kF)), x = b.add_input("x", Type::tensor(kF)),
+                u = b.add_input("u", Type::tensor(kF)), w = b.add_input("w", Type::tensor(kF));
   const ValueId next = emit(b, "Tanh", {emit(b, "Add", {emit(b, "MatMul", {h, w}), emit(b, "Mul", {x, u})})});
   b.add_output(next);
   b.add_output(emit(b, "Exp", {next}));
@@ -141,28 +147,34 @@ TEST(GradientControl, Scan) {
   for (const int64_t direction : {0, 1}) {
     Graph g;
     g.opsets[""] = newest_opset("");
-    const ValueId h0 = g.add_input("h", Type::tensor(kF, {2})), xs = g.add_input("x", Type::tensor(kF, {3, 2})), us = g.add_input("u", Type::tensor(kF, {2, 3})), ws = g.add_input("w", Type::tensor(kF, {2, 2}));
+    const ValueId h0 = g.add_input("h", Type::tensor(kF, {2})), xs = g.add_input("x", Type::tensor(kF, {3, 2})),
+                  us = g.add_input("u", Type::tensor(kF, {2, 3})), ws = g.add_input("w", Type::tensor(kF, {2, 2}));
     Attributes attributes{{"body", body}, {"num_scan_inputs", 2}};
     attributes.set("scan_input_axes", std::vector<int64_t>{0, 1});
     attributes.set("scan_input_directions", std::vector<int64_t>{direction, 1 - direction});
     attributes.set("scan_output_axes", std::vector<int64_t>{1});
     attributes.set("scan_output_directions", std::vector<int64_t>{direction});
     for (const ValueId id : body_node(g, "Scan", {h0, xs, us}, {ws}, attributes, 2)) g.add_output(id);
-    expect_gradients(g, {doubles({2}, {0.1, -0.2}), noise({3, 2}, 3, kF), noise({2, 3}, 4, kF), noise({2, 2}, 5, kF)}, direction == 0 ? "Scan" : "Scan, backwards", 2);
+    expect_gradients(g, {doubles({2}, {0.1, -0.2}), noise({3, 2}, 3, kF), noise({2, 3}, 4, kF), noise({2, 2}, 5, kF)},
+                     direction == 0 ? "Scan" : "Scan, backwards", 2);
   }
 }
 
 TEST(GradientControl, SequenceMap) {
   Graph b;
   b.opsets[""] = newest_opset("");
-  const ValueId x = b.add_input("x", Type::tensor(kF)), y = b.add_input("y", Type::tensor(kF)), z = b.add_input("z", Type::tensor(kF)), w = b.add_input("w", Type::tensor(kF));
+  const ValueId x = b.add_input("x", Type::tensor(kF)), y = b.add_input("y", Type::tensor(kF)),
+                z = b.add_input("z", Type::tensor(kF)), w = b.add_input("w", Type::tensor(kF));
   b.add_output(emit(b, "Mul", {emit(b, "Mul", {x, y}), emit(b, "Mul", {emit(b, "Sin", {z}), w})}));
   Graph g;
   g.opsets[""] = newest_opset("");
   const Type list = Type::sequence(Type::tensor(kF));
-  const ValueId xs = g.add_input("xs", list), ys = g.add_input("ys", list), z0 = g.add_input("z", Type::tensor(kF, {2})), w0 = g.add_input("w", Type::tensor(kF, {2}));
+  const ValueId xs = g.add_input("xs", list), ys = g.add_input("ys", list),
+                z0 = g.add_input("z", Type::tensor(kF, {2})), w0 = g.add_input("w", Type::tensor(kF, {2}));
   g.add_output(body_node(g, "SequenceMap", {xs, ys, z0}, {w0}, {{"body", shared(std::move(b))}}, 1)[0]);
-  const auto pair = [](uint64_t seed) { return Value::sequence(kF, {noise({2}, seed, kF), noise({2}, seed + 1, kF), noise({1}, seed + 2, kF)}); };
+  const auto pair = [](uint64_t seed) {
+    return Value::sequence(kF, {noise({2}, seed, kF), noise({2}, seed + 1, kF), noise({1}, seed + 2, kF)});
+  };
   expect_gradients(g, {pair(1), pair(7), noise({2}, 11, kF), noise({2}, 12, kF)}, "SequenceMap", 1, false);
 }
 

@@ -51,12 +51,15 @@ Value random_like(const Value& like, std::mt19937_64& random) {
   if (!like.is_tensor()) {
     Values items;
     for (const Value& item : like.items()) items.push_back(random_like(item, random));
-    return like.kind() == ValueKind::sequence ? Value::sequence(like.dtype(), items) : Value::optional(like.dtype(), items);
+    return like.kind() == ValueKind::sequence ? Value::sequence(like.dtype(), items)
+                                              : Value::optional(like.dtype(), items);
   }
   Value v = Value::tensor(like.dtype(), like.shape());
   std::uniform_real_distribution<double> draw(-1, 1);
   const int64_t parts = is_complex(like.dtype()) ? 2 : 1;
-  const DType part = like.dtype() == DType::complex64 ? DType::float32 : like.dtype() == DType::complex128 ? DType::float64 : like.dtype();
+  const DType part = like.dtype() == DType::complex64    ? DType::float32
+                     : like.dtype() == DType::complex128 ? DType::float64
+                                                         : like.dtype();
   for (int64_t i = 0; i < v.numel() * parts; ++i) set_f64(part, v.mutable_data(), i, draw(random));
   return v;
 }
@@ -73,7 +76,9 @@ Value moved(const Value& v, int64_t at, double by) {
     return v.kind() == ValueKind::sequence ? Value::sequence(v.dtype(), items) : Value::optional(v.dtype(), items);
   }
   Value copy = Value::copy_of(v.dtype(), v.shape(), v.data(), v.bytes());
-  const DType part = v.dtype() == DType::complex64 ? DType::float32 : v.dtype() == DType::complex128 ? DType::float64 : v.dtype();
+  const DType part = v.dtype() == DType::complex64    ? DType::float32
+                     : v.dtype() == DType::complex128 ? DType::float64
+                                                      : v.dtype();
   const int64_t place = is_complex(v.dtype()) ? 2 * at : at;
   set_f64(part, copy.mutable_data(), place, get_f64(part, copy.data(), place) + by);
   return copy;
@@ -232,8 +237,8 @@ Verdict judge(const Probe& probe, size_t input, int64_t at, double analytic, dou
   return Verdict::different;
 }
 
-void compare_elements(const Probe& probe, const Derived& d, const Values& gradients, const DifferenceOptions& options, const std::string& what,
-                      std::mt19937_64& random, Differences* total) {
+void compare_elements(const Probe& probe, const Derived& d, const Values& gradients, const DifferenceOptions& options,
+                      const std::string& what, std::mt19937_64& random, Differences* total) {
   const auto check = [&](size_t input, const Value* gradient) {
     const int64_t n = elements(probe.inputs[input]);
     for (int64_t s = 0; s < std::min<int64_t>(n, options.samples); ++s) {
@@ -244,8 +249,10 @@ void compare_elements(const Probe& probe, const Derived& d, const Values& gradie
         case Verdict::equal: ++total->checked; break;
         case Verdict::not_smooth: ++total->skipped; break;
         case Verdict::different:
-          total->failures.push_back(fmt::format("{}: input {} element {}: {} but differences say {} (x = {})", what, input, at,
-                                                gradient == nullptr ? "no gradient" : fmt::format("{}", analytic), numeric, element(probe.inputs[input], at)));
+          total->failures.push_back(fmt::format("{}: input {} element {}: {} but differences say {} (x = {})", what,
+                                                input, at,
+                                                gradient == nullptr ? "no gradient" : fmt::format("{}", analytic),
+                                                numeric, element(probe.inputs[input], at)));
           return;
       }
     }
@@ -253,13 +260,15 @@ void compare_elements(const Probe& probe, const Derived& d, const Values& gradie
   for (size_t i = 0; i < d.of.size(); ++i) {
     const Value &x = probe.inputs[static_cast<size_t>(d.of[i])], &g = gradients[i];
     if (x.is_tensor() && !(g.shape() == x.shape() && g.dtype() == x.dtype())) {
-      total->failures.push_back(fmt::format("{}: the gradient of input {} is {}, the input {}", what, d.of[i], Type::of(g).str(), Type::of(x).str()));
+      total->failures.push_back(fmt::format("{}: the gradient of input {} is {}, the input {}", what, d.of[i],
+                                            Type::of(g).str(), Type::of(x).str()));
       continue;
     }
     check(static_cast<size_t>(d.of[i]), &g);
   }
   for (const int i : d.none) {
-    if (std::find(options.ignored.begin(), options.ignored.end(), i) == options.ignored.end()) check(static_cast<size_t>(i), nullptr);
+    if (std::find(options.ignored.begin(), options.ignored.end(), i) == options.ignored.end())
+      check(static_cast<size_t>(i), nullptr);
   }
 }
 
@@ -292,7 +301,8 @@ std::vector<Value> run_once(const Graph& graph, const std::vector<Value>& inputs
   return native::call_graph(graph, inputs, environment);
 }
 
-Differences compare_with_differences(const Graph& graph, const std::vector<Value>& inputs, const DifferenceOptions& options, const std::string& what) {
+Differences compare_with_differences(const Graph& graph, const std::vector<Value>& inputs,
+                                     const DifferenceOptions& options, const std::string& what) {
   Differences total;
   std::mt19937_64 random(options.seed);
   try {
@@ -313,7 +323,9 @@ Differences compare_with_differences(const Graph& graph, const std::vector<Value
         const Derived s = derive(graph, inputs, outputs, true);
         const Values again = run_once(s.graph, all);
         for (size_t i = 0; i < again.size(); ++i) {
-          if (s.of != d.of || !close_values(again[i], gradients[i], 1e-6)) total.failures.push_back(fmt::format("{}: symbolic shapes give another gradient of input {}", what, s.of[i]));
+          if (s.of != d.of || !close_values(again[i], gradients[i], 1e-6))
+            total.failures.push_back(
+                fmt::format("{}: symbolic shapes give another gradient of input {}", what, s.of[i]));
         }
       } catch (const Error& error) {
         if (error.code() != Code::unsupported) throw;

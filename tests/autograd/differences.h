@@ -29,6 +29,7 @@ struct DifferenceOptions {
 
 /// `graph` has one input per value of `inputs`, newest versions, types inferred. Gradients of a random weighted sum of all its
 /// differentiable outputs with regard to all its differentiable inputs.
-Differences compare_with_differences(const Graph& graph, const std::vector<Value>& inputs, const DifferenceOptions& options, const std::string& what);
+Differences compare_with_differences(const Graph& graph, const std::vector<Value>& inputs,
+                                     const DifferenceOptions& options, const std::string& what);
 
 }  // namespace chorus::testing

@@ -163,7 +163,8 @@ class Cube final : public CustomFunction {
  public:
   explicit Cube(double factor) : factor_(factor) {}
   std::vector<Tensor> forward(std::span<const Tensor> inputs) override { return {inputs[0] * inputs[0] * inputs[0]}; }
-  std::vector<Tensor> backward(std::span<const Tensor> inputs, std::span<const Tensor>, std::span<const Tensor> gradients) override {
+  std::vector<Tensor> backward(std::span<const Tensor> inputs, std::span<const Tensor>,
+                               std::span<const Tensor> gradients) override {
     ++calls;
     return {gradients[0] * inputs[0] * inputs[0] * factor_};
   }

@@ -30,7 +30,8 @@ DType wide_type(const Schema& schema, int operand, DType now) {
 Value in_type(const Value& v, DType type) {
   if (!v.is_tensor()) {
     std::vector<Value> items;
-    for (const Value& item : v.items()) items.push_back(in_type(item, is_float(item.dtype()) ? DType::float64 : item.dtype()));
+    for (const Value& item : v.items())
+      items.push_back(in_type(item, is_float(item.dtype()) ? DType::float64 : item.dtype()));
     return v.kind() == ValueKind::sequence ? Value::sequence(items.empty() ? v.dtype() : items[0].dtype(), items) : v;
   }
   if (v.dtype() == type || !is_float(v.dtype())) return v;
@@ -64,7 +65,8 @@ Case make_case(const OpDef& def, const GridCase& one, uint64_t seed) {
     }
     const Value v = in_type(values[i], wide_type(schema, static_cast<int>(i), values[i].dtype()));
     const Param* p = schema.input(static_cast<int>(i));
-    const bool fixed = !is_differentiable(Type::of(v)) || (p != nullptr && p->host_value && def.sizes == Sizes::by_shapes);
+    const bool fixed =
+        !is_differentiable(Type::of(v)) || (p != nullptr && p->host_value && def.sizes == Sizes::by_shapes);
     if (fixed && v.is_tensor()) {
       n.inputs.push_back(c.graph.add_constant("c", v));
       continue;
@@ -76,7 +78,8 @@ Case make_case(const OpDef& def, const GridCase& one, uint64_t seed) {
   for (size_t i = 0, at = 0; i < values.size(); ++i) {
     if (n.inputs[i] == kNone || c.graph.value(n.inputs[i]).is_constant()) continue;
     // What ONNX marks as not differentiable may have a gradient or none.
-    if (const Param* p = schema.input(static_cast<int>(i)); p != nullptr && !p->differentiable) c.ignored.push_back(static_cast<int>(at));
+    if (const Param* p = schema.input(static_cast<int>(i)); p != nullptr && !p->differentiable)
+      c.ignored.push_back(static_cast<int>(at));
     ++at;
   }
   for (int i = 0; i < one.outputs; ++i) n.outputs.push_back(c.graph.add_value("y"));
@@ -98,10 +101,12 @@ bool rounds_coarsely(const Graph& graph) {
 // Operators whose cases in the grid have no bodies: control_test.cpp makes some.
 const std::set<std::string_view> kBodies = {"If", "Loop", "Scan", "SequenceMap"};
 // Operands whose gradient is defined nowhere: docs/gradients.md says why.
-const std::map<std::string_view, std::set<int>> kWithout = {{"RoiAlign", {1}}, {"Resize", {1}}, {"GridSampleGrad", {0, 1, 2}}};
+const std::map<std::string_view, std::set<int>> kWithout = {
+    {"RoiAlign", {1}}, {"Resize", {1}}, {"GridSampleGrad", {0, 1, 2}}};
 // Rows of which the second derivative is compared as well.
 bool twice(const OpDef& def) {
-  static const std::set<std::string_view> kMatrix = {"MatMul", "Gemm", "Einsum", "Det", "Conv", "ConvTranspose", "AveragePool", "ConvGradData", "ConvGradWeights"};
+  static const std::set<std::string_view> kMatrix = {
+      "MatMul", "Gemm", "Einsum", "Det", "Conv", "ConvTranspose", "AveragePool", "ConvGradData", "ConvGradWeights"};
   return def.layout == Layout::elementwise || kMatrix.count(def.name) != 0;
 }
 
@@ -124,7 +129,7 @@ TEST(GradientGrid, EveryRowAgainstDifferences) {
     uint64_t at = seed;
     for (const GridCase& one : parse_grid(*def)) {
       ++at;
-      if (one.version + 1 != static_cast<int>(def->versions.size())) continue;   // becomes a case of the newest version
+      if (one.version + 1 != static_cast<int>(def->versions.size())) continue;  // becomes a case of the newest version
       const std::string what = std::string(def->name) + " " + std::string(one.text);
       try {
         const Case c = make_case(*def, one, at);
@@ -134,20 +139,23 @@ TEST(GradientGrid, EveryRowAgainstDifferences) {
         options.ignored = c.ignored;
         if (one.attributes.find("softmax_precision") != nullptr) options.bits = 32;
         options.order = twice(*def) ? 2 : 1;
-        if (const auto without = kWithout.find(def->name); without != kWithout.end()) options.ignored.insert(options.ignored.end(), without->second.begin(), without->second.end());
+        if (const auto without = kWithout.find(def->name); without != kWithout.end())
+          options.ignored.insert(options.ignored.end(), without->second.begin(), without->second.end());
         sum += compare_with_differences(c.graph, c.inputs, options, what);
       } catch (const Error& error) {
         sum.failures.push_back(what + ": " + error.what());
       }
     }
-    std::printf("%-26s %5lld derivatives, %4lld not smooth, %lld need known shapes\n", std::string(def->name).c_str(), static_cast<long long>(sum.checked),
-                static_cast<long long>(sum.skipped), static_cast<long long>(sum.refused));
+    std::printf("%-26s %5lld derivatives, %4lld not smooth, %lld need known shapes\n", std::string(def->name).c_str(),
+                static_cast<long long>(sum.checked), static_cast<long long>(sum.skipped),
+                static_cast<long long>(sum.refused));
     EXPECT_GT(sum.checked, 0) << def->name << ": no derivative was compared";
     EXPECT_LE(sum.skipped, 2 * sum.checked + 4) << def->name << ": most points were skipped";
     for (const std::string& failure : sum.failures) ADD_FAILURE() << failure;
     all += sum;
   }
-  std::printf("%d rows: %lld derivatives, %lld not smooth, %lld need known shapes\n", rows, static_cast<long long>(all.checked), static_cast<long long>(all.skipped),
+  std::printf("%d rows: %lld derivatives, %lld not smooth, %lld need known shapes\n", rows,
+              static_cast<long long>(all.checked), static_cast<long long>(all.skipped),
               static_cast<long long>(all.refused));
   EXPECT_TRUE(only != nullptr || rows >= 140);
 }

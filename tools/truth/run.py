@@ -11,6 +11,7 @@
   writer       written files are right at every opset
   models       nine networks are as exact as float64 asks, in outputs and all values between; with --all more of them
   mutants      damaged models are refused, never crash
+  gradients    gradients are those of PyTorch, and only operators have none that docs/gradients.md explains
 
 Packages go to .cache/venv-truth, cases and models to .cache/truth; a stamp saves the second time. Runs with the system's
 Python. Exit status: that of the check, 77 where it cannot run here (no network and nothing installed, no program built).
@@ -21,9 +22,11 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 from later import Later
 
@@ -206,6 +209,18 @@ def compare(args):
     return script("compare_models.py", *folders, "--chorus", args.chorus, "--store", *engine)
 
 
+def gradients(args):
+    program = args.build / "bin" / "test_autograd"
+    if not program.exists():
+        skip(f"{program} is not built")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([python(torch=True), str(HERE / "torch_gradients.py"), folder], check=True)
+        done = subprocess.run(
+            [str(program), "--gtest_filter=GradientTorch.*"], env={**os.environ, "CHORUS_GRADIENT_CASES": folder}
+        )
+    return done.returncode or script("check_gradients.py", "--chorus", args.chorus)
+
+
 # Operators whose version steps depend on types, attributes or constants: one case of each would not meet them all.
 REWRITTEN = ["test_mod_", "test_quantizelinear", "test_reduce_mean_", "test_resize_upsample_sizes", "test_squeeze",
              "test_slice", "test_top_k", "test_dropout"]
@@ -221,6 +236,7 @@ CHECKS = {
     "writer": lambda args: script("check_writer.py", cases(), "--chorus", args.chorus, "--also", *REWRITTEN),
     "models": compare,
     "mutants": lambda args: script("drive_mutants.py", cases(), "--chorus", args.chorus),
+    "gradients": gradients,
 }
 
 

@@ -61,7 +61,8 @@ void gelu_rule(GradContext& b) {
   const Ref x = b.in(0);
   const Ref error = b.op("Erf", {mul(b, x, like(b, 1 / std::numbers::sqrt2))});
   const Ref normal = mul(b, add(b, error, like(b, 1)), like(b, 0.5));
-  const Ref density = mul(b, b.op("Exp", {mul(b, mul(b, x, x), like(b, -0.5))}), like(b, 1 / std::sqrt(2 * std::numbers::pi)));
+  const Ref density =
+      mul(b, b.op("Exp", {mul(b, mul(b, x, x), like(b, -0.5))}), like(b, 1 / std::sqrt(2 * std::numbers::pi)));
   set(b, add(b, normal, mul(b, x, density)));
 }
 void mish_rule(GradContext& b) {
@@ -89,7 +90,8 @@ void clip_rule(GradContext& b) {
   const auto both = [&](Ref p, Ref q) { return p && q ? b.op("Or", {p, q}) : p ? p : q; };
   const Ref cut = both(cut_low, cut_high);
   if (b.wanted(0)) b.set_gradient(0, cut ? where(b, cut, zero, dy) : dy);
-  if (b.wanted(1)) set_summed(b, 1, where(b, cut_high ? b.op("And", {cut_low, b.op("Not", {cut_high})}) : cut_low, dy, zero));
+  if (b.wanted(1))
+    set_summed(b, 1, where(b, cut_high ? b.op("And", {cut_low, b.op("Not", {cut_high})}) : cut_low, dy, zero));
   if (b.wanted(2)) set_summed(b, 2, where(b, cut_high, dy, zero));
 }
 

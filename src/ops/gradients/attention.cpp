@@ -14,13 +14,16 @@ Ref wide(OpBuilder& b, Ref x) {
   return is_narrow(b.type_of(x).dtype) ? b.op("Cast", {x}, {{"to", static_cast<int64_t>(DType::float32)}}) : x;
 }
 Ref both(OpBuilder& b, Ref p, Ref q) { return p && q ? b.op("And", {p, q}) : p ? p : q; }
-Ref range(OpBuilder& b, Ref extent) { return b.op("Range", {whole(b, 0), b.op("Squeeze", {extent, b.ints({0})}), whole(b, 1)}); }
+Ref range(OpBuilder& b, Ref extent) {
+  return b.op("Range", {whole(b, 0), b.op("Squeeze", {extent, b.ints({0})}), whole(b, 1)});
+}
 
 /// [batch, heads, length, size] of an operand.
 Ref by_heads(OpBuilder& b, int i, std::string_view attribute) {
   const Ref x = wide(b, b.in(i));
   if (b.input(i).rank() != 3) return x;
-  return b.op("Transpose", {b.op("Reshape", {x, b.ints({0, 0, b.attrs().integer(attribute), -1})})}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  return b.op("Transpose", {b.op("Reshape", {x, b.ints({0, 0, b.attrs().integer(attribute), -1})})},
+              {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
 }
 
 struct Attend {
@@ -36,7 +39,8 @@ Ref visible(const Attend& a) {
   const int64_t left = b.attrs().integer("left_window_size", -1), right = b.attrs().integer("right_window_size", -1);
   const bool padded = b.has_input(6);
   if (!causal && left < 0 && right < 0 && !padded) return {};
-  const Ref i = b.op("Unsqueeze", {range(b, a.rows), b.ints({1})}), j = b.op("Unsqueeze", {range(b, a.keys), b.ints({0})});
+  const Ref i = b.op("Unsqueeze", {range(b, a.rows), b.ints({1})}),
+            j = b.op("Unsqueeze", {range(b, a.keys), b.ints({0})});
   Ref distance = sub(b, i, j), lengths;
   if (b.has_input(4)) distance = add(b, distance, extent_of(b, b.in(4), 2));
   if (padded) {
@@ -65,7 +69,8 @@ Ref bias_of(const Attend& a) {
     const Type& type = b.type_of(mask);
     const bool scalar = type.has_rank && type.rank() == 0;
     const Type& keys = b.type_of(a.k);
-    const bool fits = type.has_rank && !scalar && keys.has_rank && Dim::equal(type.dims.back(), keys.dims[2]) == Dim::Truth::yes;
+    const bool fits =
+        type.has_rank && !scalar && keys.has_rank && Dim::equal(type.dims.back(), keys.dims[2]) == Dim::Truth::yes;
     if (!scalar && !fits) {
       const Ref more = joined(b, {b.ints({0}), sub(b, a.keys, extent_of(b, mask, -1))});
       bias = b.op("Pad", {bias, more, never, b.ints({-1})});
@@ -98,7 +103,8 @@ Ref weights_of(const Attend& a, Ref scores, Ref bias, Ref* biased) {
 
 Expansion attention_form(OpBuilder& b) {
   if (!b.input(0).has_rank || !b.input(1).has_rank) return Expansion::refuse("Attention of unknown rank");
-  Attend a{b, by_heads(b, 0, "q_num_heads"), by_heads(b, 1, "kv_num_heads"), by_heads(b, 2, "kv_num_heads"), {}, {}, {}, {}};
+  Attend a{b, by_heads(b, 0, "q_num_heads"), by_heads(b, 1, "kv_num_heads"), by_heads(b, 2, "kv_num_heads"), {}, {}, {},
+           {}};
   a.v = cast_like(b, a.v, a.q);
   if (b.has_input(4)) a.k = b.op("Concat", {wide(b, b.in(4)), a.k}, {{"axis", 2}});
   if (b.has_input(5)) a.v = b.op("Concat", {cast_like(b, b.in(5), a.q), a.v}, {{"axis", 2}});
@@ -107,12 +113,15 @@ Expansion attention_form(OpBuilder& b) {
   a.keys = extent_of(b, a.k, 2);
   a.shared = extent_of(b, a.k, 1);
   const Ref size = extent_of(b, a.q, 3), rest = b.ints({-1});
-  const Ref scale = b.attrs().has("scale") ? number(b, a.q, b.attrs().real("scale"))
-                                           : b.op("Reciprocal", {b.op("Sqrt", {cast_like(b, b.op("Squeeze", {size, b.ints({0})}), a.q)})});
+  const Ref scale = b.attrs().has("scale")
+                        ? number(b, a.q, b.attrs().real("scale"))
+                        : b.op("Reciprocal", {b.op("Sqrt", {cast_like(b, b.op("Squeeze", {size, b.ints({0})}), a.q)})});
   // Query heads that share a key head stand together: [batch, shared, group, rows, size].
   const Ref grouped = b.op("Reshape", {a.q, joined(b, {a.batch, a.shared, rest, a.rows, size})});
-  const Ref keys = b.op("Transpose", {b.op("Unsqueeze", {a.k, b.ints({2})})}, {{"perm", std::vector<int64_t>{0, 1, 2, 4, 3}}});
-  const Ref products = b.op("Reshape", {mul(b, b.op("MatMul", {grouped, keys}), scale), joined(b, {a.batch, rest, a.rows, a.keys})});
+  const Ref keys =
+      b.op("Transpose", {b.op("Unsqueeze", {a.k, b.ints({2})})}, {{"perm", std::vector<int64_t>{0, 1, 2, 4, 3}}});
+  const Ref products =
+      b.op("Reshape", {mul(b, b.op("MatMul", {grouped, keys}), scale), joined(b, {a.batch, rest, a.rows, a.keys})});
   Ref scores = products;
   if (const double cap = b.attrs().real("softcap"); cap > 0) {
     scores = mul(b, b.op("Tanh", {div(b, scores, number(b, a.q, cap))}), number(b, a.q, cap));
@@ -128,7 +137,8 @@ Expansion attention_form(OpBuilder& b) {
   }
   const Ref shown[] = {products, scores, biased, p};
   const Ref chosen = shown[b.attrs().integer("qk_matmul_output_mode")];
-  return Expansion(std::vector<Ref>{cast_like(b, y, b.in(0)), cast_like(b, a.k, b.in(1)), cast_like(b, a.v, b.in(2)), cast_like(b, chosen, b.in(0))});
+  return Expansion(std::vector<Ref>{cast_like(b, y, b.in(0)), cast_like(b, a.k, b.in(1)), cast_like(b, a.v, b.in(2)),
+                                    cast_like(b, chosen, b.in(0))});
 }
 
 Expansion rotary_form(OpBuilder& b) {
@@ -154,16 +164,20 @@ Expansion rotary_form(OpBuilder& b) {
     halves = b.emit("Split", {&part, 1}, {{"axis", -1}, {"num_outputs", 2}}, 2);
   }
   const Ref c = angle(1), s = angle(2);
-  const Ref first = sub(b, mul(b, c, halves[0]), mul(b, s, halves[1])), second = add(b, mul(b, s, halves[0]), mul(b, c, halves[1]));
+  const Ref first = sub(b, mul(b, c, halves[0]), mul(b, s, halves[1])),
+            second = add(b, mul(b, s, halves[0]), mul(b, c, halves[1]));
   Ref y;
   if (interleaved) {
     const Ref last = b.ints({-1});
-    y = reshape(b, b.op("Concat", {b.op("Unsqueeze", {first, last}), b.op("Unsqueeze", {second, last})}, {{"axis", -1}}), shape_of(b, part));
+    y = reshape(b,
+                b.op("Concat", {b.op("Unsqueeze", {first, last}), b.op("Unsqueeze", {second, last})}, {{"axis", -1}}),
+                shape_of(b, part));
   } else {
     y = b.op("Concat", {first, second}, {{"axis", -1}});
   }
   if (turned != 0) y = b.op("Concat", {y, slice(x, turned, INT64_MAX, 1)}, {{"axis", -1}});
-  return rank == 4 ? b.op("Transpose", {y}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}) : reshape(b, y, shape_of(b, b.in(0)));
+  return rank == 4 ? b.op("Transpose", {y}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}})
+                   : reshape(b, y, shape_of(b, b.in(0)));
 }
 
 }  // namespace

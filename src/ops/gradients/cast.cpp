@@ -23,7 +23,8 @@ void dequantize_rule(GradContext& b) {
     const Ref blocks = extent_of(b, b.in(1), axis), size = b.ints({block});
     const Ref more = sub(b, mul(b, blocks, size), extent_of(b, parts, axis));
     const Ref full = b.op("Pad", {parts, joined(b, {b.ints({0}), more}), Ref{}, b.ints({axis})});
-    const Ref shape = joined(b, {b.op("Shape", {parts}, {{"end", axis}}), blocks, size, b.op("Shape", {parts}, {{"start", axis + 1}})});
+    const Ref shape = joined(
+        b, {b.op("Shape", {parts}, {{"end", axis}}), blocks, size, b.op("Shape", {parts}, {{"start", axis + 1}})});
     return b.set_gradient(1, b.op("ReduceSum", {reshape(b, full, shape), b.ints({axis + 1})}, {{"keepdims", 0}}));
   }
   const Dim& first = scales == 1 ? b.input(1).dims[0] : Dim(1);

@@ -10,7 +10,8 @@
 namespace chorus::gradients {
 namespace {
 
-Attributes with(GradContext& b, std::initializer_list<Attributes::Item> more = {}, std::initializer_list<std::string_view> less = {}) {
+Attributes with(GradContext& b, std::initializer_list<Attributes::Item> more = {},
+                std::initializer_list<std::string_view> less = {}) {
   Attributes attributes = b.attrs().all();
   for (const auto& item : more) attributes.set(item.name, item.value);
   for (const std::string_view name : less) attributes.erase(name);
@@ -41,7 +42,9 @@ Attributes conv_of_transpose(GradContext& b) {
   std::vector<int64_t> kernel, pads(2 * n, 0);
   for (size_t i = 0; i < n; ++i) {
     const Dim& k = b.input(1).has_rank ? b.input(1).dims[i + 2] : Dim::unknown();
-    if (!k.is_number()) b.fail(Code::unsupported, "its gradient needs the extents of the filter, which decide the pads", "give pads instead of auto_pad");
+    if (!k.is_number())
+      b.fail(Code::unsupported, "its gradient needs the extents of the filter, which decide the pads",
+             "give pads instead of auto_pad");
     kernel.push_back(k.number());
   }
   const rules::Window w = rules::read_window(b, spatial, kernel);
@@ -50,7 +53,9 @@ Attributes conv_of_transpose(GradContext& b) {
     int64_t total = reach - w.strides[i];   // SAME_*: output = input * stride
     if (!shape.empty()) {
       const Dim& in = b.input(0).dims[i + 2];
-      if (!in.is_number()) b.fail(Code::unsupported, "its gradient with output_shape needs the extents of the input", "give pads instead of output_shape");
+      if (!in.is_number())
+        b.fail(Code::unsupported, "its gradient with output_shape needs the extents of the input",
+               "give pads instead of output_shape");
       total = w.strides[i] * (in.number() - 1) + reach - shape[shape.size() - n + i];
     }
     const int64_t half = total >= 0 ? total / 2 : -((1 - total) / 2);
@@ -86,7 +91,8 @@ Expansion lp_form(OpBuilder& b) {
     }
     // (outputs - 1) · stride + reach - pad - extent, but at least the pads that are there.
     const Ref outputs = static_cast<GradContext&>(b).out(0);
-    const Ref spatial = b.op("Shape", {b.in(0)}, {{"start", 2}}), windows = sub(b, b.op("Shape", {outputs}, {{"start", 2}}), b.ints({1}));
+    const Ref spatial = b.op("Shape", {b.in(0)}, {{"start", 2}}),
+              windows = sub(b, b.op("Shape", {outputs}, {{"start", 2}}), b.ints({1}));
     const Ref end = b.op("Max", {sub(b, add(b, mul(b, windows, b.ints(stride)), b.ints(reach)), spatial), b.ints({0})});
     x = b.op("Pad", {x, joined(b, {b.ints({0, 0}), b.ints(begin), b.ints({0, 0}), end})});
     attributes.erase("pads");
@@ -112,7 +118,8 @@ Ref base_positions(const Deform& d, int axis) {
   OpBuilder& b = d.b;
   const auto i = static_cast<size_t>(axis);
   const Ref n = b.op("Squeeze", {extent_of(b, b.in(2), axis + 2), b.ints({0})});
-  const Ref windows = add(b, mul(b, b.op("Range", {whole(b, 0), n, whole(b, 1)}), whole(b, d.strides[i])), whole(b, -d.pads[i]));
+  const Ref windows =
+      add(b, mul(b, b.op("Range", {whole(b, 0), n, whole(b, 1)}), whole(b, d.strides[i])), whole(b, -d.pads[i]));
   std::vector<int64_t> steps;
   for (int64_t k = 0; k < d.kernel[i]; ++k) steps.push_back(k * d.dilations[i]);
   return add(b, b.op("Unsqueeze", {b.ints(steps), b.ints({1})}), b.op("Unsqueeze", {windows, b.ints({0})}));
@@ -125,7 +132,8 @@ Ref places(const Deform& d) {
   for (const int64_t k : d.kernel) count *= k;
   // offset [n, offsets · count · 2, o1, o2] as [n · offsets, count, 2, o1, o2].
   const Ref outputs = b.op("Shape", {b.in(2)}, {{"start", 2}});
-  const Ref offset = b.op("Reshape", {b.in(2), joined(b, {b.ints({-1, count, d.spatial}), outputs})}, {{"allowzero", 0}});
+  const Ref offset =
+      b.op("Reshape", {b.in(2), joined(b, {b.ints({-1, count, d.spatial}), outputs})}, {{"allowzero", 0}});
   std::vector<Ref> columns;
   for (int axis = d.spatial - 1; axis >= 0; --axis) {
     // [k_axis, o_axis] to [1, k1, k2, o1, o2] to [1, count, o1, o2].
@@ -143,7 +151,8 @@ Ref places(const Deform& d) {
     const Ref place = add(b, moved, cast_like(b, base, moved));
     // ((v + 1) · extent - 1) / 2 = place.
     const Ref extent = cast_like(b, b.op("Squeeze", {extent_of(b, b.in(0), axis + 2), b.ints({0})}), moved);
-    const Ref v = sub(b, div(b, add(b, mul(b, place, number(b, moved, 2)), number(b, moved, 1)), extent), number(b, moved, 1));
+    const Ref v =
+        sub(b, div(b, add(b, mul(b, place, number(b, moved, 2)), number(b, moved, 1)), extent), number(b, moved, 1));
     columns.push_back(b.op("Unsqueeze", {v, b.ints({-1})}));
   }
   return b.emit("Concat", columns, {{"axis", -1}}, 1)[0];
@@ -151,11 +160,13 @@ Ref places(const Deform& d) {
 
 Expansion deform_form(OpBuilder& b) {
   const Type &x = b.input(0), &w = b.input(1), &offset = b.input(2);
-  if (!x.has_rank || x.rank() != 4 || !w.has_rank || !offset.has_rank) return Expansion::refuse("DeformConv of other than two spatial axes");
+  if (!x.has_rank || x.rank() != 4 || !w.has_rank || !offset.has_rank)
+    return Expansion::refuse("DeformConv of other than two spatial axes");
   Deform d{b, b.attrs().integer("group", 1), b.attrs().integer("offset_group", 1), {}, {}, {}, {}, 2};
   const auto given = b.attrs().integers("kernel_shape");
   for (size_t i = 0; i < 2; ++i) {
-    if (!w.dims[i + 2].is_number() && given.size() != 2) return Expansion::refuse("DeformConv with a filter of unknown extents");
+    if (!w.dims[i + 2].is_number() && given.size() != 2)
+      return Expansion::refuse("DeformConv with a filter of unknown extents");
     d.kernel.push_back(given.size() == 2 ? given[i] : w.dims[i + 2].number());
   }
   const rules::Window window = rules::read_window(b, 2, d.kernel);
@@ -167,16 +178,21 @@ Expansion deform_form(OpBuilder& b) {
   // Channels of an offset group share their places.
   const Ref image = b.op("Shape", {b.in(0)}, {{"start", 2}});
   const Ref folded = b.op("Reshape", {b.in(0), joined(b, {mul(b, batch, b.ints({d.offsets})), b.ints({-1}), image})});
-  const Ref grid = places(d);   // [n · offsets, count, o1, o2, 2]
+  const Ref grid = places(d);  // [n · offsets, count, o1, o2, 2]
   const Ref flat = b.op("Reshape", {grid, joined(b, {b.ints({0, count, -1, 2})})});
-  Ref sampled = b.op("GridSample", {folded, flat}, {{"mode", "linear"}, {"padding_mode", "zeros"}, {"align_corners", 0}});
+  Ref sampled =
+      b.op("GridSample", {folded, flat}, {{"mode", "linear"}, {"padding_mode", "zeros"}, {"align_corners", 0}});
   if (b.has_input(4)) {
     // mask [n, offsets · count, o1, o2] as [n · offsets, 1, count, o1 · o2].
-    sampled = mul(b, sampled, b.op("Reshape", {b.in(4), joined(b, {mul(b, batch, b.ints({d.offsets})), b.ints({1, count, -1})})}));
+    sampled = mul(b, sampled,
+                  b.op("Reshape", {b.in(4), joined(b, {mul(b, batch, b.ints({d.offsets})), b.ints({1, count, -1})})}));
   }
   // [n, groups, c / groups, count, places] and w as [groups, m / groups, c / groups, count].
-  const Ref columns = b.op("Reshape", {sampled, joined(b, {batch, b.ints({d.groups, -1, count}), b.op("ReduceProd", {outputs}, {{"keepdims", 1}})})});
-  const Ref filters = b.op("Reshape", {b.in(1), joined(b, {b.ints({d.groups, -1}), extent_of(b, b.in(1), 1), b.ints({count})})});
+  const Ref columns = b.op(
+      "Reshape",
+      {sampled, joined(b, {batch, b.ints({d.groups, -1, count}), b.op("ReduceProd", {outputs}, {{"keepdims", 1}})})});
+  const Ref filters =
+      b.op("Reshape", {b.in(1), joined(b, {b.ints({d.groups, -1}), extent_of(b, b.in(1), 1), b.ints({count})})});
   const Ref sums = b.op("Einsum", {columns, filters}, {{"equation", "ngckp,gmck->ngmp"}});
   Ref y = b.op("Reshape", {sums, joined(b, {batch, b.ints({-1}), outputs})});
   if (b.has_input(3)) y = add(b, y, b.op("Unsqueeze", {b.in(3), b.ints({1, 2})}));
@@ -188,7 +204,8 @@ Ref image_to_columns(GradContext& b, Ref image) {
   const auto block = rules::known_ints(static_cast<const NodeContext&>(b), 2);
   const Type& type = b.input(0);
   if (!block || !type.has_rank || !type.dims[1].is_number()) {
-    b.fail(Code::unsupported, "its gradient needs a constant block_shape and a known number of channels", "declare the shape of the input");
+    b.fail(Code::unsupported, "its gradient needs a constant block_shape and a known number of channels",
+           "declare the shape of the input");
   }
   const int64_t count = std::accumulate(block->begin(), block->end(), int64_t{1}, std::multiplies<>());
   const int64_t channels = count == 0 ? 0 : type.dims[1].number() / count;
@@ -248,8 +265,10 @@ void max_pool_rule(GradContext& b) {
     const Ref x = b.in(0);
     indices = b.emit("MaxPool", {&x, 1}, with(b, {}, {"storage_order"}), 2)[1];
   }
-  const Ref all = b.ints({-1}), zeros = filled(b, b.op("Unsqueeze", {b.op("Size", {b.in(0)}), b.ints({0})}), b.in(0), 0);
-  const Ref flat = b.op("ScatterElements", {zeros, reshape(b, indices, all), reshape(b, b.out_gradient(0), all)}, {{"axis", 0}, {"reduction", "add"}});
+  const Ref all = b.ints({-1}),
+            zeros = filled(b, b.op("Unsqueeze", {b.op("Size", {b.in(0)}), b.ints({0})}), b.in(0), 0);
+  const Ref flat = b.op("ScatterElements", {zeros, reshape(b, indices, all), reshape(b, b.out_gradient(0), all)},
+                        {{"axis", 0}, {"reduction", "add"}});
   b.set_gradient(0, reshape(b, flat, shape_of(b, b.in(0))));
 }
 
@@ -262,7 +281,8 @@ void lp_pool_rule(GradContext& b) { b.through(lp_form); }
 /// The elements that were placed; the rest of the output is constant.
 void max_unpool_rule(GradContext& b) {
   const int rank = known_rank(b, 0);
-  const auto kernel = b.attrs().integers("kernel_shape"), strides = b.attrs().integers("strides"), pads = b.attrs().integers("pads");
+  const auto kernel = b.attrs().integers("kernel_shape"), strides = b.attrs().integers("strides"),
+             pads = b.attrs().integers("pads");
   std::vector<int64_t> steps, rest, starts, axes;
   const size_t n = kernel.size();
   for (size_t i = 0; i < n; ++i) {
@@ -291,11 +311,13 @@ void max_roi_pool_rule(GradContext& b) {
 
 void resize_rule(GradContext& b) {
   const auto operand = [&](int i) { return b.has_input(i) ? b.in(i) : Ref{}; };
-  b.set_gradient(0, own(b, "ResizeGrad", {b.out_gradient(0), shape_of(b, b.in(0)), operand(1), operand(2), operand(3)}, with(b)));
+  b.set_gradient(
+      0, own(b, "ResizeGrad", {b.out_gradient(0), shape_of(b, b.in(0)), operand(1), operand(2), operand(3)}, with(b)));
 }
 void resize_grad_rule(GradContext& b) {
   const auto operand = [&](int i) { return b.has_input(i) ? b.in(i) : Ref{}; };
-  b.set_gradient(0, b.op("Resize", {b.out_gradient(0), operand(2), operand(3), operand(4)}, with(b, {{"extrapolation_value", 0.0F}})));
+  b.set_gradient(0, b.op("Resize", {b.out_gradient(0), operand(2), operand(3), operand(4)},
+                         with(b, {{"extrapolation_value", 0.0F}})));
 }
 
 void grid_sample_rule(GradContext& b) {
@@ -309,7 +331,8 @@ void grid_sample_rule(GradContext& b) {
 /// The grid is linear in theta, with the coordinates of the grid of the identity.
 void affine_grid_rule(GradContext& b) {
   const Type& grid = b.type_of(b.out(0));
-  if (!grid.has_rank) b.fail(Code::unsupported, "its gradient needs the rank of the grid", "give a size of known length");
+  if (!grid.has_rank)
+    b.fail(Code::unsupported, "its gradient needs the rank of the grid", "give a size of known length");
   const int64_t rank = grid.rank() - 2;
   const Ref dy = b.out_gradient(0), batch = extent_of(b, b.in(0), 0);
   const Ref unit = b.op("Unsqueeze", {b.op("EyeLike", {filled(b, b.ints({rank, rank + 1}), dy, 0)}), b.ints({0})});

@@ -66,7 +66,8 @@ void extremum_rule(GradContext& b) {
 }
 
 void mean_rule(GradContext& b) {
-  const Ref share = b.inputs() == 1 ? b.out_gradient(0) : div(b, b.out_gradient(0), number(b, b.out_gradient(0), b.inputs()));
+  const Ref share =
+      b.inputs() == 1 ? b.out_gradient(0) : div(b, b.out_gradient(0), number(b, b.out_gradient(0), b.inputs()));
   for (int i = 0; i < b.inputs(); ++i) set_summed(b, i, share);
 }
 

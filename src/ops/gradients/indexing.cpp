@@ -14,7 +14,9 @@ Ref scatter_nd(OpBuilder& b, Ref data, Ref indices, Ref updates, std::string_vie
   return b.op("ScatterND", {data, indices, updates}, {{"reduction", how}});
 }
 Ref as_int64(OpBuilder& b, Ref indices) {
-  return b.type_of(indices).dtype == DType::int64 ? indices : b.op("Cast", {indices}, {{"to", static_cast<int64_t>(DType::int64)}});
+  return b.type_of(indices).dtype == DType::int64
+             ? indices
+             : b.op("Cast", {indices}, {{"to", static_cast<int64_t>(DType::int64)}});
 }
 
 /// What the two kinds of scattering have in common.
@@ -72,7 +74,8 @@ void multiply_rule(const Scattering& s) {
 void extremum_of(const Scattering& s) {
   GradContext& b = s.b;
   const Ref y = b.out(0), dy = b.out_gradient(0);
-  const Ref x_hits = as_numbers(b, equal(b, b.in(0), y), dy), u_hits = as_numbers(b, equal(b, b.in(2), s.gather(y)), dy);
+  const Ref x_hits = as_numbers(b, equal(b, b.in(0), y), dy),
+            u_hits = as_numbers(b, equal(b, b.in(2), s.gather(y)), dy);
   const Ref share = div(b, dy, s.scatter(x_hits, u_hits, "add"));
   if (b.wanted(0)) b.set_gradient(0, mul(b, share, x_hits));
   if (b.wanted(2)) b.set_gradient(2, mul(b, s.gather(share), u_hits));
@@ -108,7 +111,8 @@ Expansion tensor_scatter_form(OpBuilder& b) {
     if (i != axis) order.push_back(i);
   }
   for (size_t i = 0; i < order.size(); ++i) back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
-  return transposed(b, scatter_nd(b, transposed(b, b.in(0), order), indices, transposed(b, b.in(1), order), "none"), back);
+  return transposed(b, scatter_nd(b, transposed(b, b.in(0), order), indices, transposed(b, b.in(1), order), "none"),
+                    back);
 }
 
 }  // namespace
@@ -133,7 +137,8 @@ void gather_rule(GradContext& b) {
 }
 
 void gather_elements_rule(GradContext& b) {
-  b.set_gradient(0, scatter_elements(b, zeros_like(b, b.in(0)), b.in(1), b.out_gradient(0), b.attrs().integer("axis"), "add"));
+  b.set_gradient(
+      0, scatter_elements(b, zeros_like(b, b.in(0)), b.in(1), b.out_gradient(0), b.attrs().integer("axis"), "add"));
 }
 
 void gather_nd_rule(GradContext& b) {
@@ -166,7 +171,8 @@ void tensor_scatter_rule(GradContext& b) { b.through(tensor_scatter_form); }
 /// values = [off, on].
 void one_hot_rule(GradContext& b) {
   const Ref dy = b.out_gradient(0), zero = number(b, dy, 0);
-  const Ref on = b.op("OneHot", {b.in(0), b.in(1), b.constant(Value::of<int64_t>(Shape{2}, {0, 1}))}, {{"axis", b.attrs().integer("axis", -1)}});
+  const Ref on = b.op("OneHot", {b.in(0), b.in(1), b.constant(Value::of<int64_t>(Shape{2}, {0, 1}))},
+                      {{"axis", b.attrs().integer("axis", -1)}});
   const Ref hot = b.op("Cast", {on}, {{"to", static_cast<int64_t>(DType::boolean)}});
   const auto total = [&](Ref x) { return reshape(b, b.op("ReduceSum", {x}, {{"keepdims", 0}}), b.ints({1})); };
   b.set_gradient(2, joined(b, {total(where(b, hot, zero, dy)), total(where(b, hot, dy, zero))}));

@@ -94,7 +94,8 @@ struct Contraction {
       }
       text += letter;
       bool elsewhere = has_label(equation.output, label);
-      for (int k = 0; k < equation.operands; ++k) elsewhere = elsewhere || (k != operand && has_label(equation.inputs[k], label));
+      for (int k = 0; k < equation.operands; ++k)
+        elsewhere = elsewhere || (k != operand && has_label(equation.inputs[k], label));
       if (!elsewhere) join(std::string(1, letter), filled(b, extent, b.out_gradient(0), 1));
     }
     return text;
@@ -133,7 +134,8 @@ void einsum_rule(GradContext& b) {
   std::vector<int> ranks;
   for (int i = 0; i < b.inputs(); ++i) ranks.push_back(known_rank(b, i));
   Equation equation;
-  if (const char* wrong = parse_equation(b.attrs().string("equation"), ranks, &equation)) b.fail(Code::bad_input, wrong);
+  if (const char* wrong = parse_equation(b.attrs().string("equation"), ranks, &equation))
+    b.fail(Code::bad_input, wrong);
   for (int i = 0; i < b.inputs(); ++i) {
     if (!b.wanted(i)) continue;
     Contraction c{b, equation, i, {}, {}, {}};
@@ -145,7 +147,8 @@ void einsum_rule(GradContext& b) {
     const Equation::Term& term = equation.inputs[i];
     const std::string letters = c.letters();
     bool dots = false;
-    for (int k = 0; k < equation.operands; ++k) dots = dots || text_of(equation.inputs[k]).find('.') != std::string::npos;
+    for (int k = 0; k < equation.operands; ++k)
+      dots = dots || text_of(equation.inputs[k]).find('.') != std::string::npos;
     const Ref g = b.emit("Einsum", c.inputs, {{"equation", c.terms + "->" + (dots ? "..." : "") + letters}}, 1)[0];
     if (!dots) {
       b.set_gradient(i, g);

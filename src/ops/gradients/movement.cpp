@@ -75,12 +75,14 @@ void concat_rule(GradContext& b) {
 void split_rule(GradContext& b) {
   std::vector<Ref> parts;
   for (int i = 0; i < b.outputs(); ++i) parts.push_back(gradient_or_zeros(b, i));
-  b.set_gradient(0, parts.size() == 1 ? parts[0] : b.emit("Concat", parts, {{"axis", b.attrs().integer("axis")}}, 1)[0]);
+  b.set_gradient(0,
+                 parts.size() == 1 ? parts[0] : b.emit("Concat", parts, {{"axis", b.attrs().integer("axis")}}, 1)[0]);
 }
 
 void slice_rule(GradContext& b) {
   const auto operand = [&](int i) { return b.has_input(i) ? b.in(i) : Ref{}; };
-  b.set_gradient(0, own(b, "SliceGrad", {b.out_gradient(0), shape_of(b, b.in(0)), b.in(1), b.in(2), operand(3), operand(4)}));
+  b.set_gradient(
+      0, own(b, "SliceGrad", {b.out_gradient(0), shape_of(b, b.in(0)), b.in(1), b.in(2), operand(3), operand(4)}));
 }
 
 void slice_grad_rule(GradContext& b) {
@@ -94,7 +96,8 @@ void expand_rule(GradContext& b) { set_summed(b, 0, b.out_gradient(0)); }
 void tile_rule(GradContext& b) {
   const int rank = known_rank(b, 0);
   if (rank == 0) return b.set_gradient(0, b.out_gradient(0));
-  const Ref repeats = b.op("Unsqueeze", {b.in(1), b.ints({1})}), extents = b.op("Unsqueeze", {shape_of(b, b.in(0)), b.ints({1})});
+  const Ref repeats = b.op("Unsqueeze", {b.in(1), b.ints({1})}),
+            extents = b.op("Unsqueeze", {shape_of(b, b.in(0)), b.ints({1})});
   const Ref pairs = b.op("Reshape", {b.op("Concat", {repeats, extents}, {{"axis", 1}}), b.ints({-1})});
   std::vector<int64_t> axes;
   for (int64_t i = 0; i < rank; ++i) axes.push_back(2 * i);

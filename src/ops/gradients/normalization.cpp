@@ -15,7 +15,8 @@ Expansion likelihood_form(OpBuilder& b) {
   Ref target = b.in(1), counts;
   if (b.attrs().given("ignore_index")) {
     const DType type = b.type_of(target).dtype;
-    const Ref ignored = equal(b, target, rules::scalar(b, type, static_cast<double>(b.attrs().integer("ignore_index"))));
+    const Ref ignored =
+        equal(b, target, rules::scalar(b, type, static_cast<double>(b.attrs().integer("ignore_index"))));
     counts = as_numbers(b, b.op("Not", {ignored}), x);
     target = where(b, ignored, rules::scalar(b, type, 0), target);
   } else {

@@ -58,14 +58,15 @@ void reduce_log_sum_rule(GradContext& b) {
   const Ref sums = reduced(b, "ReduceSum", b.in(0));
   b.set_gradient(0, b.op("Expand", {div(b, dy(b), sums), shape_of(b, b.in(0))}));
 }
-void reduce_log_sum_exp_rule(GradContext& b) {
-  b.set_gradient(0, mul(b, dy(b), b.op("Exp", {sub(b, b.in(0), y(b))})));
+void reduce_log_sum_exp_rule(GradContext& b) { b.set_gradient(0, mul(b, dy(b), b.op("Exp", {sub(b, b.in(0), y(b))}))); }
+void reduce_sum_square_rule(GradContext& b) {
+  b.set_gradient(0, mul(b, mul(b, dy(b), number(b, b.in(0), 2)), b.in(0)));
 }
-void reduce_sum_square_rule(GradContext& b) { b.set_gradient(0, mul(b, mul(b, dy(b), number(b, b.in(0), 2)), b.in(0))); }
 
 void cum_sum_rule(GradContext& b) {
   const int64_t reverse = b.attrs().integer("reverse") != 0 ? 0 : 1;
-  b.set_gradient(0, b.op("CumSum", {b.out_gradient(0), b.in(1)}, {{"exclusive", b.attrs().integer("exclusive")}, {"reverse", reverse}}));
+  b.set_gradient(0, b.op("CumSum", {b.out_gradient(0), b.in(1)},
+                         {{"exclusive", b.attrs().integer("exclusive")}, {"reverse", reverse}}));
 }
 void cum_prod_rule(GradContext& b) {
   b.set_gradient(0, own(b, "CumProdGrad", {b.out_gradient(0), b.in(0), b.in(1)}, b.attrs().all()));
@@ -75,7 +76,8 @@ void cum_prod_rule(GradContext& b) {
 Expansion cum_prod_grad_form(OpBuilder& b) {
   const auto given = rules::known_ints(static_cast<const NodeContext&>(b), 2);
   const int rank = b.input(1).rank();
-  if (!given || given->size() != 1 || rank < 1) return Expansion::refuse("CumProdGrad along an axis that is not constant");
+  if (!given || given->size() != 1 || rank < 1)
+    return Expansion::refuse("CumProdGrad along an axis that is not constant");
   const int64_t axis = rules::normalize_axis(b, (*given)[0], rank);
   const bool reverse = b.attrs().integer("reverse") != 0, exclusive = b.attrs().integer("exclusive") != 0;
   const Ref x = b.in(1), n = extent_of(b, x, axis);
@@ -87,7 +89,8 @@ Expansion cum_prod_grad_form(OpBuilder& b) {
   const Ref square = joined(b, {b.op("Shape", {x}, {{"end", axis}}), n, b.op("Shape", {x}, {{"start", axis}})});
   const Ref factors = b.op("Expand", {b.op("Unsqueeze", {x, b.ints({axis})}), square});
   const Ref others = where(b, equal(b, i, j), number(b, x, 1), factors);
-  const Ref products = b.op("CumProd", {others, whole(b, axis + 1)}, {{"exclusive", exclusive ? 1 : 0}, {"reverse", reverse ? 1 : 0}});
+  const Ref products =
+      b.op("CumProd", {others, whole(b, axis + 1)}, {{"exclusive", exclusive ? 1 : 0}, {"reverse", reverse ? 1 : 0}});
   const Ref depends = b.op(exclusive ? "Less" : "LessOrEqual", {reverse ? j : i, reverse ? i : j});
   const Ref terms = mul(b, products, b.op("Unsqueeze", {b.in(0), b.ints({axis})}));
   return b.op("ReduceSum", {where(b, depends, terms, number(b, x, 0)), b.ints({axis + 1})}, {{"keepdims", 0}});
@@ -96,7 +99,8 @@ void cum_prod_grad_rule(GradContext& b) { b.through(cum_prod_grad_form); }
 
 void top_k_rule(GradContext& b) {
   if (!b.out_gradient(0)) return;
-  b.set_gradient(0, b.op("ScatterElements", {zeros_like(b, b.in(0)), b.out(1), b.out_gradient(0)}, {{"axis", b.attrs().integer("axis", -1)}}));
+  b.set_gradient(0, b.op("ScatterElements", {zeros_like(b, b.in(0)), b.out(1), b.out_gradient(0)},
+                         {{"axis", b.attrs().integer("axis", -1)}}));
 }
 
 }  // namespace chorus::gradients

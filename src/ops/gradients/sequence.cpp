@@ -21,7 +21,9 @@ void sequence_construct_rule(GradContext& b) {
     if (b.wanted(i)) b.set_gradient(i, b.op("SequenceAt", {b.out_gradient(0), whole(b, i)}));
   }
 }
-void sequence_at_rule(GradContext& b) { b.set_gradient(0, own(b, "SequenceAtGrad", {b.out_gradient(0), b.in(0), b.in(1)})); }
+void sequence_at_rule(GradContext& b) {
+  b.set_gradient(0, own(b, "SequenceAtGrad", {b.out_gradient(0), b.in(0), b.in(1)}));
+}
 void sequence_insert_rule(GradContext& b) {
   const Ref at = from_start(b, 2, 0);
   if (b.wanted(0)) b.set_gradient(0, b.op("SequenceErase", {b.out_gradient(0), at}));
@@ -37,7 +39,8 @@ void concat_from_sequence_rule(GradContext& b) {
 void split_to_sequence_rule(GradContext& b) {
   // Without lengths, keepdims=0 drops the axis of every part.
   const bool dropped = !b.has_input(1) && b.attrs().integer("keepdims", 1) == 0;
-  const Ref joined = b.op("ConcatFromSequence", {b.out_gradient(0)}, {{"axis", b.attrs().integer("axis")}, {"new_axis", dropped ? 1 : 0}});
+  const Ref joined = b.op("ConcatFromSequence", {b.out_gradient(0)},
+                          {{"axis", b.attrs().integer("axis")}, {"new_axis", dropped ? 1 : 0}});
   b.set_gradient(0, reshape(b, joined, shape_of(b, b.in(0))));
 }
 void optional_rule(GradContext& b) { b.set_gradient(0, b.op("OptionalGetElement", {b.out_gradient(0)})); }

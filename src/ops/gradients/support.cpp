@@ -39,7 +39,8 @@ Ref reshape_like(OpBuilder& b, Ref x, Ref like) {
   const Type &from = b.type_of(x), &to = b.type_of(like);
   if (from.has_rank && to.has_rank && from.rank() == to.rank()) {
     bool same = true;
-    for (size_t i = 0; i < from.dims.size(); ++i) same = same && Dim::equal(from.dims[i], to.dims[i]) == Dim::Truth::yes;
+    for (size_t i = 0; i < from.dims.size(); ++i)
+      same = same && Dim::equal(from.dims[i], to.dims[i]) == Dim::Truth::yes;
     if (same) return x;
   }
   return reshape(b, x, shape_of(b, like));
@@ -55,7 +56,8 @@ Ref transposed(OpBuilder& b, Ref x, const std::vector<int64_t>& order) {
 
 Ref sum_to(OpBuilder& b, Ref gradient, Ref like) {
   const Type from = b.type_of(gradient), to = b.type_of(like);
-  if (!from.has_rank || !to.has_rank || from.rank() < to.rank() || is_complex(from.dtype)) return own(b, "SumTo", {gradient, shape_of(b, like)});
+  if (!from.has_rank || !to.has_rank || from.rank() < to.rank() || is_complex(from.dtype))
+    return own(b, "SumTo", {gradient, shape_of(b, like)});
   const int more = from.rank() - to.rank();
   std::vector<int64_t> summed, leading;
   for (int i = 0; i < from.rank(); ++i) {
@@ -86,7 +88,9 @@ Ref gradient_or_zeros(GradContext& b, int i) {
 
 int known_rank(GradContext& b, int input) {
   const int rank = b.input(input).rank();
-  if (rank < 0) b.fail(Code::unsupported, fmt::format("its gradient needs the rank of operand {}", input), "declare the shapes of the model's inputs");
+  if (rank < 0)
+    b.fail(Code::unsupported, fmt::format("its gradient needs the rank of operand {}", input),
+           "declare the shapes of the model's inputs");
   return rank;
 }
 

@@ -60,11 +60,15 @@ Status read_slicing(const KernelContext& ctx, const TensorView& x, Slicing* s) n
     axes[i] = i;
     steps[i] = 1;
   }
-  if (ctx.has(4) && support::read_ints(ctx.in[4], axes, kMaxRank) != n) return Status::error(Code::shape, "axes and starts differ in number");
-  if (ctx.has(5) && support::read_ints(ctx.in[5], steps, kMaxRank) != n) return Status::error(Code::shape, "steps and starts differ in number");
+  if (ctx.has(4) && support::read_ints(ctx.in[4], axes, kMaxRank) != n)
+    return Status::error(Code::shape, "axes and starts differ in number");
+  if (ctx.has(5) && support::read_ints(ctx.in[5], steps, kMaxRank) != n)
+    return Status::error(Code::shape, "steps and starts differ in number");
   for (int64_t i = 0; i < n; ++i) {
     const int64_t axis = axes[i] < 0 ? axes[i] + x.rank : axes[i];
-    if (axis < 0 || axis >= x.rank || steps[i] == 0) return Status::error(Code::bad_input, "axis %lld or step %lld is not possible", static_cast<long long>(axes[i]), static_cast<long long>(steps[i]));
+    if (axis < 0 || axis >= x.rank || steps[i] == 0)
+      return Status::error(Code::bad_input, "axis %lld or step %lld is not possible", static_cast<long long>(axes[i]),
+                           static_cast<long long>(steps[i]));
     const int64_t extent = x.dims[axis];
     int64_t at = starts[i] < 0 ? starts[i] + extent : starts[i];
     at = steps[i] > 0 ? std::clamp<int64_t>(at, 0, extent) : std::clamp<int64_t>(at, 0, extent - 1);
@@ -87,7 +91,8 @@ Status slice_grad(KernelContext& ctx) noexcept {
   for (int a = 0; a < dx.rank; ++a) {
     const int64_t last = s.first[a] + (dy.dims[a] - 1) * s.step[a];
     if (s.first[a] < 0 || s.first[a] >= dx.dims[a] || last < 0 || last >= dx.dims[a]) {
-      return Status::error(Code::shape, "%lld elements from %lld by %lld do not fit axis %d of %lld", static_cast<long long>(dy.dims[a]), static_cast<long long>(s.first[a]),
+      return Status::error(Code::shape, "%lld elements from %lld by %lld do not fit axis %d of %lld",
+                           static_cast<long long>(dy.dims[a]), static_cast<long long>(s.first[a]),
                            static_cast<long long>(s.step[a]), a, static_cast<long long>(dx.dims[a]));
     }
   }
@@ -103,7 +108,8 @@ Status slice_grad(KernelContext& ctx) noexcept {
 }
 
 /// One line: before[i] the product of the factors before i, s the sum over j of dy[j] times the factors between i and j.
-void cum_prod_line(const double* dy, const double* x, int64_t n, int64_t inner, bool exclusive, bool reverse, double* out) noexcept {
+void cum_prod_line(const double* dy, const double* x, int64_t n, int64_t inner, bool exclusive, bool reverse,
+                   double* out) noexcept {
   const auto at = [&](int64_t i) { return (reverse ? n - 1 - i : i) * inner; };
   double before = 1;
   for (int64_t i = 0; i < n; ++i) {
@@ -122,7 +128,8 @@ void cum_prod_line(const double* dy, const double* x, int64_t n, int64_t inner, 
 Status cum_prod_grad(KernelContext& ctx) noexcept {
   const TensorView &dy = ctx.in[0], &x = ctx.in[1];
   const int64_t axis = get_i64(ctx.in[2].dtype, ctx.in[2].data, 0);
-  if (x.rank == 0 || axis < -x.rank || axis >= x.rank || dy.count != x.count) return Status::error(Code::bad_input, "axis %lld of rank %d", static_cast<long long>(axis), x.rank);
+  if (x.rank == 0 || axis < -x.rank || axis >= x.rank || dy.count != x.count)
+    return Status::error(Code::bad_input, "axis %lld of rank %d", static_cast<long long>(axis), x.rank);
   const auto split = support::split_axis(x.shape(), axis);
   const double *g = widen<double>(ctx, dy), *v = widen<double>(ctx, x);
   double* sums = sums_for(ctx, x.count);

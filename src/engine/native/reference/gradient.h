@@ -10,7 +10,9 @@ inline double* sums_for(KernelContext& ctx, int64_t count) noexcept {
   if (sums != nullptr) std::fill(sums, sums + count, 0.0);
   return sums;
 }
-inline void store_sums(const TensorView& to, const double* sums) noexcept { store_f64(to.dtype, to.data, 0, to.count, sums); }
+inline void store_sums(const TensorView& to, const double* sums) noexcept {
+  store_f64(to.dtype, to.data, 0, to.count, sums);
+}
 
 // gradient_window.cpp
 Status conv_grad_data(KernelContext& ctx) noexcept;

@@ -31,7 +31,9 @@ struct Head {
   double factor(int64_t t, int64_t i) const noexcept {
     return s.decay == nullptr ? 1 : std::exp(s.decay[row(t) * s.decay_size + (s.decay_size == 1 ? 0 : i)]);
   }
-  int64_t beta_at(int64_t t) const noexcept { return (b * s.steps + t) * s.beta_heads + (s.beta_heads == 1 ? 0 : head); }
+  int64_t beta_at(int64_t t) const noexcept {
+    return (b * s.steps + t) * s.beta_heads + (s.beta_heads == 1 ? 0 : head);
+  }
 
   void forward() noexcept {
     for (int64_t t = 0; t < s.steps; ++t) {
@@ -72,7 +74,8 @@ struct Head {
 
   void back(int64_t t) noexcept {
     back_outputs(t);
-    const double *k = s.k + row(t) * keys(), *v = s.v + row(t) * values(), *line = written + t * values(), *kept = decayed + t * keys() * values();
+    const double *k = s.k + row(t) * keys(), *v = s.v + row(t) * values(), *line = written + t * values(),
+                 *kept = decayed + t * keys() * values();
     const double rate = s.correct ? s.beta[beta_at(t)] : 1;
     for (int64_t j = 0; j < values(); ++j) {
       double d_line = 0, left = v[j];
@@ -94,7 +97,8 @@ struct Head {
       for (int64_t j = 0; j < values(); ++j) {
         double& gij = g[i * values() + j];
         // d of exp(decay) · S: the decayed state itself.
-        if (sums.decay != nullptr) sums.decay[row(t) * s.decay_size + (s.decay_size == 1 ? 0 : i)] += gij * kept[i * values() + j];
+        if (sums.decay != nullptr)
+          sums.decay[row(t) * s.decay_size + (s.decay_size == 1 ? 0 : i)] += gij * kept[i * values() + j];
         gij *= factor(t, i);
       }
     }
@@ -116,12 +120,15 @@ Status linear_attention_grad(KernelContext& ctx) noexcept {
   const int64_t counts[] = {s.batch * s.steps * s.query * s.value_size, heads * size};
   for (int i = 0; i < 2; ++i) {
     if (!ctx.has(i)) continue;
-    if (ctx.in[i].count != counts[i]) return Status::error(Code::shape, "the gradient of output %d has %lld elements", i, static_cast<long long>(ctx.in[i].count));
+    if (ctx.in[i].count != counts[i])
+      return Status::error(Code::shape, "the gradient of output %d has %lld elements", i,
+                           static_cast<long long>(ctx.in[i].count));
     if ((*given[i] = widen<double>(ctx, ctx.in[i])) == nullptr) return no_memory();
   }
   double** wanted[] = {&sums.q, &sums.k, &sums.v, &sums.past, &sums.decay, &sums.beta};
   for (int o = 0; o < ctx.n_out; ++o) {
-    if (ctx.wants(o) && ctx.out[o].count > 0 && (*wanted[o] = sums_for(ctx, ctx.out[o].count)) == nullptr) return no_memory();
+    if (ctx.wants(o) && ctx.out[o].count > 0 && (*wanted[o] = sums_for(ctx, ctx.out[o].count)) == nullptr)
+      return no_memory();
   }
   const int64_t room = checked_mul(s.steps + 2, size + s.value_size);
   double* memory = room < 0 ? nullptr : temporary<double>(ctx, room);

@@ -41,7 +41,9 @@ struct Tape {
 };
 
 int functions_of(const Cell& cell) noexcept { return cell.gates == 1 ? 1 : cell.gates == 3 ? 2 : 3; }
-double value(const Cell& cell, int which, int64_t d, double v) noexcept { return cell.function(which, d, functions_of(cell), v); }
+double value(const Cell& cell, int which, int64_t d, double v) noexcept {
+  return cell.function(which, d, functions_of(cell), v);
+}
 double slope(const Cell& cell, int which, int64_t d, double v) noexcept {
   if (cell.clip > 0 && (v < -cell.clip || v > cell.clip)) return 0;
   return cell.functions[d * functions_of(cell) + which].slope(v);
@@ -50,7 +52,9 @@ double slope(const Cell& cell, int which, int64_t d, double v) noexcept {
 /// One step forwards from s to the state of `next`.
 void forward(const Cell& cell, int64_t d, const Step& s, const Step& next, double* recurrent) noexcept {
   const int64_t n = cell.hidden;
-  const auto both = [&](int64_t i) { return s.argument[i] + recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true); };
+  const auto both = [&](int64_t i) {
+    return s.argument[i] + recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true);
+  };
   const auto gate = [&](int which, int64_t i, double argument) {
     s.argument[i] = argument;
     return s.value[i] = value(cell, which, d, argument);
@@ -61,16 +65,21 @@ void forward(const Cell& cell, int64_t d, const Step& s, const Step& next, doubl
   }
   if (cell.gates == 3) {
     for (int64_t i = 0; i < 2 * n; ++i) gate(0, i, both(i));
-    for (int64_t i = 0; i < n; ++i) s.inner[i] = cell.reset_after ? recurrent[2 * n + i] + bias_of(cell, d, 2 * n + i, true) : s.value[n + i] * s.h[i];
+    for (int64_t i = 0; i < n; ++i)
+      s.inner[i] =
+          cell.reset_after ? recurrent[2 * n + i] + bias_of(cell, d, 2 * n + i, true) : s.value[n + i] * s.h[i];
     if (!cell.reset_after) multiply(cell.r + (d * 3 + 2) * n * n, s.inner, n, n, recurrent + 2 * n);
     for (int64_t i = 0; i < n; ++i) {
       const int64_t k = 2 * n + i;
       const double from = cell.reset_after ? s.value[n + i] * s.inner[i] : recurrent[k] + bias_of(cell, d, k, true);
-      next.h[i] = (1 - s.value[i]) * gate(1, k, s.argument[k] + bias_of(cell, d, k, false) + from) + s.value[i] * s.h[i];
+      next.h[i] =
+          (1 - s.value[i]) * gate(1, k, s.argument[k] + bias_of(cell, d, k, false) + from) + s.value[i] * s.h[i];
     }
     return;
   }
-  const auto peep = [&](int64_t which, int64_t i, double c) { return cell.peephole == nullptr ? 0 : cell.peephole[(d * 3 + which) * n + i] * c; };
+  const auto peep = [&](int64_t which, int64_t i, double c) {
+    return cell.peephole == nullptr ? 0 : cell.peephole[(d * 3 + which) * n + i] * c;
+  };
   for (int64_t i = 0; i < n; ++i) {
     const double in = gate(0, i, both(i) + peep(0, i, s.c[i]));
     double forget = gate(0, 2 * n + i, both(2 * n + i) + peep(2, i, s.c[i]));
@@ -116,7 +125,9 @@ void back_gru(const Cell& cell, int64_t d, const Step& s, Step& g) noexcept {
 }
 void back_lstm(const Cell& cell, int64_t d, const Step& s, const double* c_after, double* peephole, Step& g) noexcept {
   const int64_t n = cell.hidden;
-  const auto weight = [&](int64_t which, int64_t i) { return cell.peephole == nullptr ? 0 : cell.peephole[(d * 3 + which) * n + i]; };
+  const auto weight = [&](int64_t which, int64_t i) {
+    return cell.peephole == nullptr ? 0 : cell.peephole[(d * 3 + which) * n + i];
+  };
   const auto note = [&](int64_t which, int64_t i, double v) {
     if (peephole != nullptr) peephole[(d * 3 + which) * n + i] += v;
   };
@@ -139,7 +150,8 @@ void back_lstm(const Cell& cell, int64_t d, const Step& s, const double* c_after
 }
 
 /// Sums of the weights; dx; and what passes R to dh.
-void spread(const Cell& cell, int64_t d, const Step& s, const double* x, double* dx, const Sums& sums, Step& g) noexcept {
+void spread(const Cell& cell, int64_t d, const Step& s, const double* x, double* dx, const Sums& sums,
+            Step& g) noexcept {
   const int64_t n = cell.hidden, rows = cell.gates * n;
   for (int64_t i = 0; i < rows; ++i) {
     // The GRU's candidate sees h through the reset gate.
@@ -206,15 +218,19 @@ Status cell_grad(KernelContext& ctx, Kind kind, int first) noexcept {
   if (Status s = read_cell(operands, kind, &cell); !s.ok()) return s;
   Sums sums;
   const double** given[] = {&sums.dy, &sums.dh, &sums.dc};
-  const int64_t states = cell.directions * cell.batch * cell.hidden, sizes[] = {checked_mul(states, cell.steps), states, states};
+  const int64_t states = cell.directions * cell.batch * cell.hidden,
+                sizes[] = {checked_mul(states, cell.steps), states, states};
   for (int i = 0; i < first; ++i) {
     if (!ctx.has(i)) continue;
-    if (ctx.in[i].count != sizes[i]) return Status::error(Code::shape, "the gradient of output %d has %lld elements, not %lld", i, static_cast<long long>(ctx.in[i].count), static_cast<long long>(sizes[i]));
+    if (ctx.in[i].count != sizes[i])
+      return Status::error(Code::shape, "the gradient of output %d has %lld elements, not %lld", i,
+                           static_cast<long long>(ctx.in[i].count), static_cast<long long>(sizes[i]));
     if ((*given[i] = widen<double>(ctx, ctx.in[i])) == nullptr) return no_memory();
   }
   double** wanted[] = {&sums.x, &sums.w, &sums.r, &sums.bias, &sums.h, &sums.c, &sums.peephole};
   for (int o = 0; o < ctx.n_out; ++o) {
-    if (ctx.wants(o) && ctx.out[o].count > 0 && (*wanted[o] = sums_for(ctx, ctx.out[o].count)) == nullptr) return no_memory();
+    if (ctx.wants(o) && ctx.out[o].count > 0 && (*wanted[o] = sums_for(ctx, ctx.out[o].count)) == nullptr)
+      return no_memory();
   }
   const int64_t room = Tape::size(cell);
   double* memory = room < 0 ? nullptr : temporary<double>(ctx, room);

@@ -18,17 +18,22 @@ struct Convolution {
   int64_t per_group() const noexcept { return c / groups; }
 };
 
-Status read(const KernelContext& ctx, const TensorView& x, const TensorView& w, const TensorView& y, Convolution* out) noexcept {
-  if (x.rank < 3 || w.rank != x.rank || y.rank != x.rank) return Status::error(Code::shape, "ranks %d, %d and %d of a convolution", x.rank, w.rank, y.rank);
+Status read(const KernelContext& ctx, const TensorView& x, const TensorView& w, const TensorView& y,
+            Convolution* out) noexcept {
+  if (x.rank < 3 || w.rank != x.rank || y.rank != x.rank)
+    return Status::error(Code::shape, "ranks %d, %d and %d of a convolution", x.rank, w.rank, y.rank);
   if (Status s = window::read_geometry(ctx, x, y, w.shape().subspan(2), &out->g); !s.ok()) return s;
   out->n = x.dims[0];
   out->c = x.dims[1];
   out->m = w.dims[0];
   out->groups = ctx.attrs->integer("group", 1);
-  if (out->groups < 1 || out->c % out->groups != 0 || out->m % out->groups != 0 || w.dims[1] != out->per_group() || y.dims[0] != out->n || y.dims[1] != out->m) {
-    return Status::error(Code::shape, "%lld channels, a filter of [%lld, %lld …], %lld groups and a gradient of [%lld, %lld …] do not fit each other",
-                         static_cast<long long>(out->c), static_cast<long long>(out->m), static_cast<long long>(w.dims[1]), static_cast<long long>(out->groups),
-                         static_cast<long long>(y.dims[0]), static_cast<long long>(y.dims[1]));
+  if (out->groups < 1 || out->c % out->groups != 0 || out->m % out->groups != 0 || w.dims[1] != out->per_group() ||
+      y.dims[0] != out->n || y.dims[1] != out->m) {
+    return Status::error(
+        Code::shape,
+        "%lld channels, a filter of [%lld, %lld …], %lld groups and a gradient of [%lld, %lld …] do not fit each other",
+        static_cast<long long>(out->c), static_cast<long long>(out->m), static_cast<long long>(w.dims[1]),
+        static_cast<long long>(out->groups), static_cast<long long>(y.dims[0]), static_cast<long long>(y.dims[1]));
   }
   return {};
 }
@@ -56,7 +61,9 @@ void walk(const Geometry& g, F row) noexcept {
         const int64_t shift = t * g.dilation[last] - g.pad[last];
         const int64_t begin = std::max<int64_t>(0, ceil_div(-shift, g.stride[last]));
         const int64_t end = std::min(g.out[last], ceil_div(g.in[last] - shift, g.stride[last]));
-        if (begin < end) row(at * g.in[last] + shift + begin * g.stride[last], r * g.out[last] + begin, f * g.kernel[last] + t, end - begin);
+        if (begin < end)
+          row(at * g.in[last] + shift + begin * g.stride[last], r * g.out[last] + begin, f * g.kernel[last] + t,
+              end - begin);
       }
     }
   }
