@@ -122,7 +122,7 @@ Part all_gradients(const List& outputs, const List& seeds, const List& targets) 
   std::vector<std::shared_ptr<Expr>> customs;
   List roots = outputs;
   for (size_t i = 0; i < roots.size(); ++i) {
-    const History h = autograd::history_of(std::span<const Tensor>(&roots[i], 1), Extents::numbers);
+    const autograd::Leaves h = autograd::leaves_of(std::span<const Tensor>(&roots[i], 1));
     for (const auto& expr : h.customs) {
       const auto same = [&](const std::shared_ptr<Expr>& e) { return e->custom.get() == expr->custom.get(); };
       if (std::any_of(customs.begin(), customs.end(), same)) continue;
@@ -266,7 +266,7 @@ void backward(const Tensor& output, const Tensor& seed) {
   List roots{output};
   std::vector<const CustomCall*> seen;
   for (size_t i = 0; i < roots.size(); ++i) {
-    const History h = autograd::history_of(std::span<const Tensor>(&roots[i], 1), Extents::numbers);
+    const autograd::Leaves h = autograd::leaves_of(std::span<const Tensor>(&roots[i], 1));
     for (const Tensor& t : h.required) {
       const auto same = [&](const Tensor& other) { return other.expr() == t.expr(); };
       if (std::none_of(required.begin(), required.end(), same)) required.push_back(t);

@@ -82,8 +82,6 @@ class Builder {
     return type;
   }
   void leaf(const std::shared_ptr<Expr>& expr) {
-    if (expr->custom) h_.customs.push_back(expr);
-    if (expr->gradient && expr->op == nullptr) h_.required.emplace_back(expr, 0);
     const bool done = expr->done.load(std::memory_order_acquire);
     for (size_t i = 0; i < expr->outputs.size(); ++i) {
       const ExprOutput& out = expr->outputs[i];
@@ -107,6 +105,15 @@ ValueId History::value_of(const Tensor& tensor) const {
   if (!tensor.defined()) return kNone;
   const auto found = first.find(tensor.expr().get());
   return found == first.end() ? kNone : found->second + tensor.output();
+}
+
+Leaves leaves_of(std::span<const Tensor> outputs) {
+  Leaves leaves;
+  for (const auto& expr : walk(outputs)) {
+    if (expr->custom) leaves.customs.push_back(expr);
+    if (expr->gradient && expr->op == nullptr) leaves.required.emplace_back(expr, 0);
+  }
+  return leaves;
 }
 
 History history_of(std::span<const Tensor> outputs, Extents extents) {

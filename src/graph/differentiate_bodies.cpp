@@ -2,7 +2,7 @@
 // back through it. A loop keeps the states at the beginning of its steps stacked; where their shapes change from step to step it runs
 // the first steps again instead.
 #include <graph/infer.h>
-#include <graph/pass.h>
+#include <graph/passes/bodies.h>
 #include <graph/sweep.h>
 
 #include <fmt/format.h>
@@ -215,96 +215,134 @@ Recorded record_loop(Graph& graph, NodeId id, const Graph& forward, size_t state
   return {made[states], stack ? Ids(made.begin() + static_cast<std::ptrdiff_t>(states + 1), made.end()) : Ids{}};
 }
 
-BodyGradients of_loop(Graph& graph, const BodyNode& of) {
-  const Node n = graph.node(of.node);
-  const size_t states = n.inputs.size() > 2 ? n.inputs.size() - 2 : 0;
-  const auto forward = body_of(graph, of.node, "body");
-  std::vector<char> moving(states);
-  bool stack = true;
-  for (size_t i = 0; i < states; ++i) {
-    const Type& type = forward->value(forward->inputs()[2 + i]).type;
-    moving[i] = is_differentiable(type) && is_differentiable(graph.value(n.inputs[2 + i]).type);
-    stack = stack && stackable(type) && stackable(forward->value(forward->outputs()[1 + i]).type);
+/// A loop that goes back: states that carry a gradient, then sums for the captured values that are wanted.
+struct Back {
+  Graph& graph;
+  const BodyNode& of;
+  const Node n;
+  const std::shared_ptr<Graph> forward, body;
+  const size_t states, first;  ///< operand of the first state
+  std::vector<char> moving;
+  Ids starts, state_gradients, sums;
+
+  Back(Graph& g, const BodyNode& one, size_t count, size_t first_operand)
+      : graph(g), of(one), n(g.node(one.node)), forward(body_of(g, one.node, "body")),
+        body(new_body(*forward, "gradient")), states(count), first(first_operand), moving(count) {
+    for (size_t i = 0; i < states; ++i) {
+      moving[i] = is_differentiable(state_type(i)) && is_differentiable(graph.value(n.inputs[first + i]).type);
+    }
   }
-  const Recorded recorded = record_loop(graph, of.node, *forward, states, stack);
-  // The loop back: inputs are the iteration, its condition, gradients of states, sums for captured values.
-  const auto body_ptr = new_body(*forward, "gradient");
-  Graph& body = *body_ptr;
-  const ValueId iteration = body.add_input("iteration", Type::tensor(DType::int64, Dims{})),
-                go = body.add_input("go", Type::tensor(DType::boolean, Dims{}));
-  Ids state_gradients, sums, starts;
-  const auto carry = [&](Ids& list, const Type& type, ValueId start) {
-    list.push_back(body.add_input("gradient", type.is_tensor() ? Type::tensor(type.dtype) : type));
-    starts.push_back(start);
-  };
-  for (size_t i = 0; i < states; ++i) {
-    if (moving[i] == 0) continue;
-    const ValueId final = graph.make_output(of.node, static_cast<int>(i)),
-                  g = of.out_gradients.size() > i ? of.out_gradients[i] : kNone;
-    carry(state_gradients, graph.value(n.inputs[2 + i]).type, or_zeros(graph, g, final));
+  const Type& state_type(size_t i) const { return forward->value(forward->inputs()[first + i]).type; }
+  const Type& output_type(size_t i) const { return forward->value(forward->outputs()[i]).type; }
+  ValueId out_gradient(size_t i) const { return i < of.out_gradients.size() ? of.out_gradients[i] : kNone; }
+
+  /// Inputs of the body for what is carried. exact: states keep their shapes.
+  void carry(bool exact) {
+    for (size_t i = 0; i < states; ++i) {
+      if (moving[i] == 0) continue;
+      const ValueId last = graph.make_output(of.node, static_cast<int>(i));
+      infer_node(graph, of.node);
+      starts.push_back(or_zeros(graph, out_gradient(i), last));
+      const Type& type = state_type(i);
+      state_gradients.push_back(
+          body->add_input("gradient", exact || !type.is_tensor() ? type : Type::tensor(type.dtype)));
+    }
+    for (size_t i = 0; i < n.captured.size(); ++i) {
+      if (of.wanted_captured[i] == 0) continue;
+      starts.push_back(zeros_like(graph, n.captured[i]));
+      sums.push_back(body->add_input("sum", graph.value(n.captured[i]).type));
+    }
   }
-  for (size_t i = 0; i < n.captured.size(); ++i) {
-    if (of.wanted_captured[i] != 0) carry(sums, graph.value(n.captured[i]).type, zeros_like(graph, n.captured[i]));
+  void seed_states(Ids& seeds, size_t first_output) const {
+    for (size_t i = 0, next = 0; i < states; ++i) {
+      if (moving[i] != 0) seeds[first_output + i] = state_gradients[next++];
+    }
   }
-  // Captured: what the forward body captures, the count, the stacks or the initial operands, gradients of the stacked items.
-  Ids outside = n.captured;
-  const Ids captured = add_inputs_like(body, *forward, 2 + states, n.captured.size());
-  const auto bring = [&](ValueId id) {
+  /// Gradients of the states before the step, the sums with theirs added, then what else was asked for.
+  void add_results(Ids& results, const Ids& of_values, const Ids& gradients) {
+    const size_t first_sum = state_gradients.size(), behind = first_sum + sums.size();
+    for (size_t i = 0; i < of_values.size(); ++i) {
+      results.push_back(i >= first_sum && i < behind ? sum_of(*body, sums[i - first_sum], gradients[i])
+                                                     : or_zeros(*body, gradients[i], of_values[i]));
+    }
+  }
+  BodyGradients found(const Ids& made) const {
+    BodyGradients result{Ids(n.inputs.size(), kNone), Ids(n.captured.size(), kNone)};
+    size_t next = 0;
+    for (size_t i = 0; i < states; ++i) {
+      if (moving[i] != 0) result.inputs[first + i] = made[next++];
+    }
+    result.captured = placed(made, next, of.wanted_captured);
+    return result;
+  }
+};
+
+/// The operands of the loop that goes back besides what it carries: values of the graph that its body reads.
+struct Outside {
+  const Graph& graph;
+  Graph& body;
+  Ids captured;
+  ValueId bring(ValueId id) {
     if (id == kNone) return kNone;
-    outside.push_back(id);
+    captured.push_back(id);
     return body.add_input(graph.value(id).name, graph.value(id).type);
-  };
-  const ValueId count = bring(recorded.count);
-  const ValueId step = emit_node(body, "Sub", {emit_node(body, "Sub", {count, whole(body, 1)}), iteration});
-  Ids before;
-  if (stack) {
-    for (const ValueId id : recorded.stacks)
-      before.push_back(emit_node(body, "Gather", {bring(id), step}, {{"axis", 0}}));
-  } else {
-    Ids operands{step, bring(n.inputs.size() > 1 ? n.inputs[1] : kNone)};
-    for (size_t i = 0; i < states; ++i) operands.push_back(bring(n.inputs[2 + i]));
-    auto steps = std::make_shared<Graph>(*forward);
-    steps->set_outputs(
-        Ids(forward->outputs().begin(), forward->outputs().begin() + static_cast<std::ptrdiff_t>(1 + states)));
-    before = emit(body, "Loop", operands, captured, {{"body", GraphPtr(steps)}}, static_cast<int>(states));
   }
+};
+
+/// States before step `step`: from the stacks, or by running the first steps once more.
+Ids states_before(const Back& back, const Recorded& recorded, ValueId step, const Ids& captured, Outside& outside) {
+  Ids before;
+  for (const ValueId id : recorded.stacks) {
+    before.push_back(emit_node(*back.body, "Gather", {outside.bring(id), step}, {{"axis", 0}}));
+  }
+  if (before.size() == back.states) return before;
+  Ids operands{step, outside.bring(back.n.inputs[1])};
+  for (size_t i = 0; i < back.states; ++i) operands.push_back(outside.bring(back.n.inputs[2 + i]));
+  auto steps = std::make_shared<Graph>(*back.forward);
+  const auto outputs = back.forward->outputs();
+  steps->set_outputs(Ids(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(1 + back.states)));
+  return emit(*back.body, "Loop", operands, captured, {{"body", GraphPtr(steps)}}, static_cast<int>(back.states));
+}
+
+BodyGradients of_loop(Graph& graph, const BodyNode& of) {
+  const size_t operands_given = graph.node(of.node).inputs.size();
+  Back back(graph, of, operands_given > 2 ? operands_given - 2 : 0, 2);
+  Graph& body = *back.body;
+  bool stack = true;
+  for (size_t i = 0; i < back.states; ++i) {
+    stack = stack && stackable(back.state_type(i)) && stackable(back.output_type(1 + i));
+  }
+  const Recorded recorded = record_loop(graph, of.node, *back.forward, back.states, stack);
+  const ValueId iteration = body.add_input("iteration", Type::tensor(DType::int64, Dims{}));
+  const ValueId go = body.add_input("go", Type::tensor(DType::boolean, Dims{}));
+  back.carry(stack);
+  const Ids captured = add_inputs_like(body, *back.forward, 2 + back.states, back.n.captured.size());
+  Outside outside{graph, body, back.n.captured};
+  const ValueId count = outside.bring(recorded.count);
+  const ValueId step = emit_node(body, "Sub", {emit_node(body, "Sub", {count, whole(body, 1)}), iteration});
+  const Ids before = states_before(back, recorded, step, captured, outside);
   Ids inputs{step, body.add_constant("go", Value::scalar(true))};
   inputs.insert(inputs.end(), before.begin(), before.end());
   inputs.insert(inputs.end(), captured.begin(), captured.end());
   const NodeId first = body.node_capacity();
-  const Ids outputs = splice(body, *forward, inputs);
-  Ids seeds(outputs.size(), kNone), of_values;
-  size_t next = 0;
-  for (size_t i = 0; i < states; ++i) {
-    if (moving[i] != 0) seeds[1 + i] = state_gradients[next++];
+  const Ids outputs = splice(body, *back.forward, inputs);
+  Ids seeds(outputs.size(), kNone);
+  back.seed_states(seeds, 1);
+  for (size_t i = back.states; i < of.out_gradients.size(); ++i) {
+    if (of.out_gradients[i] == kNone) continue;
+    seeds[1 + i] = emit_node(body, "Gather", {outside.bring(of.out_gradients[i]), step}, {{"axis", 0}});
   }
-  for (size_t i = states; i < of.out_gradients.size(); ++i) {
-    if (of.out_gradients[i] != kNone)
-      seeds[1 + i] = emit_node(body, "Gather", {bring(of.out_gradients[i]), step}, {{"axis", 0}});
-  }
-  for (size_t i = 0; i < states; ++i) {
-    if (moving[i] != 0) of_values.push_back(before[i]);
-  }
+  Ids of_values = chosen(before, back.moving);
   const Ids wanted = chosen(captured, of.wanted_captured);
   of_values.insert(of_values.end(), wanted.begin(), wanted.end());
-  const Ids gradients = back_through(body, outputs, seeds, of_values, first);
   Ids results{go};
-  for (size_t i = 0; i < state_gradients.size(); ++i) results.push_back(or_zeros(body, gradients[i], of_values[i]));
-  for (size_t i = 0; i < sums.size(); ++i)
-    results.push_back(sum_of(body, sums[i], gradients[state_gradients.size() + i]));
+  back.add_results(results, of_values, back_through(body, outputs, seeds, of_values, first));
   set_outputs(body, results);
+  if (back.starts.empty()) return {Ids(back.n.inputs.size(), kNone), Ids(back.n.captured.size(), kNone)};
   Ids operands{recorded.count, kNone};
-  operands.insert(operands.end(), starts.begin(), starts.end());
-  BodyGradients found{Ids(n.inputs.size(), kNone), Ids(n.captured.size(), kNone)};
-  if (starts.empty()) return found;
-  const Ids made =
-      emit(graph, "Loop", operands, outside, {{"body", GraphPtr(body_ptr)}}, static_cast<int>(starts.size()));
-  next = 0;
-  for (size_t i = 0; i < states; ++i) {
-    if (moving[i] != 0) found.inputs[2 + i] = made[next++];
-  }
-  found.captured = placed(made, next, of.wanted_captured);
-  return found;
+  operands.insert(operands.end(), back.starts.begin(), back.starts.end());
+  return back.found(emit(graph, "Loop", operands, outside.captured, {{"body", GraphPtr(back.body)}},
+                         static_cast<int>(back.starts.size())));
 }
 
 int64_t listed(const Node& n, std::string_view name, size_t i) {
@@ -326,94 +364,79 @@ Ids record_scan(Graph& graph, const Node& n, const Graph& forward, size_t states
   return Ids(made.begin() + static_cast<std::ptrdiff_t>(states), made.end());
 }
 
-BodyGradients of_scan(Graph& graph, const BodyNode& of) {
-  const Node n = graph.node(of.node);
-  const auto scanned = static_cast<size_t>(n.attrs().integer("num_scan_inputs"));
-  const size_t states = n.inputs.size() - scanned;
-  const auto forward = body_of(graph, of.node, "body");
-  std::vector<char> moving(states), items(scanned);
-  for (size_t i = 0; i < states; ++i) moving[i] = is_differentiable(graph.value(n.inputs[i]).type);
-  for (size_t i = 0; i < scanned; ++i) items[i] = of.wanted[states + i];
-  const Ids stacks = states == 0 ? Ids{} : record_scan(graph, n, *forward, states);
-  const auto body_ptr = new_body(*forward, "gradient");
-  Graph& body = *body_ptr;
-  Ids starts, scans, state_gradients, sums;
+/// Scan inputs of the scan that goes back.
+struct Scans {
+  const Graph& graph;
+  Graph& body;
+  Ids values;
   std::vector<int64_t> axes, directions;
-  for (size_t i = 0; i < states; ++i) {
-    if (moving[i] == 0) continue;
-    const ValueId final = graph.make_output(of.node, static_cast<int>(i)),
-                  g = of.out_gradients.size() > i ? of.out_gradients[i] : kNone;
-    starts.push_back(or_zeros(graph, g, final));
-    state_gradients.push_back(body.add_input("gradient", graph.value(starts.back()).type));
-  }
-  for (size_t i = 0; i < n.captured.size(); ++i) {
-    if (of.wanted_captured[i] == 0) continue;
-    starts.push_back(zeros_like(graph, n.captured[i]));
-    sums.push_back(body.add_input("sum", graph.value(starts.back()).type));
-  }
-  const auto scan = [&](ValueId outside, int64_t axis, int64_t direction, const Type& type) {
-    scans.push_back(outside);
+  ValueId add(ValueId value, int64_t axis, int64_t direction, const Type& item) {
+    values.push_back(value);
     axes.push_back(axis);
     directions.push_back(direction);
-    return body.add_input(graph.value(outside).name, type);
-  };
-  Ids inputs;
-  for (size_t i = 0; i < states; ++i)
-    inputs.push_back(scan(stacks[i], 0, 1, forward->value(forward->inputs()[i]).type));
+    return body.add_input(graph.value(value).name, item);
+  }
+};
+
+/// The axes and directions of the stacked gradients of the scan inputs.
+void set_item_axes(const Node& n, const std::vector<char>& items, Attributes& attributes) {
+  std::vector<int64_t> axes, directions;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (items[i] == 0) continue;
+    axes.push_back(listed(n, "scan_input_axes", i));
+    directions.push_back(1 - listed(n, "scan_input_directions", i));
+  }
+  if (axes.empty()) return;
+  attributes.set("scan_output_axes", axes);
+  attributes.set("scan_output_directions", directions);
+}
+
+BodyGradients of_scan(Graph& graph, const BodyNode& of) {
+  const auto scanned = static_cast<size_t>(graph.node(of.node).attrs().integer("num_scan_inputs"));
+  Back back(graph, of, graph.node(of.node).inputs.size() - scanned, 0);
+  const Node& n = back.n;
+  Graph& body = *back.body;
+  const size_t states = back.states;
+  const std::vector<char> items(of.wanted.begin() + static_cast<std::ptrdiff_t>(states), of.wanted.end());
+  const Ids stacks = states == 0 ? Ids{} : record_scan(graph, n, *back.forward, states);
+  back.carry(true);
+  Scans scans{graph, body, {}, {}, {}};
+  Ids before, item_inputs;
+  for (size_t i = 0; i < states; ++i) before.push_back(scans.add(stacks[i], 0, 1, back.state_type(i)));
   for (size_t i = 0; i < scanned; ++i) {
-    inputs.push_back(scan(n.inputs[states + i], listed(n, "scan_input_axes", i),
-                          1 - listed(n, "scan_input_directions", i),
-                          forward->value(forward->inputs()[states + i]).type));
+    item_inputs.push_back(scans.add(n.inputs[states + i], listed(n, "scan_input_axes", i),
+                                    1 - listed(n, "scan_input_directions", i), back.state_type(states + i)));
   }
-  Ids seeds(forward->outputs().size(), kNone);
-  for (size_t i = 0, next = 0; i < states; ++i) {
-    if (moving[i] != 0) seeds[i] = state_gradients[next++];
-  }
+  Ids seeds(back.forward->outputs().size(), kNone);
+  back.seed_states(seeds, 0);
   for (size_t i = states; i < of.out_gradients.size(); ++i) {
     if (of.out_gradients[i] == kNone) continue;
-    seeds[i] = scan(of.out_gradients[i], listed(n, "scan_output_axes", i - states),
-                    1 - listed(n, "scan_output_directions", i - states), forward->value(forward->outputs()[i]).type);
+    seeds[i] = scans.add(of.out_gradients[i], listed(n, "scan_output_axes", i - states),
+                         1 - listed(n, "scan_output_directions", i - states), back.output_type(i));
   }
-  const Ids captured = add_inputs_like(body, *forward, n.inputs.size(), n.captured.size());
-  const Ids before(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(states)),
-      item_inputs(inputs.begin() + static_cast<std::ptrdiff_t>(states), inputs.end());
+  const Ids captured = add_inputs_like(body, *back.forward, n.inputs.size(), n.captured.size());
+  Ids inputs = before;
+  inputs.insert(inputs.end(), item_inputs.begin(), item_inputs.end());
   inputs.insert(inputs.end(), captured.begin(), captured.end());
   const NodeId first = body.node_capacity();
-  const Ids outputs = splice(body, *forward, inputs);
-  Ids of_values = chosen(before, moving);
-  for (const Ids& more : {chosen(captured, of.wanted_captured), chosen(item_inputs, items)})
+  const Ids outputs = splice(body, *back.forward, inputs);
+  Ids of_values = chosen(before, back.moving), results;
+  const size_t carried = back.starts.size();
+  for (const Ids& more : {chosen(captured, of.wanted_captured), chosen(item_inputs, items)}) {
     of_values.insert(of_values.end(), more.begin(), more.end());
-  const Ids gradients = back_through(body, outputs, seeds, of_values, first);
-  Ids results;
-  const size_t first_sum = state_gradients.size(), first_item = first_sum + sums.size();
-  for (size_t i = 0; i < of_values.size(); ++i) {
-    results.push_back(i >= first_sum && i < first_item ? sum_of(body, sums[i - first_sum], gradients[i])
-                                                       : or_zeros(body, gradients[i], of_values[i]));
   }
+  back.add_results(results, of_values, back_through(body, outputs, seeds, of_values, first));
   set_outputs(body, results);
-  Attributes attributes{{"body", GraphPtr(body_ptr)}, {"num_scan_inputs", static_cast<int64_t>(scans.size())}};
-  attributes.set("scan_input_axes", axes);
-  attributes.set("scan_input_directions", directions);
-  std::vector<int64_t> out_axes, out_directions;
-  for (size_t i = 0; i < scanned; ++i) {
-    if (items[i] == 0) continue;
-    out_axes.push_back(listed(n, "scan_input_axes", i));
-    out_directions.push_back(1 - listed(n, "scan_input_directions", i));
-  }
-  if (!out_axes.empty()) {
-    attributes.set("scan_output_axes", out_axes);
-    attributes.set("scan_output_directions", out_directions);
-  }
-  Ids operands = starts;
-  operands.insert(operands.end(), scans.begin(), scans.end());
-  BodyGradients found{Ids(n.inputs.size(), kNone), Ids(n.captured.size(), kNone)};
-  if (results.empty()) return found;
+  if (results.empty()) return {Ids(n.inputs.size(), kNone), Ids(n.captured.size(), kNone)};
+  Attributes attributes{{"body", GraphPtr(back.body)}, {"num_scan_inputs", static_cast<int64_t>(scans.values.size())}};
+  attributes.set("scan_input_axes", scans.axes);
+  attributes.set("scan_input_directions", scans.directions);
+  set_item_axes(n, items, attributes);
+  Ids operands = back.starts;
+  operands.insert(operands.end(), scans.values.begin(), scans.values.end());
   const Ids made = emit(graph, "Scan", operands, n.captured, std::move(attributes), static_cast<int>(results.size()));
-  for (size_t i = 0, next = 0; i < states; ++i) {
-    if (moving[i] != 0) found.inputs[i] = made[next++];
-  }
-  found.captured = placed(made, first_sum, of.wanted_captured);
-  for (size_t i = 0, next = first_item; i < scanned; ++i) {
+  BodyGradients found = back.found(made);
+  for (size_t i = 0, next = carried; i < scanned; ++i) {
     if (items[i] != 0) found.inputs[states + i] = made[next++];
   }
   return found;
@@ -468,6 +491,11 @@ BodyGradients of_sequence_map(Graph& graph, const BodyNode& of) {
 
 BodyGradients differentiate_bodies(Graph& graph, const BodyNode& of) {
   const std::string type = graph.node(of.node).type;
+  if (passes::effect_of(graph.node(of.node)) != Effect::pure) {
+    throw Error(Code::unsupported,
+                type + ": a body with random numbers or effects would have others when it is run again",
+                graph.where(of.node), "draw the numbers before the loop");
+  }
   if (type == "If") return of_if(graph, of);
   if (type == "Loop") return of_loop(graph, of);
   if (type == "Scan") return of_scan(graph, of);

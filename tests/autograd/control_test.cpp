@@ -178,6 +178,26 @@ TEST(GradientControl, SequenceMap) {
   expect_gradients(g, {pair(1), pair(7), noise({2}, 11, kF), noise({2}, 12, kF)}, "SequenceMap", 1, false);
 }
 
+// Numbers drawn in a body cannot be drawn again.
+TEST(GradientControl, RandomBodiesAreRefused) {
+  Graph b;
+  b.opsets[""] = newest_opset("");
+  const ValueId h = b.add_input("h", Type::tensor(kF)), x = b.add_input("x", Type::tensor(kF));
+  b.add_output(emit(b, "Mul", {h, emit(b, "RandomUniformLike", {x})}));
+  Graph g;
+  g.opsets[""] = newest_opset("");
+  const ValueId h0 = g.add_input("h", Type::tensor(kF, {2})), xs = g.add_input("x", Type::tensor(kF, {3, 2}));
+  Attributes attributes{{"body", shared(std::move(b))}, {"num_scan_inputs", 1}};
+  g.add_output(body_node(g, "Scan", {h0, xs}, {}, attributes, 1)[0]);
+  try {
+    add_gradients(g, std::vector<ValueId>{g.outputs()[0]}, {}, std::vector<ValueId>{h0});
+    ADD_FAILURE() << "differentiated";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unsupported);
+    EXPECT_NE(std::string(error.what()).find("random"), std::string::npos) << error.what();
+  }
+}
+
 // A loop in a branch.
 TEST(GradientControl, Nested) {
   const GraphPtr inner = loop_body(100);

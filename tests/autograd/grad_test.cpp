@@ -123,6 +123,41 @@ TEST(Grad, SeedsAreChecked) {
   EXPECT_THROW(requires_grad(Tensor({1, 2, 3})), Error);
 }
 
+// A small network step by step downhill; the same structure is compiled from the second step on, for other batch sizes too.
+TEST(Grad, ANetworkLearnsAndIsCompiledOnce) {
+  const auto engine = Evaluator::open("native");
+  const EvaluateOn scope(*engine);
+  Generator generator(5);
+  Tensor filter = randn({4, 1, 3, 3}, generator, DType::float64) * 0.3,
+         weight = randn({36, 3}, generator, DType::float64) * 0.3;
+  const auto loss_of = [](const Tensor& x, const Tensor& labels, const Tensor& f, const Tensor& w) {
+    const Tensor h = max_pool(relu(conv(x, f)), {2, 2}, "NOTSET", 0, {}, {}, 0, {2, 2});
+    return softmax_cross_entropy_loss(matmul(flatten(h), w), labels);
+  };
+  double first = 0, last = 0;
+  for (int step = 0; step < 12; ++step) {
+    const int64_t batch = 6 + 2 * (step % 2);
+    Generator data(7);
+    const Tensor x = randn({batch, 1, 8, 8}, data, DType::float64), labels = randint(0, 3, {batch}, data);
+    const Tensor f = requires_grad(filter), w = requires_grad(weight);
+    const Tensor loss = loss_of(x, labels, f, w);
+    const auto gradients = grad({loss}, {f, w});
+    eval({loss, gradients[0], gradients[1]});
+    if (step == 4) {  // a direction, against differences
+      const NoGrad plain;
+      const Tensor direction = randn({4, 1, 3, 3}, generator, DType::float64);
+      const double h = 1e-5, up = loss_of(x, labels, f + direction * h, w).item<double>(),
+                   down = loss_of(x, labels, f + direction * -h, w).item<double>();
+      EXPECT_NEAR((up - down) / (2 * h), sum(direction * gradients[0]).item<double>(), 1e-6);
+    }
+    (step == 0 ? first : last) = loss.item<double>();
+    filter = detach(f + gradients[0] * -0.5).eval();
+    weight = detach(w + gradients[1] * -0.5).eval();
+  }
+  EXPECT_LT(last, first * 0.8);
+  EXPECT_GT(engine->counts().from_cache, 0);
+}
+
 TEST(Backward, AddsUp) {
   const Tensor x = requires_grad(doubles({1, 2})), w = requires_grad(doubles({3, 4}));
   EXPECT_FALSE(gradient(x).defined());
@@ -149,14 +184,14 @@ TEST(Backward, NoGradAndDetach) {
   const Tensor pending = x * x, cut = detach(pending);
   EXPECT_FALSE(tracks_gradients(cut));
   backward(sum(pending * cut));
-  expect_values(gradient(x), {2 * 1 * 1, 2 * 2 * 4});   // cut counts as a constant
+  expect_values(gradient(x), {2 * 1 * 1, 2 * 2 * 4});  // cut counts as a constant
 }
 
 TEST(Backward, DropoutKeepsItsMask) {
   const Tensor x = requires_grad(ones({64}, DType::float64));
   const Tensor y = dropout(x, 0.5, true);
   const Tensor g = grad(y, x, seeded(ones({64}, DType::float64)));
-  expect_values(g, y.to_doubles());   // x = 1: what came through is the scale
+  expect_values(g, y.to_doubles());  // x = 1: what came through is the scale
 }
 
 class Cube final : public CustomFunction {
@@ -175,7 +210,7 @@ class Cube final : public CustomFunction {
 };
 
 TEST(Custom, GradientsOfTheirOwn) {
-  const auto cube = std::make_shared<Cube>(6.0);   // twice the true gradient
+  const auto cube = std::make_shared<Cube>(6.0);  // twice the true gradient
   const Tensor x = requires_grad(doubles({1, 2}));
   const Tensor y = apply(cube, {x * 2.0})[0];
   expect_values(y, {8, 64});

@@ -101,8 +101,7 @@ bool rounds_coarsely(const Graph& graph) {
 // Operators whose cases in the grid have no bodies: control_test.cpp makes some.
 const std::set<std::string_view> kBodies = {"If", "Loop", "Scan", "SequenceMap"};
 // Operands whose gradient is defined nowhere: docs/gradients.md says why.
-const std::map<std::string_view, std::set<int>> kWithout = {
-    {"RoiAlign", {1}}, {"Resize", {1}}, {"GridSampleGrad", {0, 1, 2}}};
+const std::map<std::string_view, std::set<int>> kWithout = {{"RoiAlign", {1}}, {"Resize", {1}}};
 // Rows of which the second derivative is compared as well.
 bool twice(const OpDef& def) {
   static const std::set<std::string_view> kMatrix = {
