@@ -162,7 +162,8 @@ TEST(GradientGrid, EveryRowAgainstDifferences) {
 // A row says that it has no gradient, or has one: nothing is left open.
 TEST(GradientGrid, NoRowIsLeftOut) {
   for (const OpDef* def : all_ops()) {
-    if (def->domain == "com.example") continue;
+    // The classic models of ai.onnx.ml and the optimizers' steps are not trained through.
+    if (!def->domain.empty() && def->domain != "chorus" && def->domain != "ai.onnx.preview") continue;
     EXPECT_FALSE(std::holds_alternative<NotDerived>(def->gradient)) << def->name;
   }
 }

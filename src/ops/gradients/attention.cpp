@@ -141,6 +141,29 @@ Expansion attention_form(OpBuilder& b) {
                                     cast_like(b, chosen, b.in(0))});
 }
 
+/// Without the caller's graphs: softmax(scale * Q K^T) V per head.
+Expansion flex_form(OpBuilder& b) {
+  if (b.attrs().has("score_mod") || b.attrs().has("prob_mod")) {
+    return Expansion::refuse("FlexAttention with graphs between its steps");
+  }
+  const Ref q = wide(b, b.in(0)), k = wide(b, b.in(1)), v = wide(b, b.in(2));
+  const Ref batch = extent_of(b, q, 0), shared = extent_of(b, k, 1), rows = extent_of(b, q, 2),
+            size = extent_of(b, q, 3);
+  const Ref rest = b.ints({-1}), grouped = b.op("Reshape", {q, joined(b, {batch, shared, rest, rows, size})});
+  const Ref scale = b.attrs().has("scale")
+                        ? number(b, q, b.attrs().real("scale"))
+                        : b.op("Reciprocal", {b.op("Sqrt", {cast_like(b, b.op("Squeeze", {size, b.ints({0})}), q)})});
+  const Ref keys =
+      b.op("Transpose", {b.op("Unsqueeze", {k, b.ints({2})})}, {{"perm", std::vector<int64_t>{0, 1, 2, 4, 3}}});
+  Ref scores = mul(b, b.op("MatMul", {grouped, keys}), scale);
+  const bool precise = b.attrs().has("softmax_precision");
+  if (precise) scores = b.op("Cast", {scores}, {{"to", b.attrs().integer("softmax_precision")}});
+  Ref p = b.op("Softmax", {scores}, {{"axis", -1}});
+  if (precise) p = cast_like(b, p, q);
+  const Ref y = b.op("MatMul", {p, b.op("Unsqueeze", {v, b.ints({2})})});
+  return cast_like(b, b.op("Reshape", {y, joined(b, {batch, rest, rows, extent_of(b, v, 3)})}), b.in(0));
+}
+
 Expansion rotary_form(OpBuilder& b) {
   const int rank = b.input(0).rank();
   if (rank != 3 && rank != 4) return Expansion::refuse("RotaryEmbedding of unknown rank");
@@ -183,6 +206,7 @@ Expansion rotary_form(OpBuilder& b) {
 }  // namespace
 
 void attention_rule(GradContext& b) { b.through(attention_form); }
+void flex_attention_rule(GradContext& b) { b.through(flex_form); }
 
 /// The rotation back; the caches' own gradients by the definition.
 void rotary_rule(GradContext& b) {

@@ -158,6 +158,7 @@ void lstm_rule(GradContext& b);
 void linear_attention_rule(GradContext& b);
 // attention
 void attention_rule(GradContext& b);
+void flex_attention_rule(GradContext& b);
 void rotary_rule(GradContext& b);
 // sequence
 void sequence_construct_rule(GradContext& b);
@@ -252,7 +253,7 @@ inline constexpr RuleOf kRecurrent[] = {
     {"RNN", rnn_rule}, {"GRU", gru_rule}, {"LSTM", lstm_rule}, {"LinearAttention", linear_attention_rule},
 };
 inline constexpr RuleOf kAttention[] = {
-    {"Attention", attention_rule}, {"RotaryEmbedding", rotary_rule},
+    {"FlexAttention", flex_attention_rule}, {"Attention", attention_rule}, {"RotaryEmbedding", rotary_rule},
 };
 inline constexpr RuleOf kControl[] = {
     {"If", by_bodies}, {"Loop", by_bodies}, {"Scan", by_bodies},
@@ -267,7 +268,7 @@ inline constexpr RuleOf kLoss[] = {
     {"NegativeLogLikelihoodLoss", likelihood_rule}, {"SoftmaxCrossEntropyLoss", by_meaning},
 };
 inline constexpr RuleOf kVision[] = {
-    {"RoiAlign", roi_align_rule},
+    {"CenterCropPad", by_meaning}, {"RoiAlign", roi_align_rule},
 };
 inline constexpr RuleOf kSignal[] = {
     {"DFT", dft_rule}, {"STFT", stft_rule},
