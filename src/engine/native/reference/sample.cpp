@@ -90,9 +90,10 @@ void fill_slopes(const Sampler& s, double normalized, int64_t extent, double* sl
   const auto last = static_cast<double>(extent - 1);
   double rate = s.align ? last / 2 : static_cast<double>(extent) / 2;
   if (!(std::abs(v) < 1e15)) return;
-  if (s.border == Border::border) {
+  const bool moved = s.filter != Filter::cubic;
+  if (moved && s.border == Border::border) {
     if (v < 0 || v > last) return;
-  } else if (s.border == Border::reflection) {
+  } else if (moved && s.border == Border::reflection) {
     const double low = s.align ? 0 : -0.5, high = s.align ? last : last + 0.5;
     if (high <= low) return;
     if (v < low || v > high) {
