@@ -10,6 +10,7 @@ import random
 BEGIN, END = "<!-- measured by ./dev bench: begin -->", "<!-- measured by ./dev bench: end -->"
 COLOURS = ["#2f6fb7", "#c8562b", "#3b8f4d", "#8a5bb5", "#b08a1e", "#5d6b78", "#a8adb5"]
 SAMPLES = 2000  # of the bootstrap
+TICKS = [1, 0.5, 2, 0.25, 4, 0.1, 10, 0.75, 1.5, 0.8, 1.25, 0.9, 1.1, 0.7, 0.6]  # the more important ones first
 KINDS = 6  # operators with a colour of their own
 LEFT, WIDTH, ROW = 170, 560, 26  # of the pictures
 
@@ -130,11 +131,11 @@ def text(x, y, words, anchor="start", colour="#222"):
 
 
 def legend(names, y):
-    parts, x = [], LEFT
+    parts, x = [], float(LEFT)
     for i, name in enumerate(names):
         parts.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{COLOURS[i % len(COLOURS)]}"/>')
         parts.append(text(x + 14, y, name))
-        x += 28 + 7 * len(name)
+        x += 30 + 7.5 * len(name)
     return parts
 
 
@@ -157,8 +158,10 @@ def ratio_picture(results):
     top, bottom = 50, 50 + ROW * len(models)
     body = [text(LEFT, 18, "Time of Chorus over the other engine's; 95 % intervals; left of 1 Chorus is faster")]
     body += legend([f"{name}, {t} thread{'s' if t > 1 else ''}" for name, t in series], 38)
-    for tick in (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10):
-        if least <= tick <= most:
+    ticks = []
+    for tick in TICKS:
+        if least <= tick <= most and all(abs(place(tick) - place(other)) > 32 for other in ticks):
+            ticks.append(tick)
             body.append(f'<path d="M{place(tick):.1f},{top} V{bottom}" stroke="{"#222" if tick == 1 else "#ddd"}"/>')
             body.append(text(place(tick), bottom + 16, f"{tick:g}", "middle"))
     for row, model in enumerate(models):
@@ -206,7 +209,11 @@ def setting(results):
     versions = {e["engine"]: e["version"] for r in results for e in r["answer"]["engines"]}
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     peaks = next(((r["answer"]["profile"]["peak_gflops"], r["answer"]["profile"]["peak_gbytes"]) for r in results if "profile" in r["answer"]), None)
-    limits = f" Limits of one thread count for the roofline, measured here: {peaks[0]:.0f} GFLOP/s and {peaks[1]:.1f} GB/s." if peaks else ""
+    limits = ""
+    if peaks:
+        limits = (f" The roofline is what this machine does at most, measured in the same run (on the fewest threads of the tables: {peaks[0]:.0f} GFLOP/s in a "
+                  f"product of 512³, {peaks[1]:.1f} GB/s from memory, more from caches); a step that needs fewer operations than its "
+                  "definition says, as a Winograd convolution does, is cut at 100 %.")
     return (f"Batch 1, float32, {answer['processor']} ({answer['features']}); {listed}. Every model is run by all engines in one process "
             f"through the same interface, in turns: {answer['pairs']} rounds, in each of which every engine has a turn of some "
             "milliseconds and another one begins. A time is the median over the rounds, a ratio the median of the ratios within the rounds "
