@@ -34,7 +34,6 @@ class Assembler : public Xbyak::CodeGenerator {
  private:
   static constexpr int kScratch = 9;  // registers that a function may change freely
   static constexpr int kOrder[kGeneral] = {7, 0, 1, 2, 6, 8, 9, 10, 11, 3, 5, 12, 13, 14, 15};
-  static constexpr int kLabelLong = 1;
 
   const Code& code_;
   std::vector<Xbyak::Label> labels_;
