@@ -5,6 +5,7 @@
 #include "hostile/corpus.h"
 #include "hostile/drive.h"
 #include "support/proves.h"
+#include "support/sanitized.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -24,18 +25,6 @@
 
 namespace chorus::testing {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr int kSeconds = kSanitized ? 60 : 10;  // processor time of one model
 constexpr int64_t kResident =

@@ -13,7 +13,9 @@ namespace {
 
 class Verifier {
  public:
-  explicit Verifier(const Plan& plan) : plan_(plan) {}
+  explicit Verifier(const Plan& plan) : plan_(plan) {
+    for (const Plan::Check& check : plan_.checks) same_[first_of(check.a)] = first_of(check.b);
+  }
 
   void run() {
     for (size_t t = 0; t < plan_.tensors.size(); ++t) check_tensor(static_cast<int>(t));
@@ -53,12 +55,24 @@ class Verifier {
     if (is_blocked(t) && is_blocked(p.parent)) {
       const bool inside = p.first_channel >= 0 && p.first_channel % kChannelBlock == 0 && p.first_channel + channels(t) <= padded(channels(p.parent));
       if (!inside) broken("tensor " + p.name + " is not inside of " + tensor(p.parent).name);
-      if (!std::equal(p.dim_slots.begin() + 2, p.dim_slots.end(), tensor(p.parent).dim_slots.begin() + 2, tensor(p.parent).dim_slots.end())) {
-        broken("tensor " + p.name + " and its parent " + tensor(p.parent).name + " differ behind the channels");
+      if (!is_same_but_channels(p, tensor(p.parent))) {
+        broken("tensor " + p.name + " and its parent " + tensor(p.parent).name + " differ in more than the channels");
       }
     } else if (p.first_channel != 0) {
       broken("plain tensor " + p.name + " begins inside of " + tensor(p.parent).name);
     }
+  }
+  /// The slot that stands for all that bind finds equal to this one, or refuses.
+  int first_of(int slot) const {
+    for (auto i = same_.find(slot); i != same_.end() && i->second != slot; i = same_.find(slot)) slot = i->second;
+    return slot;
+  }
+  bool is_same_but_channels(const PlanTensor& a, const PlanTensor& b) const {
+    if (a.dim_slots.size() != b.dim_slots.size()) return false;
+    for (size_t d = 0; d < a.dim_slots.size(); ++d) {
+      if (d != 1 && first_of(a.dim_slots[d]) != first_of(b.dim_slots[d])) return false;
+    }
+    return true;
   }
   static int64_t padded(int64_t channels) { return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
 
@@ -122,6 +136,7 @@ class Verifier {
   }
 
   const Plan& plan_;
+  std::map<int, int> same_;  // slot → one that a check of bind says is equal
   std::map<int, std::map<int64_t, int64_t>> written_;   // root → begin → end of what was written
 };
 

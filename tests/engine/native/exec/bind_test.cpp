@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "support/sanitized.h"
+
 namespace chorus::native {
 namespace {
 
@@ -94,14 +96,15 @@ TEST(Bind, AWidthNeverSeenTakesLessThanAMillisecond) {
   ASSERT_GE(model.graph->node_count(), 600);
   const auto program = make_native_engine()->compile(model, {});
   const Costs costs = bind_widths(*program, 8);
-  EXPECT_LT(costs.median_us, 1000);
+  if (!testing::kSanitized) EXPECT_LT(costs.median_us, 1000);
 }
 
 TEST(Bind, AWidthNeverSeenOfTheRecognitionModel) {
   const std::string path = ".cache/models/ocr/ch_PP-OCRv4_rec_infer.onnx";
   if (access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "no recognition model: ./dev demo fetches it";
   const auto program = make_native_engine()->compile(onnx::read_model(path), {});
-  EXPECT_LT(bind_widths(*program, 8).median_us, 1000);
+  const Costs costs = bind_widths(*program, 8);
+  if (!testing::kSanitized) EXPECT_LT(costs.median_us, 1000);
 }
 
 TEST(Bind, GrowingSizesTouchOnlyWhatTheyAdd) {
@@ -121,7 +124,9 @@ TEST(Bind, GrowingSizesTouchOnlyWhatTheyAdd) {
   std::sort(faults.begin(), faults.end());
   const long whole = static_cast<long>(instance->arena_bytes() / sysconf(_SC_PAGESIZE));
   EXPECT_GT(whole, 50);
-  EXPECT_LT(faults[faults.size() / 2], std::max(10L, whole / 4)) << "the arena is taken anew for every size";
+  if (!testing::kSanitized) {
+    EXPECT_LT(faults[faults.size() / 2], std::max(10L, whole / 4)) << "the arena is taken anew for every size";
+  }
   const int64_t most = instance->arena_bytes();
   for (int64_t width = 168; width < 168 + 8 * 60; width += 40) faults_of(width);
   EXPECT_EQ(instance->arena_bytes(), most) << "sizes that were seen take more memory";

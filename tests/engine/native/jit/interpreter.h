@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -73,6 +74,11 @@ class Interpreter {
     return x;
   }
 
+  // As the instruction: what no int32 holds, and no number, becomes the least one.
+  static int32_t integer(float x) {
+    return x >= -2147483648.0f && x < 2147483648.0f ? static_cast<int32_t>(std::nearbyint(x)) : INT32_MIN;
+  }
+
   static float compute(Op op, float d, float a, float b) {
     switch (op) {
       case Op::fma:
@@ -88,7 +94,7 @@ class Interpreter {
       case Op::bit_and: return real(bits(a) & bits(b));
       case Op::bit_or: return real(bits(a) | bits(b));
       case Op::round: return std::nearbyint(a);
-      case Op::power: return real((static_cast<uint32_t>(static_cast<int32_t>(std::nearbyint(a))) + bits(b)) << 23);
+      case Op::power: return real((static_cast<uint32_t>(integer(a)) + bits(b)) << 23);
       case Op::blend: return std::signbit(a) ? b : d;
       case Op::copy: return a;
       case Op::zero: return 0;

@@ -36,6 +36,15 @@ std::shared_ptr<native::NativeProgram> compile(const Graph& graph, native::Block
   return std::make_shared<native::NativeProgram>(std::move(copy), options, plan);
 }
 
+native::Plan blocked_plan(const Graph& graph) {
+  auto copy = std::make_shared<Graph>(graph);
+  infer_types(*copy);
+  native::PlanOptions options;
+  options.cpu = &cpu();
+  options.blocking = native::Blocking::everywhere;
+  return native::build_plan(std::move(copy), options);
+}
+
 int count(const native::Plan& plan, std::string_view kernel) {
   return static_cast<int>(std::count_if(plan.steps.begin(), plan.steps.end(), [&](const native::PlanStep& s) { return s.candidate != nullptr && s.candidate->name.starts_with(kernel); }));
 }
@@ -312,14 +321,7 @@ TEST(BlockedPlans, TheVerifierFindsDamage) {
   Dice dice(8);
   const ValueId a = conv(c, dice, c.in("x", {1, 3, 8, 8}), 3, 32, 3), b = c.op("MaxPool", {a}, {{"kernel_shape", std::vector<int64_t>{1, 1}}});
   c.out(conv(c, dice, c.op("Concat", {b, a}, {{"axis", 1}}), 64, 5, 1), "y");
-  auto plan = [&] {
-    auto copy = std::make_shared<Graph>(c.graph);
-    infer_types(*copy);
-    native::PlanOptions options;
-    options.cpu = &cpu();
-    options.blocking = native::Blocking::everywhere;
-    return native::build_plan(std::move(copy), options);
-  };
+  const auto plan = [&] { return blocked_plan(c.graph); };
   EXPECT_NO_THROW(native::verify_plan(plan()));
   const auto damaged = [&](auto damage) {
     native::Plan p = plan();
@@ -346,6 +348,29 @@ TEST(BlockedPlans, TheVerifierFindsDamage) {
     }
     return false;
   });
+}
+
+// Sizes by different names lie in one tensor because bind compares them before anything runs: the verifier asks for that comparison.
+TEST(BlockedPlans, JoinedSizesOfDifferentNamesNeedACheckAtBind) {
+  GraphCase c;
+  Dice dice(9);
+  const ValueId x = c.in("x", {1, 3, Dim::symbol("h"), 8}), z = c.in("z", {1, 3, Dim::symbol("k"), 8});
+  const ValueId joined = c.op("Concat", {conv(c, dice, x, 3, 16, 3), conv(c, dice, z, 3, 16, 3)}, {{"axis", 1}});
+  c.out(conv(c, dice, joined, 32, 5, 1), "y");
+  const auto program = compile(c.graph, native::Blocking::everywhere);
+  EXPECT_EQ(count(program->plan(), "concat"), 0) << program->str("plan");
+  native::Plan plan = blocked_plan(c.graph);
+  EXPECT_NO_THROW(native::verify_plan(plan));
+  plan.checks.clear();
+  EXPECT_THROW(native::verify_plan(plan), Error);
+  const auto instance = program->instance();
+  std::vector<Value> outputs(1);
+  const std::vector<Value> equal{dice.floats({1, 3, 6, 8}), dice.floats({1, 3, 6, 8})};
+  instance->run(equal, outputs, {});
+  Graph graph(c.graph);
+  expect_close(outputs[0], run_graph(graph, equal)[0], 2e-4, "equal heights");
+  const std::vector<Value> different{dice.floats({1, 3, 6, 8}), dice.floats({1, 3, 7, 8})};
+  EXPECT_THROW(instance->run(different, outputs, {}), Error);
 }
 
 }  // namespace
