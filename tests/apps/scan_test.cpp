@@ -169,7 +169,9 @@ TEST(Scan, EveryHostileSampleIsRefusedAtOnceWithItsPlace) {
     const Scanned done = scan(sample.name);
     EXPECT_EQ(done.status, 3) << sample.name << ": " << done.said;
     EXPECT_LT(done.seconds, kSanitized ? 20 : 1) << sample.name;
-    if (!kSanitized) EXPECT_LT(done.bytes, int64_t{256} << 20) << sample.name;
+    if (!kSanitized) {
+      EXPECT_LT(done.bytes, int64_t{256} << 20) << sample.name;
+    }
     EXPECT_NE(done.said.find(sample.name), std::string::npos) << sample.name << " is not named: " << done.said;
     ASSERT_TRUE(done.json.is_object()) << sample.name;
     EXPECT_EQ(done.json.at("verdict"), "refused") << sample.name;

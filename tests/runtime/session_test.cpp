@@ -131,7 +131,9 @@ TEST(Session, InstancesShareWeights) {
   for (int i = 0; i < 8; ++i) instances.push_back(compiled.CreateInstance());
   for (auto& instance : instances) EXPECT_EQ(run(instance), serial);
   const int64_t allowed = 8 * first.arena_bytes() + model.weight_bytes() / 10;
-  if (!testing::kSanitized) EXPECT_LE(resident_bytes() - before, allowed);
+  if (!testing::kSanitized) {
+    EXPECT_LE(resident_bytes() - before, allowed);
+  }
 
   std::vector<std::vector<float>> results(2);
   std::vector<std::thread> threads;

@@ -96,7 +96,9 @@ TEST(Bind, AWidthNeverSeenTakesLessThanAMillisecond) {
   ASSERT_GE(model.graph->node_count(), 600);
   const auto program = make_native_engine()->compile(model, {});
   const Costs costs = bind_widths(*program, 8);
-  if (!testing::kSanitized) EXPECT_LT(costs.median_us, 1000);
+  if (!testing::kSanitized) {
+    EXPECT_LT(costs.median_us, 1000);
+  }
 }
 
 TEST(Bind, AWidthNeverSeenOfTheRecognitionModel) {
@@ -104,7 +106,9 @@ TEST(Bind, AWidthNeverSeenOfTheRecognitionModel) {
   if (access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "no recognition model: ./dev demo fetches it";
   const auto program = make_native_engine()->compile(onnx::read_model(path), {});
   const Costs costs = bind_widths(*program, 8);
-  if (!testing::kSanitized) EXPECT_LT(costs.median_us, 1000);
+  if (!testing::kSanitized) {
+    EXPECT_LT(costs.median_us, 1000);
+  }
 }
 
 TEST(Bind, GrowingSizesTouchOnlyWhatTheyAdd) {
