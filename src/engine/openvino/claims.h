@@ -1,0 +1,30 @@
+// Which nodes OpenVINO refuses. Its C interface has no query of a model, but its reader lists all that it cannot convert: that list is read.
+#pragma once
+#include <chorus/engine_abi.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "values.h"
+
+namespace chorus_openvino {
+
+inline constexpr int kMaxOpset = 25, kMaxIr = 13;  ///< asked of the host's conversion
+
+inline std::string_view view(ch_str s) { return s.n == 0 ? std::string_view() : std::string_view(s.p, s.n); }
+
+/// The graph as ONNX bytes, by the host. Throws Failure with the host's sentence.
+std::string onnx_bytes(const ch_host& host, const ch_graph& graph);
+
+/// One reason per node, empty where nothing speaks against it. Throws Failure where the reader's complaint names no node.
+std::vector<std::string> refusals(const Functions& ov, const OvCore* core, const ch_host& host, const ch_graph& graph);
+
+/// Whether a node, a body of one, or an output takes the value.
+bool is_used(const ch_graph& graph, std::string_view name);
+
+/// The types of operators that a report of the reader names ("-- No conversion rule found for operations: Det-22, util::SequenceInsert"
+/// and "-- Conversion is failed for: Cast-28"): "Det", "SequenceInsert", "Cast".
+std::vector<std::string> named_operators(std::string_view report);
+
+}  // namespace chorus_openvino
