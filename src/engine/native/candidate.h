@@ -74,6 +74,7 @@ struct Candidate {
   uint32_t (*blocked_operands)(const StepDescription&) = nullptr;
   LayoutForm output = LayoutForm::blocked;   ///< with blocked operands: how the outputs are written
   bool residual_in_place = false;            ///< a residual operand may be the output itself
+  bool parts_share = false;                  ///< Concat, Split, Slice of channels at whole blocks: operands and results may be one memory
   /// Splits and slices of channels: the first channel of output 0; the outputs follow one another.
   int64_t (*first_channel)(const StepDescription&) = nullptr;
   /// Share of the processor's peak of multiply-adds that it reaches; 0: bound by memory. For the choice of layouts.

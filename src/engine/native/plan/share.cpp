@@ -69,8 +69,9 @@ class Sharing {
     }
   }
 
+  /// A step over ranges that begin at blocks; others ("….lanes") move lanes and cannot share.
   bool is_over_channels(const PlanStep& step, std::string_view op) const {
-    return !step.dynamic && !is_reorder(step) && step.candidate != nullptr && step.candidate->blocked_operands != nullptr && g_.node(step.node).type == op;
+    return !step.dynamic && !is_reorder(step) && step.candidate != nullptr && step.candidate->blocked_operands != nullptr && step.candidate->parts_share && g_.node(step.node).type == op;
   }
   bool is_join(const PlanStep& step) const { return is_over_channels(step, "Concat"); }
   bool is_part(const PlanStep& step) const { return is_over_channels(step, "Split") || is_over_channels(step, "Slice"); }

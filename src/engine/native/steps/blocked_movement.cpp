@@ -78,6 +78,61 @@ Status run_concat(KernelContext& ctx) noexcept {
   return {};
 }
 
+// Channels that do not begin at blocks: lane by lane, after a table that is made once.
+struct PreparedLanes final : Prepared {
+  std::vector<fast::ChannelSource> from;  // [channels of the result]
+  int64_t bytes() const noexcept override { return static_cast<int64_t>(from.size() * sizeof(fast::ChannelSource)); }
+};
+constexpr int kMostOperands = 32;
+
+bool accepts_any_concat(const StepDescription& step) {
+  const auto count = static_cast<int>(step.n().inputs.size());
+  if (!is_picture(step.out(0)) || count > kMostOperands ||
+      from_front(step.n().attrs().integer("axis"), step.out(0).rank()) != 1)
+    return false;
+  int64_t channels = 0;
+  for (int i = 0; i < count; ++i) {
+    if (!is_picture(step.in(i)) || step.in(i).rank() != step.out(0).rank() || step.constant(i) != nullptr) return false;
+    channels += step.in(i).dims[1].number();
+  }
+  return channels == step.out(0).dims[1].number() && channels < (1 << 24);
+}
+
+std::shared_ptr<const Prepared> prepare_any_concat(const StepDescription& step) {
+  auto p = std::make_shared<PreparedLanes>();
+  for (int32_t i = 0; i < static_cast<int32_t>(step.n().inputs.size()); ++i) {
+    const auto channels = static_cast<int32_t>(step.in(i).dims[1].number());
+    for (int32_t c = 0; c < channels; ++c) p->from.push_back({i, c});
+  }
+  return p;
+}
+
+Status run_lanes(KernelContext& ctx) noexcept {
+  const TensorView& y = ctx.out[0];
+  if (y.count == 0) return {};
+  const auto& p = *static_cast<const PreparedLanes*>(ctx.prepared);
+  const float* x[kMostOperands];
+  int64_t images[kMostOperands];
+  fast::ChannelMapArgs args;
+  args.pixels = pixels(y);
+  for (int i = 0; i < std::min(ctx.n_in, kMostOperands); ++i) {
+    const TensorView& v = ctx.in[i];
+    x[i] = v.as<const float>();
+    images[i] = v.image_stride;
+    if (v.image_stride > 0 && (pixels(v) != args.pixels || v.dims[0] != y.dims[0]))
+      return Status::error(Code::shape, "operand %d differs in another axis", i);
+  }
+  args.x = x;
+  args.x_image = images;
+  args.y = y.as<float>();
+  args.from = p.from.data();
+  args.images = y.dims[0];
+  args.channels = y.dims[1];
+  args.y_image = y.image_stride;
+  table().channel_map_run(args, ctx.services->pool());
+  return {};
+}
+
 int64_t split_first(const StepDescription&) { return 0; }
 
 bool accepts_split(const StepDescription& step) {
@@ -92,7 +147,7 @@ bool accepts_split(const StepDescription& step) {
   return at == x.dims[1].number();
 }
 
-/// One range of channels with step 1 that begins at a block; nullopt otherwise.
+/// One range of channels with step 1; false otherwise.
 bool read_slice(const StepDescription& step, int64_t* first) {
   const Type &x = step.in(0), &y = step.out(0);
   std::vector<int64_t> starts, ends, axes, strides;
@@ -104,16 +159,27 @@ bool read_slice(const StepDescription& step, int64_t* first) {
   if (from_front(axes[0], x.rank()) != 1) return false;
   const int64_t channels = x.dims[1].number();
   *first = std::clamp<int64_t>(starts[0] < 0 ? starts[0] + channels : starts[0], 0, channels);
-  return *first % fast::channel_block == 0 && *first + y.dims[1].number() <= channels;
+  return *first + y.dims[1].number() <= channels && channels < (1 << 24);
 }
 int64_t slice_first(const StepDescription& step) {
   int64_t first = 0;
   read_slice(step, &first);
   return first;
 }
-bool accepts_slice(const StepDescription& step) {
+bool accepts_any_slice(const StepDescription& step) {
   int64_t first = 0;
   return read_slice(step, &first);
+}
+bool accepts_slice(const StepDescription& step) {
+  return accepts_any_slice(step) && slice_first(step) % fast::channel_block == 0;
+}
+
+std::shared_ptr<const Prepared> prepare_any_slice(const StepDescription& step) {
+  auto p = std::make_shared<PreparedLanes>();
+  const auto first = static_cast<int32_t>(slice_first(step));
+  const auto channels = static_cast<int32_t>(step.out(0).dims[1].number());
+  for (int32_t c = 0; c < channels; ++c) p->from.push_back({0, first + c});
+  return p;
 }
 
 struct PreparedParts final : Prepared {
@@ -179,6 +245,7 @@ std::span<const Candidate> blocked_movement_steps() {
                          int64_t (*first)(const StepDescription&) = nullptr) {
       c.blocked_operands = blocked;
       c.first_channel = first;
+      c.parts_share = c.run == run_concat || c.run == run_parts;
       all.push_back(c);
     };
     add({"Concat", "concat.blocked", accepts_concat, 0, nullptr, nullptr, run_concat}, all_operands);
@@ -186,6 +253,9 @@ std::span<const Candidate> blocked_movement_steps() {
         split_first);
     add({"Slice", "slice.blocked", accepts_slice, 0, prepare_parts<slice_first>, nullptr, run_parts}, first_operand,
         slice_first);
+    add({"Concat", at_level("concat.lanes"), accepts_any_concat, 0, prepare_any_concat, nullptr, run_lanes},
+        all_operands);
+    add({"Slice", at_level("slice.lanes"), accepts_any_slice, 0, prepare_any_slice, nullptr, run_lanes}, first_operand);
     add({"Resize", at_level("resize.blocked"), accepts_pictures, 0, prepare_resize, resize_scratch, run_resize},
         first_operand);
     return all;

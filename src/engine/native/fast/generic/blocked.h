@@ -226,25 +226,49 @@ inline void blocked_resize_run(const BlockedResizeArgs& b, ThreadPool& pool) noe
 
 // Channels in another order -------------------------------------------------------------------------------------------
 
+/// Neighbouring lanes of y that are neighbouring lanes of one block of x.
+struct LaneRun {
+  const float* x;
+  int64_t lane, count;
+};
+
+/// Runs of at most a vector of one block of y; returns how many.
+inline int lane_runs(const ChannelMapArgs& s, int64_t image, int64_t first, LaneRun* runs) noexcept {
+  const int64_t channels = s.channels - first < channel_block ? s.channels - first : channel_block;
+  int n = 0;
+  for (int64_t i = 0; i < channels;) {
+    const ChannelSource from = s.from[first + i];
+    const int64_t lane = from.channel % channel_block;
+    int64_t count = 1;
+    while (count < W && i + count < channels && lane + count < channel_block &&
+           s.from[first + i + count].operand == from.operand &&
+           s.from[first + i + count].channel == from.channel + count)
+      ++count;
+    const float* block = s.x[from.operand] + image * s.x_image[from.operand] +
+                         from.channel / channel_block * s.pixels * channel_block;
+    runs[n++] = {block + lane, i, count};
+    i += count;
+  }
+  return n;
+}
+
 inline void channel_map_run(const ChannelMapArgs& s, ThreadPool& pool) noexcept {
   if (s.images <= 0 || s.channels <= 0 || s.pixels <= 0) return;
-  const int64_t blocks = channel_blocks(s.channels), all = s.images * blocks;
-  pool.parallel_for(all, [&](int64_t task, int) {
-    const int64_t image = task / blocks, block = task % blocks, first = block * channel_block;
-    const float* lane[channel_block];
-    float nothing = 0;
-    int64_t step[channel_block];
-    for (int64_t i = 0; i < channel_block; ++i) {
-      const bool real = first + i < s.channels;
-      const ChannelSource from = real ? s.from[first + i] : ChannelSource{};
-      lane[i] = real ? s.x[from.operand] + image * s.x_image[from.operand] +
-                           from.channel / channel_block * s.pixels * channel_block + from.channel % channel_block
-                     : &nothing;
-      step[i] = real ? channel_block : 0;
-    }
+  const int64_t blocks = channel_blocks(s.channels);
+  const int64_t pieces = (s.pixels + reorder_pixels - 1) / reorder_pixels;
+  pool.parallel_for(s.images * blocks * pieces, [&](int64_t task, int) {
+    const int64_t at = task % pieces * reorder_pixels, image = task / pieces / blocks, block = task / pieces % blocks;
+    const int64_t end = s.pixels - at < reorder_pixels ? s.pixels : at + reorder_pixels;
+    LaneRun runs[channel_block];
+    const int count = lane_runs(s, image, block * channel_block, runs);
     float* y = s.y + image * s.y_image + block * s.pixels * channel_block;
-    for (int64_t p = 0; p < s.pixels; ++p, y += channel_block) {
-      for (int64_t i = 0; i < channel_block; ++i) y[i] = lane[i][p * step[i]];
+    for (int r = 0; r < count; ++r) {
+      const Tail lanes = tail(runs[r].count);
+      const float* x = runs[r].x;
+      float* to = y + runs[r].lane;
+      for (int64_t p = at * channel_block; p < end * channel_block; p += channel_block) {
+        store(to + p, lanes, load(x + p, lanes));
+      }
     }
   });
 }
