@@ -9,11 +9,11 @@
 #include <core/cpu.h>
 #include <core/progress.h>
 #include <engine/engine.h>
-#include <fmt/format.h>
 #include <format/onnx/onnx.h>
 #include <graph/infer.h>
-#include <nlohmann/json.hpp>
 #include <runtime/custom_op.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -56,7 +56,8 @@ std::vector<double> measure(Predictor& predictor, double seconds, ProgressSink* 
     const int64_t done = std::min<int64_t>((to - start) / 1'000'000, static_cast<int64_t>(seconds * 1000));
     progress.advance(done - shown);
     shown = done;
-    if (seconds * 10 < static_cast<double>(to - start) * 1e-9) break;  // a slow model: no more than ten times the time asked for
+    if (seconds * 10 < static_cast<double>(to - start) * 1e-9)
+      break;  // a slow model: no more than ten times the time asked for
   }
   std::sort(times.begin(), times.end());
   return times;
@@ -88,12 +89,15 @@ int bench_one(const Options& options) {
   bar.clear();
   const double p99 = percentile(times, 0.99);
   if (options.json) {
-    Json json = {{"ms", median(times)}, {"min", times.front()}, {"p99", p99}, {"load_ms", load_ms}, {"rss_mb", rss}, {"engine", predictor.EngineName()}, {"runs", times.size()}};
+    Json json = {{"ms", median(times)}, {"min", times.front()}, {"p99", p99},
+                 {"load_ms", load_ms},  {"rss_mb", rss},        {"engine", predictor.EngineName()},
+                 {"runs", times.size()}};
     if (options.steps) json["profile"] = step_json(profile, operators_of(options.model.model));
     print(json);
     return kDone;
   }
-  std::printf("ms=%.4f min=%.4f p99=%.4f load_ms=%.2f rss_mb=%.1f engine=%s\n", median(times), times.front(), p99, load_ms, rss, predictor.EngineName().c_str());
+  std::printf("ms=%.4f min=%.4f p99=%.4f load_ms=%.2f rss_mb=%.1f engine=%s\n", median(times), times.front(), p99,
+              load_ms, rss, predictor.EngineName().c_str());
   if (options.steps) std::printf("%s", step_table(profile, operators_of(options.model.model)).c_str());
   return kDone;
 }
@@ -118,7 +122,8 @@ Truth truth_of(const Options& options, const NamedValues& inputs, std::vector<Pe
   if (options.oracle == "first") {
     Predictor& first = *peers.front().predictor;
     truth.name = peers.front().engine;
-    for (const std::string& name : first.GetOutputNames()) truth.values.emplace_back(name, first.GetOutputTensor(name)->value());
+    for (const std::string& name : first.GetOutputNames())
+      truth.values.emplace_back(name, first.GetOutputTensor(name)->value());
     return truth;
   }
   if (options.oracle != "float64") {
@@ -130,7 +135,9 @@ Truth truth_of(const Options& options, const NamedValues& inputs, std::vector<Pe
   infer_types(*graph);
   model.graph = graph;
   EngineRun run = run_oracle(model, inputs, options.model, Watched::outputs);
-  if (!run.reason.empty()) throw Error(Code::unsupported, "no oracle for this model: " + run.reason, options.model.model, "--oracle FILE.npz, or --oracle first");
+  if (!run.reason.empty())
+    throw Error(Code::unsupported, "no oracle for this model: " + run.reason, options.model.model,
+                "--oracle FILE.npz, or --oracle first");
   truth.name = run.engine;
   for (auto& [name, value] : run.values) truth.values.emplace_back(name, std::move(value));
   return truth;
@@ -157,7 +164,11 @@ Json peer_json(const Peer& p) {
   json["load_ms"] = p.load_ms;
   json["difference"] = number(p.difference);
   json["wrong"] = p.wrong;
-  if (p.ratio > 0) json.update({{"ratio", p.ratio}, {"low", p.interval.low}, {"high", p.interval.high}, {"confidence", p.interval.confidence}});
+  if (p.ratio > 0)
+    json.update({{"ratio", p.ratio},
+                 {"low", p.interval.low},
+                 {"high", p.interval.high},
+                 {"confidence", p.interval.confidence}});
   json["rounds"] = p.ms;
   return json;
 }
@@ -165,29 +176,39 @@ Json peer_json(const Peer& p) {
 void print_peers_json(const std::vector<Peer>& peers, const PeerOptions& options, const Setting& setting) {
   Json list = Json::array();
   for (const Peer& p : peers) list.push_back(peer_json(p));
-  Json json = {{"model", options.model.model}, {"threads", options.model.threads}, {"processor", cpu_info().brand}, {"features", to_string(cpu())},
-               {"processors", setting.processors}, {"load", setting.load}, {"pairs", options.rounds}, {"oracle", setting.truth}, {"tolerance", kPeerTolerance}, {"engines", std::move(list)}};
+  Json json = {{"model", options.model.model}, {"threads", options.model.threads}, {"processor", cpu_info().brand},
+               {"features", to_string(cpu())}, {"processors", setting.processors}, {"load", setting.load},
+               {"pairs", options.rounds},      {"oracle", setting.truth},          {"tolerance", kPeerTolerance},
+               {"engines", std::move(list)}};
   if (!setting.steps.is_null()) json["profile"] = setting.steps;
   print(json);
 }
 
 void print_peers(const std::vector<Peer>& peers, const PeerOptions& options, const Setting& setting) {
-  std::printf("%d thread%s, %s, %d rounds in turns, truth: %s\n", options.model.threads, options.model.threads == 1 ? "" : "s", cpu_info().brand.c_str(), options.rounds, setting.truth.c_str());
-  if (setting.load > 1.5) std::printf("this machine is busy (load %.1f): ratios count, times do not\n", setting.load);
-  std::printf("%-12s %-10s %10s %10s %10s %10s  %s/engine, %.0f %% interval\n", "engine", "version", "ms", "min", "load_ms", "difference", peers[0].engine.c_str(),
-              100 * std::max(peers[0].interval.confidence, 0.95));
+  std::printf("%d thread%s, %s, %d rounds in turns, truth: %s\n", options.model.threads,
+              options.model.threads == 1 ? "" : "s", cpu_info().brand.c_str(), options.rounds, setting.truth.c_str());
+  constexpr double kBusy = 3;  // what ran a minute ago counts in part
+  if (setting.load > kBusy) std::printf("this machine is busy (load %.1f): ratios count, times do not\n", setting.load);
+  std::printf("%-12s %-10s %10s %10s %10s %10s  %s/engine, %.0f %% interval\n", "engine", "version", "ms", "min",
+              "load_ms", "difference", peers[0].engine.c_str(), 100 * std::max(peers[0].interval.confidence, 0.95));
   for (const Peer& p : peers) {
     if (!p.reason.empty()) {
       std::printf("%-12s %-10s cannot run it: %s\n", p.engine.c_str(), p.version.c_str(), p.reason.c_str());
       continue;
     }
-    std::printf("%-12s %-10s %10.4f %10.4f %10.1f %10.2e  ", p.engine.c_str(), p.version.c_str(), median(p.ms), *std::min_element(p.ms.begin(), p.ms.end()), p.load_ms, p.difference);
-    if (!p.wrong.empty()) std::printf("does not count: \"%s\" is wrong\n", p.wrong.c_str());
-    else if (p.ratio <= 0) std::printf("does not count: %s is wrong\n", peers[0].engine.c_str());
-    else if (&p == &peers[0]) std::printf("1\n");
-    else std::printf("%.3f  [%.3f, %.3f]\n", p.ratio, p.interval.low, p.interval.high);
+    std::printf("%-12s %-10s %10.4f %10.4f %10.1f %10.2e  ", p.engine.c_str(), p.version.c_str(), median(p.ms),
+                *std::min_element(p.ms.begin(), p.ms.end()), p.load_ms, p.difference);
+    if (!p.wrong.empty())
+      std::printf("does not count: \"%s\" is wrong\n", p.wrong.c_str());
+    else if (p.ratio <= 0)
+      std::printf("does not count: %s is wrong\n", peers[0].engine.c_str());
+    else if (&p == &peers[0])
+      std::printf("1\n");
+    else
+      std::printf("%.3f  [%.3f, %.3f]\n", p.ratio, p.interval.low, p.interval.high);
   }
-  if (peers.size() == 1) std::printf("no other engine is here: ./dev engines onnxruntime installs one; `chorus engines` lists them\n");
+  if (peers.size() == 1)
+    std::printf("no other engine is here: ./dev engines onnxruntime installs one; `chorus engines` lists them\n");
 }
 
 int bench_peers(Options options) {
@@ -224,24 +245,44 @@ void add_bench(CLI::App& app, Outcome& outcome) {
   CLI::App* sub = app.add_subcommand("bench", "measures the time of a model's run, alone or against other engines");
   auto options = std::make_shared<Options>();
   add_model_options(*sub, options->model);
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")->allow_extra_args(false);
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")->allow_extra_args(false);
-  auto* seconds = sub->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0))->capture_default_str();
-  auto* peers = sub->add_flag("--peers", options->peers, "several engines in turns, on as many processors as there are threads: times, ratios, differences");
-  sub->add_option("--engines", options->engines, "with --peers: names with commas between; the first is what the others are compared with (default: native, then all that are here)")
-      ->delimiter(',')->needs(peers);
-  sub->add_option("--pairs", options->pairs, "with --peers: rounds, in each of which every engine has a turn")->check(CLI::Range(6, 100'000))->capture_default_str()->needs(peers);
-  sub->add_option("--oracle", options->oracle, "with --peers: what outputs are measured against: float64 (computed here), first (the first engine), or a file .npz of outputs by name")
-      ->capture_default_str()->needs(peers);
-  sub->add_flag("--steps", options->steps, "then the time of every step, the operators fused into it and its share of what this machine can do");
+  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      ->allow_extra_args(false);
+  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      ->allow_extra_args(false);
+  auto* seconds = sub->add_option("--seconds", options->seconds, "how long to measure")
+                      ->check(CLI::Range(0.01, 3600.0))
+                      ->capture_default_str();
+  auto* peers =
+      sub->add_flag("--peers", options->peers,
+                    "several engines in turns, on as many processors as there are threads: times, ratios, differences");
+  sub->add_option("--engines", options->engines,
+                  "with --peers: names with commas between; the first is what the others are compared with (default: "
+                  "native, then all that are here)")
+      ->delimiter(',')
+      ->needs(peers);
+  sub->add_option("--pairs", options->pairs, "with --peers: rounds, in each of which every engine has a turn")
+      ->check(CLI::Range(6, 100'000))
+      ->capture_default_str()
+      ->needs(peers);
+  sub->add_option("--oracle", options->oracle,
+                  "with --peers: what outputs are measured against: float64 (computed here), first (the first engine), "
+                  "or a file .npz of outputs by name")
+      ->capture_default_str()
+      ->needs(peers);
+  sub->add_flag("--steps", options->steps,
+                "then the time of every step, the operators fused into it and its share of what this machine can do");
   sub->add_flag("--json", options->json, "print as JSON");
   peers->excludes(seconds);
   peers->excludes(sub->get_option("--engine"));
-  sub->footer("Prints: ms=<median> min=<min> p99=<p99> load_ms=<load and compile> rss_mb=<growth over the empty process> engine=<E>\n"
-              "With --peers: one line per engine; one whose outputs differ by more than 0.002 of the largest value does not count. Ratios are medians over\n"
-              "the rounds, below 1 where the first engine is faster. Exit status 1 when the first engine itself is wrong.\n"
-              "Examples:\n  chorus bench model.onnx --input feeds.npz --threads 1\n  chorus bench model.onnx --shape x=8,3,224,224 --seconds 10 --steps\n"
-              "  chorus bench model.onnx --input feeds.npz --peers --engines native,onnxruntime --threads 2");
+  sub->footer(
+      "Prints: ms=<median> min=<min> p99=<p99> load_ms=<load and compile> rss_mb=<growth over the empty process> "
+      "engine=<E>\n"
+      "With --peers: one line per engine; one whose outputs differ by more than 0.002 of the largest value does not "
+      "count. Ratios are medians over\n"
+      "the rounds, below 1 where the first engine is faster. Exit status 1 when the first engine itself is wrong.\n"
+      "Examples:\n  chorus bench model.onnx --input feeds.npz --threads 1\n  chorus bench model.onnx --shape "
+      "x=8,3,224,224 --seconds 10 --steps\n"
+      "  chorus bench model.onnx --input feeds.npz --peers --engines native,onnxruntime --threads 2");
   sub->callback([options, &outcome] { outcome.status = options->peers ? bench_peers(*options) : bench_one(*options); });
 }
 

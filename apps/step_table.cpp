@@ -79,7 +79,7 @@ std::string step_table(const api::Profile& profile, const std::map<std::string, 
   }
   text += fmt::format(
       "{} steps, {:.4f} ms: {:.0f} % of the roofline of {:.1f} GFLOP/s (a matrix product of 512³) and {:.1f} GB/s "
-      "(large arrays), measured here\n",
+      "(from memory; more from caches), measured here\n",
       profile.steps.size(), sum, 100 * roofline_share(profile.steps), profile.peak_gflops, profile.peak_gbytes);
   return text;
 }

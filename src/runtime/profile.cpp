@@ -1,4 +1,5 @@
 #include <core/clock.h>
+#include <core/cpu.h>
 #include <engine/native/native_engine.h>
 #include <graph/graph.h>
 #include <runtime/profile.h>
@@ -7,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <map>
 #include <mutex>
 
@@ -55,16 +58,38 @@ double product_gflops(int threads) {
   return 2.0 * n * n * n / static_cast<double>(ns);
 }
 
-double stream_gbytes(ThreadPool& pool) {
-  constexpr int64_t n = 8 << 20;       // floats per array, 32 MiB each: past the caches of most cores
-  constexpr int64_t tasks = 64;
-  std::vector<float> a(n, 1.0f), b(n, 2.0f);
+/// Copies within `bytes` of data, read and written together, each thread its part and always the same one.
+double copy_gbytes(ThreadPool& pool, double bytes) {
+  constexpr double kLeastMoved = 64 << 20;   // of a measurement: many times what starting the threads costs
+  const int threads = pool.threads();
+  const auto part = static_cast<size_t>(bytes / 2 / threads);
+  const int rounds = std::max(1, static_cast<int>(kLeastMoved / bytes));
+  std::vector<char> from(part * static_cast<size_t>(threads), 1), to(from.size(), 2);
   const int64_t ns = best_ns([&] {
-    pool.parallel_for(tasks, [&](int64_t task, int) {
-      for (int64_t i = task * (n / tasks); i < (task + 1) * (n / tasks); ++i) a[static_cast<size_t>(i)] += b[static_cast<size_t>(i)];
+    pool.parallel_for(threads, [&](int64_t task, int) {
+      const size_t at = static_cast<size_t>(task) * part;
+      for (int i = 0; i < rounds; ++i) {
+        std::memcpy(to.data() + at, from.data() + at, part);
+        std::atomic_signal_fence(std::memory_order_seq_cst);   // every copy is made
+      }
     });
   });
-  return 3.0 * sizeof(float) * n / static_cast<double>(ns);
+  return 2.0 * static_cast<double>(part) * threads * rounds / static_cast<double>(ns);
+}
+
+std::vector<Peaks::Level> cache_levels(ThreadPool& pool) {
+  const CpuInfo& info = cpu_info();
+  const double second = static_cast<double>(info.l2_bytes > 0 ? info.l2_bytes : 256 << 10) * pool.threads();
+  const double third = std::max(static_cast<double>(info.l3_bytes), 2 * second);
+  const double memory = std::clamp(2 * third, 64.0 * (1 << 20), 256.0 * (1 << 20));
+  std::vector<Peaks::Level> levels;
+  for (double bytes : {second, third, memory}) {
+    const double used = bytes == memory ? bytes : bytes / 2;   // half of a cache, for it holds other things too
+    levels.push_back({bytes, copy_gbytes(pool, used)});
+  }
+  // Data that fits a small cache fits the larger ones: no level is slower than the one behind it.
+  for (size_t i = levels.size() - 1; i-- > 0;) levels[i].gbytes = std::max(levels[i].gbytes, levels[i + 1].gbytes);
+  return levels;
 }
 
 }  // namespace
@@ -74,8 +99,19 @@ Peaks measured_peaks(ThreadPool& pool) {
   static auto* const known = new std::map<int, Peaks>;
   std::lock_guard guard(lock);
   auto [it, fresh] = known->try_emplace(pool.threads());
-  if (fresh) it->second = {product_gflops(pool.threads()), stream_gbytes(pool)};
+  if (fresh) {
+    it->second.gflops = product_gflops(pool.threads());
+    it->second.levels = cache_levels(pool);
+    it->second.gbytes = it->second.levels.back().gbytes;
+  }
   return it->second;
+}
+
+double Peaks::gbytes_of(double bytes) const {
+  for (const Level& level : levels) {
+    if (bytes <= level.bytes) return level.gbytes;
+  }
+  return gbytes;
 }
 
 void Recorder::add(Instance&, std::span<const NodeTime> times, int64_t begin_ns, int64_t end_ns) {
@@ -116,7 +152,7 @@ api::Profile Recorder::profile(const Instance& instance, const Peaks& peaks) con
     p.flops = info.cost.flops;
     p.bytes = info.cost.bytes_read + info.cost.bytes_written;
     if (peaks.gflops > 0 && peaks.gbytes > 0 && sums_[i].min_ns > 0) {
-      const double least_ns = std::max(p.flops / peaks.gflops, p.bytes / peaks.gbytes);
+      const double least_ns = std::max(p.flops / peaks.gflops, p.bytes / peaks.gbytes_of(p.bytes));
       p.roofline = std::min(1.0, least_ns / static_cast<double>(sums_[i].min_ns));
     }
     result.steps.push_back(std::move(p));

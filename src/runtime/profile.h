@@ -11,10 +11,17 @@ namespace chorus {
 
 /// 10⁹ per second; 0: not measured.
 struct Peaks {
-  double gflops = 0, gbytes = 0;
+  double gflops = 0, gbytes = 0;       ///< gbytes: of data in memory
+  struct Level {
+    double bytes = 0, gbytes = 0;      ///< so much data, of all threads together, moves so fast
+  };
+  std::vector<Level> levels;           ///< from few bytes to many; the last is memory
+  /// What this machine moves at most when `bytes` are used: those that fit a cache may be there.
+  double gbytes_of(double bytes) const;
 };
 
-/// Measures once per process and number of threads: a float32 matrix product by the native engine, and reading and writing large arrays.
+/// Measures once per process and number of threads, within a second: a float32 matrix product by the native engine, and copies of data
+/// that fits the second cache of a core, the third one, and none.
 Peaks measured_peaks(ThreadPool& pool);
 
 class Recorder {

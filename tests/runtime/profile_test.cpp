@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <runtime/profile.h>
 
 #include <set>
 
@@ -43,6 +44,22 @@ TEST(Profile, EveryStepOnceAndMostOfTheTime) {
   const std::string table = profile.table();
   for (const auto& step : profile.steps) EXPECT_NE(table.find(step.name), std::string::npos);
   testing::part_of("E-INF-03");
+}
+
+TEST(Profile, LimitsOfTheMachineGoByTheSizeOfTheData) {
+  ThreadPool pool(ThreadPool::Options{.threads = 1});
+  const Peaks peaks = measured_peaks(pool);
+  EXPECT_GT(peaks.gflops, 0.1);
+  ASSERT_EQ(peaks.levels.size(), 3u);
+  for (size_t i = 1; i < 3; ++i) {
+    EXPECT_GT(peaks.levels[i].bytes, peaks.levels[i - 1].bytes);
+    EXPECT_LE(peaks.levels[i].gbytes, peaks.levels[i - 1].gbytes);   // what fits a cache moves no slower
+  }
+  EXPECT_GT(peaks.levels[2].gbytes, 0.1);
+  EXPECT_LT(peaks.levels[0].gbytes, 10'000);                           // no copy was left out
+  EXPECT_EQ(peaks.gbytes_of(0), peaks.levels[0].gbytes);
+  EXPECT_EQ(peaks.gbytes_of(peaks.levels[1].bytes), peaks.levels[1].gbytes);
+  EXPECT_EQ(peaks.gbytes_of(1e15), peaks.gbytes);
 }
 
 TEST(Profile, EmptyUnlessAskedFor) {
