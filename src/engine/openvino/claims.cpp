@@ -80,6 +80,10 @@ std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
       return op + ": OpenVINO neither saturates nor rounds to ONNX's element type " + std::to_string(to) +
              " as ONNX does";
   }
+  if (op == "Tile" && node.n_inputs > 1 && node.inputs[1] != CH_NO_INDEX &&
+      graph.values[node.inputs[1]]->constant == CH_NO_INDEX) {
+    return op + ": OpenVINO reads beyond the input where the repeats are no constant";
+  }
   const ch_attribute* mode = attribute(node, "mode");
   if (op == "RoiAlign" && mode != nullptr && view(mode->s) == "max")
     return op + ": OpenVINO takes another maximum than ONNX";
