@@ -40,6 +40,7 @@ struct Pass {
 namespace passes {
 int inline_functions(Graph&, PassContext&);     ///< model-local functions (iterative, cycle check, depth bound)
 int close_bodies(Graph&, PassContext&);         ///< outer values captured by If/Loop/Scan bodies become inputs of the node
+int expand_gradient(Graph&, PassContext&);      ///< Gradient (ai.onnx.preview.training) → the nodes that compute what it names
 int to_newest(Graph&, PassContext&);            ///< every node to the newest version of its row
 int decompose_missing(Graph&, PassContext&);    ///< operators that the caller cannot run, by their rows' decomposition (see set below)
 int fold_constants(Graph&, PassContext&);

@@ -17,6 +17,8 @@ constexpr Pass kClose{"close_bodies", passes::close_bodies,
 constexpr Pass kInline{"inline_functions", passes::inline_functions,
                        "calls of model-local functions are replaced by their bodies"};
 constexpr Pass kDead{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away"};
+constexpr Pass kGradient{"expand_gradient", passes::expand_gradient,
+                         "Gradient nodes are replaced by the derivative of the tensor that they name"};
 constexpr Pass kNewest{"to_newest", passes::to_newest, "every node is brought to the newest version of its operator"};
 constexpr Pass kDecompose{"decompose_missing", passes::decompose_missing,
                           "operators without a kernel are expressed by simpler ones"};
@@ -41,10 +43,10 @@ constexpr Pass kSweep{"eliminate_dead", passes::eliminate_dead, "what no output 
 constexpr Pass kWiden{"widen_half", passes::widen_half,
                       "chains of float16 or bfloat16 nodes are computed in float32 and rounded at their ends"};
 
-constexpr Pass kNeeded[] = {kClose, kInline, kDead, kNewest, kDecompose, kDead};
+constexpr Pass kNeeded[] = {kClose, kInline, kGradient, kDead, kNewest, kDecompose, kDead};
 constexpr Pass kOptimizing[] = {
-    kClose, kInline,    kDead, kNewest,   kFold,       kIdentity, kArithmetic, kMovement,  kCommon, kBatchNorm,
-    kSweep, kDecompose, kFold, kIdentity, kArithmetic, kMovement, kCommon,     kBatchNorm, kSweep,
+    kClose,     kInline, kGradient,  kDead, kNewest,   kFold,       kIdentity, kArithmetic, kMovement,  kCommon,
+    kBatchNorm, kSweep,  kDecompose, kFold, kIdentity, kArithmetic, kMovement, kCommon,     kBatchNorm, kSweep,
 };
 
 constexpr Pass kWidening[] = {kWiden, kFold, kIdentity, kMovement, kCommon, kSweep};
@@ -66,12 +68,14 @@ class Runner {
 // These ask for no types: they come before to_newest, while calls of functions and nodes of old versions are about.
 bool needs_types(const Pass& pass) {
   return pass.run != passes::close_bodies && pass.run != passes::inline_functions &&
-         pass.run != passes::eliminate_dead && pass.run != passes::eliminate_common && pass.run != passes::to_newest;
+         pass.run != passes::expand_gradient && pass.run != passes::eliminate_dead &&
+         pass.run != passes::eliminate_common && pass.run != passes::to_newest;
 }
 
 // These look into bodies by themselves.
 bool goes_into_bodies(const Pass& pass) {
-  return pass.run == passes::close_bodies || pass.run == passes::inline_functions || pass.run == passes::to_newest;
+  return pass.run == passes::close_bodies || pass.run == passes::inline_functions || pass.run == passes::to_newest ||
+         pass.run == passes::expand_gradient;
 }
 
 void Runner::infer(Graph& graph) {
