@@ -87,12 +87,8 @@ struct Sample {
   const char* says;  // part of the finding
 };
 
-std::vector<Sample> samples() {
-  const std::string self =
-      bytes(25, bytes(1, "f") + bytes(4, "a") + bytes(5, "b") + bytes(7, node("f", {"a"}, {"b"}, bytes(7, "own"))) +
-                    bytes(9, bytes(1, "own") + varint(2, 1)) + bytes(10, "own"));
-  const std::string shaped =
-      one_node(node("ConstantOfShape", {"s"}, {"y"}), int64s("s", {int64_t{1} << 40, int64_t{1} << 40}));
+/// What points out of the model's folder, or beyond the file that it names.
+std::vector<Sample> external_samples() {
   return {
       {"external_parent.onnx", external(entry("location", "../../../../etc/passwd")), "\"w\""},
       {"external_absolute.onnx", external(entry("location", "/etc/passwd")), "\"w\""},
@@ -105,6 +101,17 @@ std::vector<Sample> samples() {
       {"external_offset.onnx", external(entry("location", "weights.bin") + entry("offset", "-1")), "\"w\""},
       {"external_key.onnx", external(entry("location", "weights.bin") + entry("__class__", "x")), "__class__"},
       {"external_device.onnx", external(entry("location", "/dev/zero")), "\"w\""},
+  };
+}
+
+/// Models whose parts do not fit each other.
+std::vector<Sample> model_samples() {
+  const std::string self =
+      bytes(25, bytes(1, "f") + bytes(4, "a") + bytes(5, "b") + bytes(7, node("f", {"a"}, {"b"}, bytes(7, "own"))) +
+                    bytes(9, bytes(1, "own") + varint(2, 1)) + bytes(10, "own"));
+  const std::string shaped =
+      one_node(node("ConstantOfShape", {"s"}, {"y"}), int64s("s", {int64_t{1} << 40, int64_t{1} << 40}));
+  return {
       {"dims_overflow.onnx",
        model(one_node(node("Add", {"x", "w"}, {"y"}),
                       bytes(5, varint(1, int64_t{1} << 62) + varint(1, 16) + varint(2, 1) + bytes(8, "w")))),
@@ -131,6 +138,12 @@ std::vector<Sample> samples() {
        "f"},
       {"nested.onnx", nested(200), "deeper"},
       {"cycle.onnx", model(one_node(node("Add", {"x", "y"}, {"y"}))), "\"y\""},
+  };
+}
+
+/// Files that are not what their name says, or cut, or endless.
+std::vector<Sample> file_samples() {
+  return {
       {"length_beyond.onnx", std::string("\x3a\xff\xff\xff\xff\x0f", 6), "left"},
       {"endless_number.onnx", std::string(64, '\xff'), "bits"},
       {"group.onnx", varint(1, 10) + "\x3b", "wire type"},
@@ -155,6 +168,12 @@ std::vector<Sample> samples() {
            std::string("\x08\x06\0\0\0", 5) + big_endian(0),
        "bomb.png"},
   };
+}
+
+std::vector<Sample> samples() {
+  std::vector<Sample> all = external_samples();
+  for (const auto& more : {model_samples(), file_samples()}) all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 TEST(Scan, EveryHostileSampleIsRefusedAtOnceWithItsPlace) {
