@@ -4,12 +4,15 @@
 
 #include <chorus/model.h>
 #include <core/file.h>
+#include <engine/native/native_engine.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <runtime/load.h>
 
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 
 namespace chorus::app {
 namespace {
@@ -18,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string model, svg;
-  bool json = false, nodes = false, parameters = false;
+  bool json = false, nodes = false, parameters = false, operators = false;
 };
 
 Json port_json(const api::PortInfo& port) {
@@ -100,6 +103,30 @@ void print_text(const api::Model& model, const Options& options) {
   }
 }
 
+void collect(const Graph& graph, std::set<std::string>& names) {
+  for (NodeId id : graph.order()) {
+    const Node& n = graph.node(id);
+    if (n.op != nullptr) names.insert(n.domain.empty() ? n.type : n.domain + "." + n.type);
+    for (const auto& [key, attribute] : n.attributes.items()) {
+      if (const auto* body = attribute.get<GraphPtr>()) collect(**body, names);
+    }
+  }
+}
+
+/// What a build of the edge profile needs for the model: the operators of the file and those that it becomes before it runs.
+void print_operators(const std::string& path) {
+  const auto model = load_model(path);
+  std::set<std::string> names;
+  collect(*model->graph, names);
+  for (const Function& function : model->functions) collect(*function.body, names);
+  for (int level : {0, 1}) {
+    CompileOptions options;
+    options.optimize = level;
+    collect(*native::optimize(*model, options), names);
+  }
+  for (const std::string& name : names) std::printf("%s\n", name.c_str());
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, Outcome&) {
@@ -107,11 +134,13 @@ void add_inspect(CLI::App& app, Outcome&) {
   auto options = std::make_shared<Options>();
   sub->add_option("MODEL", options->model, "the model, an .onnx or .chorus file")->required();
   sub->add_flag("--json", options->json, "everything, as JSON");
+  sub->add_flag("--operators", options->operators, "only the names of the operators that a build for this model needs (CHORUS_OPERATORS, docs/lite.md)");
   sub->add_flag("--nodes", options->nodes, "print every node");
   sub->add_flag("--parameters", options->parameters, "print every parameter");
   sub->add_option("--svg", options->svg, "write a picture of the graph to this file");
   sub->footer("Examples:\n  chorus inspect model.onnx\n  chorus inspect model.onnx --json\n  chorus inspect model.onnx --svg model.svg");
   sub->callback([options] {
+    if (options->operators) return print_operators(options->model);
     const api::Model model = api::Model::Load(options->model);
     if (!options->svg.empty()) {
       AtomicFile file(options->svg);

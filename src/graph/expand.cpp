@@ -25,6 +25,12 @@ class ExpandContext final : public GraphNodeContext<OpBuilder> {
   std::vector<Ref> emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes, int outputs) override {
     Node n;
     n.op = find_op(domain_, name);
+#ifdef CHORUS_LITE
+    if (n.op == nullptr) {
+      throw Error(Code::unsupported, fmt::format("{} is computed by \"{}\", which is not in this build", node().type, name), graph_.where(id_),
+                  "name it in the option CHORUS_OPERATORS of the build");
+    }
+#endif
     if (n.op == nullptr) throw Error(Code::internal, fmt::format("an expansion emits \"{}\", which has no row", name), graph_.where(id_));
     n.version = version_ > 0 ? n.op->version_index(version_) : static_cast<int>(n.op->versions.size()) - 1;
     if (n.version < 0) throw Error(Code::internal, fmt::format("an expansion emits {}-{}, which does not exist", name, version_), graph_.where(id_));

@@ -311,7 +311,11 @@ void Loader::load_nodes(const image::Graph& g, Graph& out) {
     made.file_offset = n.file_offset();
     if (n.since() != 0) {
       made.op = find_op(made.domain, made.type);
-      made.version = made.op == nullptr ? -1 : made.op->version_index(n.since());
+      if (made.op == nullptr) {
+        throw Error(Code::unsupported, fmt::format("image: operator \"{}{}{}\" is not in this build", made.domain, made.domain.empty() ? "" : ".", made.type), {},
+                    "if it was left out, name it in the option CHORUS_OPERATORS of the build; if it is a custom operator, register it first");
+      }
+      made.version = made.op->version_index(n.since());
       if (made.version < 0 || made.op->versions[static_cast<size_t>(made.version)].since != n.since()) {
         throw Error(Code::unsupported, fmt::format("image: operator \"{}\" version {} is not known here", made.type, n.since()), {}, "make the image again");
       }

@@ -1,4 +1,5 @@
 // Activation functions, Clip and Dropout.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -439,7 +440,7 @@ constexpr OpDef kRows[] = {
 
 std::span<const OpDef> activation_ops() {
   static constexpr auto kAll = gradients::differentiable(kRows, gradients::kActivation);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,4 +1,5 @@
 // Scaled dot product attention and rotary position embedding.
+#include <ops/chosen.h>
 #include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -277,7 +278,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> families::attention_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kAttention);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus

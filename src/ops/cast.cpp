@@ -1,4 +1,5 @@
 // Conversions: Cast, CastLike, BitCast and linear quantisation.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -446,7 +447,7 @@ constexpr OpDef kRows[] = {
 
 std::span<const OpDef> cast_ops() {
   static constexpr auto kAll = gradients::differentiable(kRows, gradients::kCast);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

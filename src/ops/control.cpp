@@ -1,5 +1,6 @@
 // Control flow: If, Loop and Scan. Bodies are closed graphs; what they read of the graph around them is added by the
 // caller.
+#include <ops/chosen.h>
 #include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -323,7 +324,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> families::control_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kControl);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus

@@ -1,4 +1,5 @@
 // Convolutions, pooling, Resize and sampling: operators over windows of spatial axes. Their shape rules: convolution_shape.cpp.
+#include <ops/chosen.h>
 #include <ops/convolution_shape.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -533,7 +534,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> convolution_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kConvolution);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,6 +1,7 @@
 // Tensors out of nothing: constants, ranges, random numbers.
 #include <chorus/error.h>
 #include <core/convert.h>
+#include <ops/chosen.h>
 #include <ops/constant.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -357,7 +358,7 @@ constexpr OpDef kRows[] = {
 
 std::span<const OpDef> creation_ops() {
   static constexpr auto kAll = gradients::differentiable(kRows, gradients::kCreation);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

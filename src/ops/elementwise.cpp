@@ -1,4 +1,5 @@
 // Arithmetic, comparison, logic and bits of two or more operands, with NumPy's broadcasting.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -579,7 +580,7 @@ constexpr OpDef kRows[] = {
 
 std::span<const OpDef> elementwise_ops() {
   static constexpr auto kAll = gradients::differentiable(kRows, gradients::kElementwise);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,5 +1,6 @@
 // The class *gradient* of the domain `chorus`: what gradient rules emit where ONNX has no word for it. Adapters map these rows to an
 // engine's own backward. Their first operand is the gradient of an output, the result that of an operand.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -309,7 +310,7 @@ constexpr gradients::RuleOf kRules[] = {
 
 std::span<const OpDef> gradient_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, kRules);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,4 +1,5 @@
 // Operators that pick and place elements by indices.
+#include <ops/chosen.h>
 #include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -445,7 +446,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> families::indexing_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kIndexing);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus

@@ -1,4 +1,5 @@
 // ai.onnx.ml: linear models and support vector machines on tables of features.
+#include <ops/chosen.h>
 #include <ops/label.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -247,6 +248,6 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> linear_ops() { return kTable; }
+std::span<const OpDef> linear_ops() { return chosen<kTable>(); }
 
 }  // namespace chorus::families

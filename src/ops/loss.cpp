@@ -1,4 +1,5 @@
 // Losses over classes.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -108,7 +109,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> families::loss_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kLoss);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus

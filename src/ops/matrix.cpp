@@ -1,4 +1,5 @@
 // Products of matrices: MatMul, Gemm, their quantised forms, Einsum, Det.
+#include <ops/chosen.h>
 #include <ops/equation.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -251,7 +252,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> matrix_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kMatrix);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,5 +1,6 @@
 // ai.onnx.ml: encoders, scalers and maps; TfIdfVectorizer. Models: linear.cpp, tree.cpp.
 #include <core/convert.h>
+#include <ops/chosen.h>
 #include <ops/label.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -581,6 +582,6 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> ml_ops() { return kTable; }
+std::span<const OpDef> ml_ops() { return chosen<kTable>(); }
 
 }  // namespace chorus::families

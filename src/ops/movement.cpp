@@ -1,4 +1,5 @@
 // Operators that move elements and change shapes. Their shape and value rules: movement_shape.cpp, movement_extent.cpp.
+#include <ops/chosen.h>
 #include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -595,7 +596,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> families::movement_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kMovement);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus

@@ -1,4 +1,5 @@
 // Normalisations over batch, instance, group, layer and neighbours; softmax.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -512,7 +513,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> normalization_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kNormalization);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,5 +1,6 @@
 // Recurrent cells over sequences: RNN, GRU, LSTM; linear attention, which is one too.
 #include <ops/cell.h>
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -216,7 +217,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> recurrent_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kRecurrent);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,4 +1,5 @@
 // Reductions, positions of extremes, cumulative sums and products, the largest k.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -521,7 +522,7 @@ constexpr OpDef kRows[] = {
 
 std::span<const OpDef> reduction_ops() {
   static constexpr auto kAll = gradients::differentiable(kRows, gradients::kReduction);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

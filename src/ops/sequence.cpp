@@ -1,4 +1,5 @@
 // Sequences, optionals and tensors of strings.
+#include <ops/chosen.h>
 #include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
@@ -397,7 +398,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> families::sequence_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kSequence);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus

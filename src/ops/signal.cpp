@@ -1,4 +1,5 @@
 // Signal processing: Fourier transforms, window functions, the mel matrix.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -199,7 +200,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> signal_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kSignal);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

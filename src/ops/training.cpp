@@ -1,4 +1,5 @@
 // ai.onnx.preview.training: one step of an optimizer as an operator, for any number of tensors.
+#include <ops/chosen.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -242,6 +243,6 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> training_ops() { return kTable; }
+std::span<const OpDef> training_ops() { return chosen<kTable>(); }
 
 }  // namespace chorus::families

@@ -1,4 +1,5 @@
 // ai.onnx.ml: ensembles of decision trees.
+#include <ops/chosen.h>
 #include <ops/label.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -295,6 +296,6 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> tree_ops() { return kTable; }
+std::span<const OpDef> tree_ops() { return chosen<kTable>(); }
 
 }  // namespace chorus::families

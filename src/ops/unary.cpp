@@ -1,4 +1,5 @@
 // Element-wise functions of one operand.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -349,7 +350,7 @@ constexpr OpDef kRows[] = {
 
 std::span<const OpDef> unary_ops() {
   static constexpr auto kAll = gradients::differentiable(kRows, gradients::kUnary);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -1,4 +1,5 @@
 // Detection: suppression of overlapping boxes, pooling of regions.
+#include <ops/chosen.h>
 #include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -179,7 +180,7 @@ constexpr OpDef kTable[] = {
 
 std::span<const OpDef> vision_ops() {
   static constexpr auto kAll = gradients::differentiable(kTable, gradients::kVision);
-  return kAll;
+  return chosen<kAll>();
 }
 
 }  // namespace chorus::families

@@ -17,6 +17,7 @@ HOUSE = [
     ["engine/native/plan"],
     ["engine/native/steps"],
     ["engine/native/exec"],
+    ["engine/native/lite"],  # the edge profile's: what stands there for generated code and blocked steps
     ["engine/native/native_engine"],  # two files, not a folder: the engine made of all parts
     ["tensor"],
     ["autograd"],

@@ -88,9 +88,7 @@ class NativeEngine final : public Engine {
     return claims;
   }
   std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) override {
-    auto graph = optimized_copy(model, options);
-    believe_rules(*graph);
-    return std::make_shared<NativeProgram>(std::move(graph), options, Packs());
+    return native::compile(model, options);
   }
   bool save(const Program& program, FunctionRef<void(std::span<const std::byte>)> sink) override {
     const auto* native = dynamic_cast<const NativeProgram*>(&program);
@@ -108,6 +106,11 @@ bool has_kernel(const Node& node) { return node.op != nullptr && find_reference(
 
 std::unique_ptr<ConstantEvaluator> make_evaluator() { return std::make_unique<Evaluator>(); }
 std::shared_ptr<Engine> make_native_engine() { return std::make_shared<NativeEngine>(); }
+std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) {
+  auto graph = optimized_copy(model, options);
+  believe_rules(*graph);
+  return std::make_shared<NativeProgram>(std::move(graph), options, Packs());
+}
 
 namespace {
 std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& options) {

@@ -8,6 +8,8 @@
 namespace chorus::native {
 
 std::shared_ptr<Engine> make_native_engine();
+/// What the engine's compile makes, for those who need no Engine.
+std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options);
 /// Constant folding by the reference kernels.
 std::unique_ptr<ConstantEvaluator> make_evaluator();
 /// The graph as the native engine runs it: passes applied, types inferred. What `chorus ir --level graph` prints.

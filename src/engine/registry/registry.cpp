@@ -2,9 +2,7 @@
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
 #include <fmt/format.h>
-#ifndef CHORUS_LITE
 #include <engine/plugin/plugin.h>
-#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -37,8 +35,6 @@ Registry& registry() {
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
 }
-
-#ifndef CHORUS_LITE
 
 std::string install_command(std::string_view name) { return fmt::format("./dev engines {}", name); }
 
@@ -128,15 +124,6 @@ std::shared_ptr<Engine> open_plugin(const Registry& r, std::string_view name) {
   throw Error(Code::not_found, fmt::format("engine \"{}\" is not known", name), {},
               fmt::format("known engines: native, {}", fmt::join(plugin_names(r), ", ")));
 }
-
-#else  // the edge profile has the native engine only
-
-std::vector<std::string> plugin_names(const Registry&) { return {}; }
-std::shared_ptr<Engine> open_plugin(const Registry&, std::string_view name) {
-  throw Error(Code::not_found, fmt::format("engine \"{}\" is not known", name), {}, "known engines: native");
-}
-
-#endif
 
 std::shared_ptr<Engine> open_locked(Registry& r, std::string_view name) {
   if (const auto known = r.open.find(name); known != r.open.end()) return known->second;

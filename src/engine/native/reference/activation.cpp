@@ -1,6 +1,7 @@
 // Activation functions, Clip and Dropout. Floats of all widths are computed in float64 and rounded once.
 #include <core/random.h>
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 #include <numbers>
@@ -146,6 +147,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> activation_kernels() { return kRows; }
+std::span<const KernelRow> activation_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native::reference

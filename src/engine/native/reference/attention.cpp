@@ -1,6 +1,7 @@
 // Scaled dot product attention and rotary embedding. One task per row of queries; sums in float64.
 #include <engine/native/reference/attention_ops.h>
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 #include <limits>
@@ -275,6 +276,6 @@ constexpr KernelRow kRows[] = {{"Attention", attention}, {"RotaryEmbedding", rot
 
 }  // namespace
 
-std::span<const KernelRow> reference::attention_kernels() { return kRows; }
+std::span<const KernelRow> reference::attention_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

@@ -1,5 +1,6 @@
 // Conversions: Cast, CastLike, BitCast and linear quantisation.
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 
 #include <fmt/format.h>
 
@@ -304,6 +305,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> cast_kernels() { return kRows; }
+std::span<const KernelRow> cast_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native::reference

@@ -1,6 +1,7 @@
 // If, Loop and Scan: bodies are run by the executor, this decides which and how often.
 #include <core/memory_meter.h>
 #include <engine/native/reference/value_ops.h>
+#include <ops/chosen.h>
 
 #include <algorithm>
 
@@ -167,6 +168,6 @@ constexpr KernelRow kRows[] = {{"If", if_else}, {"Loop", loop}, {"Scan", scan}};
 
 }  // namespace
 
-std::span<const KernelRow> reference::control_kernels() { return kRows; }
+std::span<const KernelRow> reference::control_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

@@ -1,5 +1,6 @@
 // Convolutions and the list of all windowed kernels. Sums in float64, of quantised operands too (exact there).
 #include <engine/native/reference/window.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 
@@ -305,6 +306,6 @@ constexpr KernelRow kKernels[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::convolution_kernels() { return kKernels; }
+std::span<const KernelRow> reference::convolution_kernels() { return chosen<kKernels>(); }
 
 }  // namespace chorus::native

@@ -2,6 +2,7 @@
 #include <chorus/error.h>
 #include <core/random.h>
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 #include <ops/constant.h>
 
 #include <bit>
@@ -179,6 +180,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> creation_kernels() { return kRows; }
+std::span<const KernelRow> creation_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native::reference

@@ -1,5 +1,6 @@
 // Arithmetic, comparison, logic and bits of two or more operands.
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 
@@ -341,6 +342,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> elementwise_kernels() { return kRows; }
+std::span<const KernelRow> elementwise_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native::reference

@@ -1,5 +1,6 @@
 #include <engine/native/reference/forest.h>
 #include <engine/native/reference/value_ops.h>
+#include <ops/chosen.h>
 
 #include <fmt/format.h>
 
@@ -342,6 +343,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::tree_kernels() { return kRows; }
+std::span<const KernelRow> reference::tree_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

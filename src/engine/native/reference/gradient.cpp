@@ -1,5 +1,6 @@
 // Gradient rows of broadcasting, slices, running products and inverses, and the list of all gradient kernels.
 #include <engine/native/reference/gradient.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 #include <cstring>
@@ -207,6 +208,6 @@ constexpr KernelRow kKernels[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::gradient_kernels() { return kKernels; }
+std::span<const KernelRow> reference::gradient_kernels() { return chosen<kKernels>(); }
 
 }  // namespace chorus::native

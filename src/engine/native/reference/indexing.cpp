@@ -1,5 +1,6 @@
 // Operators that pick and place elements by indices.
 #include <engine/native/reference/move.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 
@@ -433,6 +434,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::indexing_kernels() { return kRows; }
+std::span<const KernelRow> reference::indexing_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

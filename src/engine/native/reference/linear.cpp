@@ -1,6 +1,7 @@
 // ai.onnx.ml: linear models and support vector machines, in float64.
 #include <engine/native/reference/score.h>
 #include <engine/native/reference/value_ops.h>
+#include <ops/chosen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -302,6 +303,6 @@ constexpr KernelRow kRows[] = {{"LinearClassifier", linear_classifier, kMl},
 
 }  // namespace
 
-std::span<const KernelRow> reference::linear_kernels() { return kRows; }
+std::span<const KernelRow> reference::linear_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

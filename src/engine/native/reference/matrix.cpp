@@ -1,5 +1,6 @@
 // Products of matrices: MatMul, Gemm, the quantised ones, Einsum, Det. Floats are summed in float64, integers wrap.
 #include <engine/native/reference/wide.h>
+#include <ops/chosen.h>
 #include <ops/equation.h>
 
 #include <cmath>
@@ -389,6 +390,6 @@ constexpr KernelRow kKernels[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::matrix_kernels() { return kKernels; }
+std::span<const KernelRow> reference::matrix_kernels() { return chosen<kKernels>(); }
 
 }  // namespace chorus::native

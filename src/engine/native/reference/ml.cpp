@@ -2,6 +2,7 @@
 #include <engine/native/reference/ml_ops.h>
 #include <engine/native/reference/score.h>
 #include <engine/native/reference/value_ops.h>
+#include <ops/chosen.h>
 
 #include <algorithm>
 #include <charconv>
@@ -380,6 +381,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::ml_kernels() { return kRows; }
+std::span<const KernelRow> reference::ml_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

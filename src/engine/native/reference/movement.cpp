@@ -1,5 +1,6 @@
 // Operators that move elements without looking at them.
 #include <engine/native/reference/move.h>
+#include <ops/chosen.h>
 
 namespace chorus::native {
 namespace {
@@ -458,6 +459,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::movement_kernels() { return kRows; }
+std::span<const KernelRow> reference::movement_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

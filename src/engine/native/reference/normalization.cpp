@@ -1,5 +1,6 @@
 // Normalisations and softmax: statistics in float64 (mean first, then the squares of what is left), one rounding at the end.
 #include <engine/native/reference/wide.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 #include <limits>
@@ -311,6 +312,6 @@ constexpr KernelRow kKernels[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::normalization_kernels() { return kKernels; }
+std::span<const KernelRow> reference::normalization_kernels() { return chosen<kKernels>(); }
 
 }  // namespace chorus::native

@@ -1,5 +1,6 @@
 // Recurrent cells (RNN, GRU, LSTM) and linear attention: steps in order, sequences of a batch and directions side by side; float64.
 #include <engine/native/reference/recurrent.h>
+#include <ops/chosen.h>
 
 #include <array>
 #include <cmath>
@@ -272,6 +273,6 @@ constexpr KernelRow kKernels[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::recurrent_kernels() { return kKernels; }
+std::span<const KernelRow> reference::recurrent_kernels() { return chosen<kKernels>(); }
 
 }  // namespace chorus::native

@@ -1,6 +1,7 @@
 // Reductions over axes: sums, products, extremes, norms and logarithms.
 #include <engine/native/reference/reduction.h>
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 #include <limits>
@@ -280,6 +281,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reduction_kernels() { return kRows; }
+std::span<const KernelRow> reduction_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native::reference

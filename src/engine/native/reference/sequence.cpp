@@ -1,6 +1,7 @@
 // Sequences and optionals: values that share their items. Strings: string.cpp.
 #include <engine/native/reference/string_ops.h>
 #include <engine/native/reference/value_ops.h>
+#include <ops/chosen.h>
 
 namespace chorus::native {
 namespace {
@@ -224,6 +225,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::sequence_kernels() { return kRows; }
+std::span<const KernelRow> reference::sequence_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native

@@ -2,6 +2,7 @@
 // float64: so does NumPy, whose roundings the answers of the ONNX cases carry where the exact value is 0.
 #include <engine/native/reference/fourier.h>
 #include <engine/native/reference/wide.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 #include <numbers>
@@ -212,6 +213,6 @@ constexpr KernelRow kKernels[] = {
 
 }  // namespace
 
-std::span<const KernelRow> reference::signal_kernels() { return kKernels; }
+std::span<const KernelRow> reference::signal_kernels() { return chosen<kKernels>(); }
 
 }  // namespace chorus::native

@@ -1,5 +1,6 @@
 // Element-wise functions of one operand. Floats of all widths are computed in float64 and rounded once.
 #include <engine/native/reference/support.h>
+#include <ops/chosen.h>
 
 #include <cmath>
 
@@ -94,6 +95,6 @@ constexpr KernelRow kRows[] = {
 
 }  // namespace
 
-std::span<const KernelRow> unary_kernels() { return kRows; }
+std::span<const KernelRow> unary_kernels() { return chosen<kRows>(); }
 
 }  // namespace chorus::native::reference

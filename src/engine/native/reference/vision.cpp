@@ -3,6 +3,7 @@
 #include <engine/native/reference/gradient.h>
 #include <engine/native/reference/value_ops.h>
 #include <engine/native/reference/wide.h>
+#include <ops/chosen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -253,7 +254,7 @@ constexpr KernelRow kKernels[] = {{"NonMaxSuppression", non_max_suppression}, {"
 
 }  // namespace
 
-std::span<const KernelRow> reference::vision_kernels() { return kKernels; }
+std::span<const KernelRow> reference::vision_kernels() { return chosen<kKernels>(); }
 
 Status gradient::roi_align_grad(KernelContext& ctx) noexcept {
   const TensorView& dy = ctx.in[0];
