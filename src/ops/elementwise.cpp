@@ -25,11 +25,10 @@ Expansion old_broadcast(OpBuilder& b) {
           fmt::format("{} with axis={} of opset {} needs the ranks of its operands to be rewritten", b.op().name, given,
                       b.attrs().schema().since));
     }
-    const int trailing =
-        x.rank() - y.rank() - (given < 0 ? static_cast<int>(given) + x.rank() : static_cast<int>(given));
-    if (trailing < 0) {
+    const int64_t first = given < 0 ? given + x.rank() : given;
+    if (first < 0 || first > x.rank() - y.rank())
       b.fail(Code::shape, fmt::format("axis {} leaves no room for operand {} in {}", given, y.str(), x.str()));
-    }
+    const int trailing = x.rank() - y.rank() - static_cast<int>(first);
     std::vector<int64_t> axes;
     for (int i = 0; i < trailing; ++i) axes.push_back(y.rank() + i);
     if (!axes.empty()) second = b.op("Unsqueeze", {second, b.ints(axes)});

@@ -109,7 +109,7 @@ Cost cost_cell_grad(const CostContext& ctx) {
 constexpr Version kSumTo[] = {{1, "(T data, @i64 shape) -> (T reduced); T = floats complex"}};
 constexpr Version kSliceGrad[] = {
     {1,
-     "(T dY, @i64 shape, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T dX); T = floats; Tind = i32 i64"}};
+     "(T dY, @i64 shape, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T dX); T = floats complex; Tind = i32 i64"}};
 constexpr Version kCumProdGrad[] = {
     {1, "(T dY, T x, @T2 axis) -> (T dX) {exclusive: int = 0, reverse: int = 0}; T = floats; T2 = i32 i64"}};
 constexpr Version kConvGradData[] = {

@@ -136,7 +136,11 @@ TEST(GradientGrid, EveryRowAgainstDifferences) {
         DifferenceOptions options;
         options.seed = at;
         options.ignored = c.ignored;
-        if (one.attributes.find("softmax_precision") != nullptr) options.bits = 32;
+        if (const AttrValue* precision = one.attributes.find("softmax_precision")) {
+          const auto type = static_cast<DType>(std::get<int64_t>(precision->data));
+          if (type == DType::float16 || type == DType::bfloat16) continue;  // steps as coarse as the differences
+          options.bits = 32;
+        }
         options.order = twice(*def) ? 2 : 1;
         if (const auto without = kWithout.find(def->name); without != kWithout.end())
           options.ignored.insert(options.ignored.end(), without->second.begin(), without->second.end());

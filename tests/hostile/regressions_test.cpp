@@ -155,6 +155,32 @@ TEST(Regressions, LoopsAreChargedToTheRun) {
   EXPECT_EQ(run_loop(false, false, int64_t{1} << 40, 60'000, true), Code::budget) << "items without end";
 }
 
+// Axes were listed up to it.
+TEST(Regressions, AnOldBroadcastHasItsAxisInTheOperand) {
+  for (const int64_t axis : {int64_t{INT32_MIN}, INT64_MIN, INT64_MAX, int64_t{3}, int64_t{-5}}) {
+    Small m;
+    Node node;
+    node.op = find_op("", "Mul");
+    node.version = node.op->version_index(6);
+    node.type = "Mul";
+    node.inputs = {m.in("x", DType::float32, {2, 3, 4, 5}), m.in("y", DType::float32, {3, 4})};
+    node.outputs = {m.graph->add_value("z")};
+    node.attributes = {{"axis", axis}, {"broadcast", 1}};
+    m.out(m.graph->node(m.graph->add_node(std::move(node))).outputs[0]);
+    EXPECT_NE(m.run({zeros({2, 3, 4, 5}), zeros({3, 4})}), Code::ok);
+    EXPECT_NE(m.what.find("leaves no room"), std::string::npos) << m.what;
+  }
+}
+
+TEST(Regressions, ATripCountIsOneNumber) {
+  Small m;
+  const ValueId n = m.in("n", DType::int64, {0}), go = m.graph->add_constant("go", Value::scalar<bool>(true));
+  const ValueId x = m.in("x", DType::float32, {2});
+  m.out(m.op("Loop", {n, go, x}, {{"body", body(false, false)}}, 2)[0]);
+  EXPECT_NE(m.run({Value::tensor(DType::int64, Shape{0}), zeros({2})}), Code::ok);
+  EXPECT_NE(m.what.find("rip count"), std::string::npos) << m.what;
+}
+
 TEST(Regressions, ARunEndsWhenItsTimeIsUp) {
   const int64_t begin = now_ns();
   EXPECT_EQ(run_loop(false, false, INT64_MAX, 200, false), Code::timeout);

@@ -266,7 +266,8 @@ std::vector<Value> call_expanded(const Graph& graph, NodeId id, std::span<const 
 
 }  // namespace
 
-std::vector<Value> call_node(const Graph& graph, NodeId id, std::span<const Value> inputs, std::span<const Value> captured, CallEnvironment& env) {
+std::vector<Value> call_node(const Graph& graph, NodeId id, std::span<const Value> inputs, std::span<const Value> captured, CallEnvironment& env,
+                             const bool* read) {
   const Node& n = graph.node(id);
   if (n.op == nullptr) throw Error(Code::unsupported, "operator \"" + n.type + "\" is not known", graph.where(id));
   const bool newest = n.version + 1 == static_cast<int>(n.op->versions.size());
@@ -275,7 +276,8 @@ std::vector<Value> call_node(const Graph& graph, NodeId id, std::span<const Valu
   std::vector<Value> operands(inputs.begin(), inputs.end());
   bool wanted[256];
   const int outputs = static_cast<int>(std::min<size_t>(n.outputs.size(), 256));
-  for (int i = 0; i < outputs; ++i) wanted[i] = n.outputs[static_cast<size_t>(i)] != kNone;
+  for (int i = 0; i < outputs; ++i)
+    wanted[i] = n.outputs[static_cast<size_t>(i)] != kNone && (read == nullptr || read[i]);
   try {
     return call_kernel({n.op, &n.attributes, operands, captured, outputs, wanted, graph.where(id)}, kernel, env);
   } catch (const std::bad_alloc&) {

@@ -40,9 +40,10 @@ struct CallEnvironment {
 void throw_if_stopped(const StopToken& stop, std::string where);
 
 /// Runs one node of a graph whose operands are given (kind none: omitted). `captured` are the values that its bodies see besides their
-/// formal inputs. Throws Error with the node's place.
+/// formal inputs. `read`, one per output, says which are read by anybody (null: all that the node has): a loop does not collect items
+/// that nobody wants. Throws Error with the node's place.
 std::vector<Value> call_node(const Graph& graph, NodeId node, std::span<const Value> inputs, std::span<const Value> captured,
-                             CallEnvironment& environment);
+                             CallEnvironment& environment, const bool* read = nullptr);
 /// One operator by its row.
 std::vector<Value> call_op(const OpDef& op, const Attributes& attributes, std::span<const Value> inputs, int outputs,
                            CallEnvironment& environment);

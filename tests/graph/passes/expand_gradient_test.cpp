@@ -25,7 +25,7 @@ std::vector<std::vector<double>> run(GraphCase& c, const std::vector<Value>& inp
   infer_types(c.graph);
   std::vector<std::vector<double>> results;
   for (const Value& value : testing::run_graph(c.graph, inputs)) {
-    const std::span<const float> data = value.as_span<float>();
+    const std::span<const float> data = value.as<float>();
     results.emplace_back(data.begin(), data.end());
   }
   return results;

@@ -2,15 +2,16 @@
 
 #include <core/clock.h>
 #include <core/memory_meter.h>
-#include <fmt/format.h>
 #include <graph/infer.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
 
 namespace chorus::native {
 
-NativeInstance::NativeInstance(std::shared_ptr<NativeProgram> program) : program_(std::move(program)), plan_(program_->plan()) {
+NativeInstance::NativeInstance(std::shared_ptr<NativeProgram> program)
+    : program_(std::move(program)), plan_(program_->plan()) {
   Binding& b = binding_;
   const size_t tensors = plan_.tensors.size(), steps = plan_.steps.size();
   b.symbols.resize(plan_.symbols.size());
@@ -113,8 +114,10 @@ void NativeInstance::prepare_outputs(std::span<Value> outputs) {
       Value& v = outputs[i];
       const auto dims = dims_of(t);
       if (v.dtype() != p.dtype || !std::equal(dims.begin(), dims.end(), v.shape().begin(), v.shape().end())) {
-        throw Error(Code::shape, fmt::format("the buffer given for output \"{}\" is {}{} but the output is {}{}", p.name, dtype_name(v.dtype()),
-                                             v.shape().str(), dtype_name(p.dtype), shape_str(dims)), {}, "give a buffer of that type and shape");
+        throw Error(Code::shape,
+                    fmt::format("the buffer given for output \"{}\" is {}{} but the output is {}{}", p.name,
+                                dtype_name(v.dtype()), v.shape().str(), dtype_name(p.dtype), shape_str(dims)),
+                    {}, "give a buffer of that type and shape");
       }
       set_data(t, static_cast<std::byte*>(v.mutable_data()));
       continue;
@@ -128,13 +131,15 @@ void NativeInstance::prepare_outputs(std::span<Value> outputs) {
 
 void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs, const RunOptions& options) {
   if (inputs.size() != plan_.inputs.size()) {
-    throw Error(Code::bad_input, fmt::format("{} inputs given, the model takes {}", inputs.size(), plan_.inputs.size()));
+    throw Error(Code::bad_input,
+                fmt::format("{} inputs given, the model takes {}", inputs.size(), plan_.inputs.size()));
   }
   bool rebind = !binding_.valid;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const PlanTensor& p = tensor(plan_.inputs[i]);
     if (!inputs[i]) {
-      if (!p.constant) throw Error(Code::bad_input, "input \"" + p.name + "\" is missing", {}, "give every input of the model");
+      if (!p.constant)
+        throw Error(Code::bad_input, "input \"" + p.name + "\" is missing", {}, "give every input of the model");
       continue;
     }
     if (inputs[i].is_tensor()) check_input(i, inputs[i].dtype(), inputs[i].shape().dims());
@@ -154,8 +159,8 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
       const auto want = dims_of(plan_.inputs[i]);
       const Shape& have = input(i).shape();
       if (!std::equal(want.begin(), want.end(), have.begin(), have.end())) {
-        throw Error(Code::shape, fmt::format("input \"{}\" has shape {} but {} follows from the other inputs", tensor(plan_.inputs[i]).name,
-                                             have.str(), shape_str(want)));
+        throw Error(Code::shape, fmt::format("input \"{}\" has shape {} but {} follows from the other inputs",
+                                             tensor(plan_.inputs[i]).name, have.str(), shape_str(want)));
       }
     }
     place_tensors();
@@ -163,8 +168,10 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const int t = plan_.inputs[i];
-    if (tensor(t).place == Place::dynamic) dynamic_[static_cast<size_t>(t)] = input(i);
-    else set_data(t, const_cast<std::byte*>(static_cast<const std::byte*>(input(i).data())));
+    if (tensor(t).place == Place::dynamic)
+      dynamic_[static_cast<size_t>(t)] = input(i);
+    else
+      set_data(t, const_cast<std::byte*>(static_cast<const std::byte*>(input(i).data())));
   }
   prepare_outputs(outputs);
   for (const Binding::Patch& patch : binding_.patches) {
@@ -172,7 +179,8 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
   }
   stop_ = options.stop;
   std::optional<MemoryScope> scope;   // static steps take nothing
-  if (has_dynamic_) scope.emplace(std::make_shared<MemoryMeter>(program_->options().memory_budget - binding_.arena_bytes));
+  if (has_dynamic_)
+    scope.emplace(std::make_shared<MemoryMeter>(program_->options().memory_budget - binding_.arena_bytes));
   for (size_t s = 0; s < plan_.steps.size(); ++s) {
     if (stop_ != nullptr) throw_if_stopped(*stop_, {});
     const PlanStep& step = plan_.steps[s];
@@ -196,11 +204,13 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
     } else if (tensor(t).place != Place::output || tensor(t).port != static_cast<int>(i)) {
       const Value made = value_of(t);
       if (made.dtype() != outputs[i].dtype() || !(made.shape() == outputs[i].shape())) {
-        throw Error(Code::shape, fmt::format("the buffer given for output \"{}\" is {}{} but the output is {}{}", tensor(t).name,
-                                             dtype_name(outputs[i].dtype()), outputs[i].shape().str(), dtype_name(made.dtype()), made.shape().str()));
+        throw Error(Code::shape, fmt::format("the buffer given for output \"{}\" is {}{} but the output is {}{}",
+                                             tensor(t).name, dtype_name(outputs[i].dtype()), outputs[i].shape().str(),
+                                             dtype_name(made.dtype()), made.shape().str()));
       }
       const auto* from = static_cast<const std::byte*>(made.data());
-      std::copy(from, from + dtype_bytes(made.dtype(), made.numel()), static_cast<std::byte*>(outputs[i].mutable_data()));
+      std::copy(from, from + dtype_bytes(made.dtype(), made.numel()),
+                static_cast<std::byte*>(outputs[i].mutable_data()));
     }
   }
   for (size_t t = 0; t < dynamic_.size(); ++t) {
@@ -220,13 +230,15 @@ void NativeInstance::run_dynamic(size_t s, const RunOptions& options) {
   environment.seed = options.seed;
   environment.stream = step.stream;
   environment.memory_budget = program_->options().memory_budget;
-  std::vector<Value> results = call_node(*plan_.graph, step.node, inputs, captured, environment);
+  std::vector<Value> results =
+      call_node(*plan_.graph, step.node, inputs, captured, environment, binding_.wanted[s].get());
   for (size_t i = 0; i < step.outputs.size() && i < results.size(); ++i) {
     if (step.outputs[i] >= 0) dynamic_[static_cast<size_t>(step.outputs[i])] = std::move(results[i]);
   }
   auto release = [&](int t) {
     if (t < 0 || tensor(t).place != Place::dynamic || tensor(t).last != static_cast<int>(s)) return;
-    if (std::find(plan_.outputs.begin(), plan_.outputs.end(), t) == plan_.outputs.end()) dynamic_[static_cast<size_t>(t)] = Value();
+    if (std::find(plan_.outputs.begin(), plan_.outputs.end(), t) == plan_.outputs.end())
+      dynamic_[static_cast<size_t>(t)] = Value();
   };
   for (int t : step.inputs) release(t);
   for (int t : step.captured) release(t);
@@ -268,17 +280,24 @@ std::vector<StepInfo> NativeInstance::steps() const {
     StepInfo info;
     info.name = step.name;
     info.op = step.covers.empty() ? "Reorder" : node.type;
-    info.kernel = step.dynamic ? "node by node" : step.candidate != nullptr ? std::string(step.candidate->name) : "reference";
+    info.kernel = step.dynamic                ? "node by node"
+                  : step.candidate != nullptr ? std::string(step.candidate->name)
+                                              : "reference";
     for (NodeId id : step.covers) info.nodes.push_back(plan_.graph->node(id).name);
     if (!step.dynamic && binding_.valid) {
       const KernelContext& c = binding_.contexts[s];
       for (int i = 0; i < c.n_in; ++i) {
-        if (c.in[i].dtype != DType::undefined) info.shapes += (info.shapes.empty() ? "" : ", ") + std::string(dtype_name(c.in[i].dtype)) + shape_str(c.in[i].shape());
+        if (c.in[i].dtype != DType::undefined)
+          info.shapes +=
+              (info.shapes.empty() ? "" : ", ") + std::string(dtype_name(c.in[i].dtype)) + shape_str(c.in[i].shape());
       }
       info.shapes += " -> ";
-      for (int i = 0; i < c.n_out; ++i) info.shapes += (i ? ", " : "") + std::string(dtype_name(c.out[i].dtype)) + shape_str(c.out[i].shape());
-      if (!step.covers.empty()) info.cost = node.op->cost(Sizes(c));
-      else info.cost.bytes_read = info.cost.bytes_written = static_cast<double>(c.in[0].count) * 4;
+      for (int i = 0; i < c.n_out; ++i)
+        info.shapes += (i ? ", " : "") + std::string(dtype_name(c.out[i].dtype)) + shape_str(c.out[i].shape());
+      if (!step.covers.empty())
+        info.cost = node.op->cost(Sizes(c));
+      else
+        info.cost.bytes_read = info.cost.bytes_written = static_cast<double>(c.in[0].count) * 4;
     }
     result.push_back(std::move(info));
   }

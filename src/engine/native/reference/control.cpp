@@ -61,6 +61,10 @@ Status set_stacked(KernelContext& ctx, int o, std::vector<Value>& items, int64_t
 Status loop(KernelContext& ctx) noexcept {
   return guarded([&]() -> Status {
     const bool counted = ctx.has(0), conditional = ctx.has(1);
+    if (counted && value_of(ctx, 0).numel() != 1) {
+      return Status::error(Code::bad_input, "the trip count has %lld elements, not one",
+                           static_cast<long long>(value_of(ctx, 0).numel()));
+    }
     const int64_t trips = counted ? value_of(ctx, 0).to_int64s().at(0) : 0;
     bool go = conditional ? truth(value_of(ctx, 1)) : true;
     if (!counted && !conditional)
