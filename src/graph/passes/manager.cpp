@@ -17,8 +17,13 @@ constexpr Pass kClose{"close_bodies", passes::close_bodies,
 constexpr Pass kInline{"inline_functions", passes::inline_functions,
                        "calls of model-local functions are replaced by their bodies"};
 constexpr Pass kDead{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away"};
+#ifdef CHORUS_LITE
+// Nothing is differentiated there: the node is refused when it is compiled.
+constexpr Pass kGradient{"expand_gradient", [](Graph&, PassContext&) { return 0; }, "not in this build"};
+#else
 constexpr Pass kGradient{"expand_gradient", passes::expand_gradient,
                          "Gradient nodes are replaced by the derivative of the tensor that they name"};
+#endif
 constexpr Pass kNewest{"to_newest", passes::to_newest, "every node is brought to the newest version of its operator"};
 constexpr Pass kDecompose{"decompose_missing", passes::decompose_missing,
                           "operators without a kernel are expressed by simpler ones"};
@@ -67,15 +72,14 @@ class Runner {
 
 // These ask for no types: they come before to_newest, while calls of functions and nodes of old versions are about.
 bool needs_types(const Pass& pass) {
-  return pass.run != passes::close_bodies && pass.run != passes::inline_functions &&
-         pass.run != passes::expand_gradient && pass.run != passes::eliminate_dead &&
-         pass.run != passes::eliminate_common && pass.run != passes::to_newest;
+  return pass.run != passes::close_bodies && pass.run != passes::inline_functions && pass.run != kGradient.run &&
+         pass.run != passes::eliminate_dead && pass.run != passes::eliminate_common && pass.run != passes::to_newest;
 }
 
 // These look into bodies by themselves.
 bool goes_into_bodies(const Pass& pass) {
   return pass.run == passes::close_bodies || pass.run == passes::inline_functions || pass.run == passes::to_newest ||
-         pass.run == passes::expand_gradient;
+         pass.run == kGradient.run;
 }
 
 void Runner::infer(Graph& graph) {
