@@ -16,14 +16,15 @@ using namespace rules;
 
 // Version steps ------------------------------------------------------------------------------------------------------------------
 
-/// Erf-9 took integers; their result is computed in a float and cut.
+/// Erf-9 took integers. ONNX does not say how the result becomes one; its evaluator rounds to float32 and cuts, so that 4 gives 1
+/// (erf(4) = 1 - 1.5e-8), and so do we: a cut from float64 would give 0 up to 5.
 Expansion erf_of_integers(OpBuilder& b) {
   const DType type = b.input(0).dtype;
   if (!is_integer(type)) return reissue(b);
   const auto number = [](DType t) { return Attributes{{"to", static_cast<int64_t>(t)}}; };
   const Ref wide = b.op("Cast", {b.in(0)}, number(DType::float64));
   next_version(b);
-  const Ref erf = b.op("Erf", {wide});
+  const Ref erf = b.op("Cast", {b.op("Erf", {wide})}, number(DType::float32));
   return b.op("Cast", {erf}, number(type));
 }
 
