@@ -1,4 +1,4 @@
-// ONNX Runtime through the plug-in interface. Truth: numbers computed here in double, and properties. Skipped where it is not installed.
+// ONNX Runtime through the plug-in interface. Truth: numbers computed here in double, and properties. See InstalledEngine.
 #include <core/clock.h>
 #include <core/convert.h>
 #include <engine/plugin/plugin.h>
@@ -15,20 +15,9 @@ using testing::message_of;
 using testing::model_of;
 using testing::noise;
 
-class OnnxRuntime : public ::testing::Test {
+class OnnxRuntime : public testing::InstalledEngine {
  protected:
-  void SetUp() override {
-    for (const EngineInfo& info : list_engines()) {
-      if (info.name == "onnxruntime" && !info.available) GTEST_SKIP() << info.reason;
-    }
-    engine_ = open_engine("onnxruntime");
-  }
-  std::vector<Value> run(GraphCase& c, const std::vector<Value>& inputs, int threads = 1) {
-    CompileOptions options;
-    options.threads = threads;
-    return testing::run_program(*engine_->compile(model_of(c), options), inputs);
-  }
-  std::shared_ptr<Engine> engine_;
+  OnnxRuntime() : InstalledEngine("onnxruntime") {}
 };
 
 TEST_F(OnnxRuntime, MatrixProductOfAnyBatch) {

@@ -1,4 +1,4 @@
-// OpenVINO through the plug-in interface. Truth: numbers computed here in double, and properties. Skipped where it is not installed.
+// OpenVINO through the plug-in interface. Truth: numbers computed here in double, and properties. See InstalledEngine.
 #include <core/clock.h>
 #include <engine/plugin/plugin.h>
 
@@ -17,20 +17,9 @@ using testing::message_of;
 using testing::model_of;
 using testing::noise;
 
-class OpenVino : public ::testing::Test {
+class OpenVino : public testing::InstalledEngine {
  protected:
-  void SetUp() override {
-    for (const EngineInfo& info : list_engines()) {
-      if (info.name == "openvino" && !info.available) GTEST_SKIP() << info.reason;
-    }
-    engine_ = open_engine("openvino");
-  }
-  std::vector<Value> run(GraphCase& c, const std::vector<Value>& inputs, int threads = 1) {
-    CompileOptions options;
-    options.threads = threads;
-    return testing::run_program(*engine_->compile(model_of(c), options), inputs);
-  }
-  std::shared_ptr<Engine> engine_;
+  OpenVino() : InstalledEngine("openvino") {}
 };
 
 // y[n,4] = x[n,5] w[5,4] in double.

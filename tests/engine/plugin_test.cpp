@@ -53,6 +53,16 @@ TEST(Plugin, FoundInGivenFolders) {
   }
 }
 
+TEST(InstalledEngine, IsAskedForByNameOrAll) {
+  EXPECT_FALSE(testing::asks_for(nullptr, "openvino"));
+  for (const char* none : {"", "onnxruntime", "openvino2", "open", ",", "onnxruntime,openvino-dev"}) {
+    EXPECT_FALSE(testing::asks_for(none, "openvino")) << none;
+  }
+  for (const char* asked : {"all", "openvino", "onnxruntime,openvino", "openvino, onnxruntime", "onnxruntime, all"}) {
+    EXPECT_TRUE(testing::asks_for(asked, "openvino")) << asked;
+  }
+}
+
 TEST(Plugin, FilesThatAreNone) {
   const std::string path = ::testing::TempDir() + "libchorus_engine_text.so";
   std::ofstream(path) << "not a library";

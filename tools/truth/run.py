@@ -144,12 +144,16 @@ def unknown_operators(why):
 
 
 def needs_engine(args):
-    """Skips where the engine that is asked for is not installed."""
+    """Skips where the engine is not installed; fails there when CHORUS_ENGINES asked for it."""
     if not args.engine:
         return
     done = subprocess.run([str(args.chorus), "engines", "--json"], capture_output=True, text=True)
-    if not any(e["name"] == args.engine and e["available"] for e in json.loads(done.stdout)):
-        skip(f"engine {args.engine} is not installed")
+    reasons = {e["name"]: e["reason"] or "not available" for e in json.loads(done.stdout) if not e["available"]}
+    if args.engine not in reasons:
+        return  # what is unknown altogether fails by itself
+    if {"all", args.engine} & set(os.environ.get("CHORUS_ENGINES", "").replace(",", " ").split()):
+        raise SystemExit(f"CHORUS_ENGINES asks for {args.engine}: {reasons[args.engine]}")
+    skip(reasons[args.engine])
 
 
 def closing(passed, wrong, total):

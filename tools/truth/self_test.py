@@ -7,6 +7,7 @@ In the role of `chorus` stand small programs written here: one copies, one loses
 
 import copy
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -260,6 +261,20 @@ class Excuses(TruthTest):
     def test_only_operators_without_a_row_are_a_reason_to_skip(self):
         self.assertEqual(unknown_operators("no row for A, ai.onnx.ml.B"), ["ai.onnx::A", "ai.onnx.ml::B"])
         self.assertEqual(unknown_operators("ran out of memory"), ["ran out of memory"])
+
+    def test_an_engine_that_was_asked_for_is_not_skipped(self):
+        listed = [{"name": "openvino", "version": "", "available": False, "reason": "no library"},
+                  {"name": "native", "version": "1", "available": True, "reason": ""}]
+        program = self.program(f"print({json.dumps(listed)!r})")
+        for engine, asked, status in (("openvino", "", 77), ("openvino", "onnxruntime,open", 77), ("openvino", "all", 1),
+                                      ("openvino", "onnxruntime,openvino", 1), ("native", "all", 0)):
+            code = f"import run, types; run.needs_engine(types.SimpleNamespace(chorus={str(program)!r}, engine={engine!r}))"
+            done = subprocess.run([sys.executable, "-c", code], cwd=HERE, env={**os.environ, "CHORUS_ENGINES": asked},
+                                  capture_output=True, text=True)
+            with self.subTest(engine=engine, asked=asked):
+                self.assertEqual(done.returncode, status, done.stderr)
+                if status:
+                    self.assertIn("no library", done.stdout + done.stderr)
 
     def test_an_archive_stays_in_its_folder(self):
         wheel = self.folder / "bad.whl"
