@@ -1,4 +1,5 @@
 #include "command.h"
+#include "usage.h"
 
 #include <chorus/error.h>
 #include <data/image/decode.h>
@@ -33,7 +34,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::fprintf(stderr, "%s\n", usage_message(app, error).c_str());
+    return kUsage;
   } catch (const Error& error) {
     std::fprintf(stderr, "chorus: %s\n", error.what());
     return status_of(error.code());
