@@ -241,40 +241,39 @@ int bench_peers(Options options) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("bench", "measures the time of a model's run, alone or against other engines");
+void add_bench(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("bench", "measures the time of a model's run, alone or against other engines");
   auto options = std::make_shared<Options>();
-  add_model_options(*sub, options->model);
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
-      ->allow_extra_args(false);
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
-      ->allow_extra_args(false);
-  auto* seconds = sub->add_option("--seconds", options->seconds, "how long to measure")
-                      ->check(CLI::Range(0.01, 3600.0))
-                      ->capture_default_str();
-  auto* peers =
-      sub->add_flag("--peers", options->peers,
-                    "several engines in turns, on as many processors as there are threads: times, ratios, differences");
-  sub->add_option("--engines", options->engines,
-                  "with --peers: names with commas between; the first is what the others are compared with (default: "
-                  "native, then all that are here)")
-      ->delimiter(',')
-      ->needs(peers);
-  sub->add_option("--pairs", options->pairs, "with --peers: rounds, in each of which every engine has a turn")
-      ->check(CLI::Range(6, 100'000))
-      ->capture_default_str()
-      ->needs(peers);
-  sub->add_option("--oracle", options->oracle,
-                  "with --peers: what outputs are measured against: float64 (computed here), first (the first engine), "
-                  "or a file .npz of outputs by name")
-      ->capture_default_str()
-      ->needs(peers);
-  sub->add_flag("--steps", options->steps,
-                "then the time of every step, the operators fused into it and its share of what this machine can do");
-  sub->add_flag("--json", options->json, "print as JSON");
-  peers->excludes(seconds);
-  peers->excludes(sub->get_option("--engine"));
-  sub->footer(
+  add_model_options(sub, options->model);
+  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      .one_at_a_time();
+  sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .one_at_a_time();
+  const Argument seconds =
+      sub.option("--seconds", options->seconds, "how long to measure").range(0.01, 3600.0).show_default();
+  const Argument peers =
+      sub.flag("--peers", options->peers,
+               "several engines in turns, on as many processors as there are threads: times, ratios, differences");
+  sub.option("--engines", options->engines,
+             "with --peers: names with commas between; the first is what the others are compared with (default: "
+             "native, then all that are here)")
+      .comma_separated()
+      .needs(peers);
+  sub.option("--pairs", options->pairs, "with --peers: rounds, in each of which every engine has a turn")
+      .range(6, 100'000)
+      .show_default()
+      .needs(peers);
+  sub.option("--oracle", options->oracle,
+             "with --peers: what outputs are measured against: float64 (computed here), first (the first engine), "
+             "or a file .npz of outputs by name")
+      .show_default()
+      .needs(peers);
+  sub.flag("--steps", options->steps,
+           "then the time of every step, the operators fused into it and its share of what this machine can do");
+  sub.flag("--json", options->json, "print as JSON");
+  peers.excludes(seconds);
+  peers.excludes(sub.at("--engine"));
+  sub.footer(
       "Prints: ms=<median> min=<min> p99=<p99> load_ms=<load and compile> rss_mb=<growth over the empty process> "
       "engine=<E>\n"
       "With --peers: one line per engine; one whose outputs differ by more than 0.002 of the largest value does not "
@@ -283,7 +282,7 @@ void add_bench(CLI::App& app, Outcome& outcome) {
       "Examples:\n  chorus bench model.onnx --input feeds.npz --threads 1\n  chorus bench model.onnx --shape "
       "x=8,3,224,224 --seconds 10 --steps\n"
       "  chorus bench model.onnx --input feeds.npz --peers --engines native,onnxruntime --threads 2");
-  sub->callback([options, &outcome] { outcome.status = options->peers ? bench_peers(*options) : bench_one(*options); });
+  sub.action([options, &outcome] { outcome.status = options->peers ? bench_peers(*options) : bench_one(*options); });
 }
 
 }  // namespace chorus::app

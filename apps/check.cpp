@@ -7,13 +7,13 @@
 #include <core/progress.h>
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
-#include <fmt/format.h>
 #include <format/onnx/onnx.h>
 #include <graph/infer.h>
 #include <graph/pass.h>
 #include <graph/verify.h>
-#include <nlohmann/json.hpp>
 #include <runtime/custom_op.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -37,8 +37,8 @@ struct Options {
 struct NodeError {
   NodeId id = kNone;
   std::string value, node, op;
-  Difference total;              ///< against the oracle of the whole model
-  Difference own;                ///< against the oracle of this node alone, on the values that the engine gave it
+  Difference total;  ///< against the oracle of the whole model
+  Difference own;  ///< against the oracle of this node alone, on the values that the engine gave it
 };
 
 struct Report {
@@ -97,7 +97,8 @@ Model single_node(const Model& model, NodeId id, const EngineRun& run, const Nam
 }
 
 /// What the node itself adds: the engine's answer to its own operands against the oracle's.
-void measure_own(const Model& model, const EngineRun& run, const NamedValues& inputs, const Options& options, NodeError& error) {
+void measure_own(const Model& model, const EngineRun& run, const NamedValues& inputs, const Options& options,
+                 NodeError& error) {
   NamedValues feeds;
   const Model alone = single_node(model, error.id, run, inputs, &feeds);
   if (!alone.graph) {
@@ -106,11 +107,14 @@ void measure_own(const Model& model, const EngineRun& run, const NamedValues& in
   }
   const EngineRun oracle = run_oracle(alone, feeds, options.model);
   const auto a = run.values.find(error.value), b = oracle.values.find(error.value);
-  if (a == run.values.end() || b == oracle.values.end()) error.own.reason = oracle.reason.empty() ? "it was not seen" : oracle.reason;
-  else error.own = difference(a->second, b->second);
+  if (a == run.values.end() || b == oracle.values.end())
+    error.own.reason = oracle.reason.empty() ? "it was not seen" : oracle.reason;
+  else
+    error.own = difference(a->second, b->second);
 }
 
-Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs, const Options& options) {
+Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs,
+               const Options& options) {
   Report report{run.engine, run.reason, {}, {}, nullptr};
   const Graph& graph = *model.graph;
   for (NodeId id : graph.order()) {
@@ -124,7 +128,8 @@ Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle
       report.nodes.push_back(std::move(error));
     }
   }
-  const auto first = std::find_if(report.nodes.begin(), report.nodes.end(), [&](const NodeError& e) { return !e.total.within(options.tolerance); });
+  const auto first = std::find_if(report.nodes.begin(), report.nodes.end(),
+                                  [&](const NodeError& e) { return !e.total.within(options.tolerance); });
   if (first != report.nodes.end()) {
     measure_own(model, run, inputs, options, *first);
     report.first = &*first;
@@ -134,11 +139,16 @@ Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle
 
 std::string number(double x) { return std::isinf(x) ? "inf" : fmt::format("{:.3g}", x); }
 std::string figures(const Difference& d) {
-  return d.reason.empty() ? fmt::format("absolute {} relative {} ulp {}", number(d.absolute), number(d.relative), number(d.units)) : d.reason;
+  return d.reason.empty()
+             ? fmt::format("absolute {} relative {} ulp {}", number(d.absolute), number(d.relative), number(d.units))
+             : d.reason;
 }
 Json figures_json(const Difference& d) {
   const auto finite = [](double x) { return std::isfinite(x) ? Json(x) : Json("inf"); };
-  return {{"absolute", finite(d.absolute)}, {"relative", finite(d.relative)}, {"ulp", finite(d.units)}, {"reason", d.reason}};
+  return {{"absolute", finite(d.absolute)},
+          {"relative", finite(d.relative)},
+          {"ulp", finite(d.units)},
+          {"reason", d.reason}};
 }
 
 void print_report(const Report& r, const Options& options) {
@@ -147,32 +157,44 @@ void print_report(const Report& r, const Options& options) {
     return;
   }
   std::printf("%s:\n", r.engine.c_str());
-  for (const auto& [name, d] : r.outputs) std::printf("  output \"%s\": %s%s\n", name.c_str(), figures(d).c_str(), d.within(options.tolerance) ? "" : "  WRONG");
+  for (const auto& [name, d] : r.outputs)
+    std::printf("  output \"%s\": %s%s\n", name.c_str(), figures(d).c_str(),
+                d.within(options.tolerance) ? "" : "  WRONG");
   if (r.first == nullptr) {
     std::printf("  every node agrees with the oracle within %g\n", options.tolerance);
     return;
   }
   const bool own = !r.first->own.within(options.tolerance);
-  std::printf("  first node that differs: \"%s\" (%s), value \"%s\": %s\n  the node alone: %s: %s\n", r.first->node.c_str(), r.first->op.c_str(), r.first->value.c_str(),
-              figures(r.first->total).c_str(), figures(r.first->own).c_str(),
-              own ? "the engine computes it wrongly" : "it enlarges the rounding errors of its operands (badly conditioned)");
+  std::printf(
+      "  first node that differs: \"%s\" (%s), value \"%s\": %s\n  the node alone: %s: %s\n", r.first->node.c_str(),
+      r.first->op.c_str(), r.first->value.c_str(), figures(r.first->total).c_str(), figures(r.first->own).c_str(),
+      own ? "the engine computes it wrongly" : "it enlarges the rounding errors of its operands (badly conditioned)");
 }
 
 Json report_json(const Report& r, const Options& options) {
   Json outputs = Json::array(), nodes = Json::array(), first;
-  for (const auto& [name, d] : r.outputs) outputs.push_back({{"output", name}, {"agrees", d.within(options.tolerance)}, {"error", figures_json(d)}});
-  for (const NodeError& e : r.nodes) nodes.push_back({{"node", e.node}, {"op", e.op}, {"value", e.value}, {"error", figures_json(e.total)}});
+  for (const auto& [name, d] : r.outputs)
+    outputs.push_back({{"output", name}, {"agrees", d.within(options.tolerance)}, {"error", figures_json(d)}});
+  for (const NodeError& e : r.nodes)
+    nodes.push_back({{"node", e.node}, {"op", e.op}, {"value", e.value}, {"error", figures_json(e.total)}});
   if (r.first != nullptr) {
-    first = {{"node", r.first->node}, {"op", r.first->op}, {"value", r.first->value}, {"error", figures_json(r.first->total)}, {"own", figures_json(r.first->own)}};
+    first = {{"node", r.first->node},
+             {"op", r.first->op},
+             {"value", r.first->value},
+             {"error", figures_json(r.first->total)},
+             {"own", figures_json(r.first->own)}};
   }
   return {{"engine", r.engine}, {"reason", r.reason}, {"outputs", outputs}, {"first", first}, {"nodes", nodes}};
 }
 
 /// The first wrong node as FILE and its inputs as FILE's name with .npz.
-void write_minimal(const Model& model, const Report& report, const EngineRun& run, const NamedValues& inputs, const std::string& path) {
+void write_minimal(const Model& model, const Report& report, const EngineRun& run, const NamedValues& inputs,
+                   const std::string& path) {
   NamedValues feeds;
   const Model alone = single_node(model, report.first->id, run, inputs, &feeds);
-  if (!alone.graph) throw Error(Code::unsupported, "node \"" + report.first->node + "\" cannot stand alone: its operands were not seen");
+  if (!alone.graph)
+    throw Error(Code::unsupported,
+                "node \"" + report.first->node + "\" cannot stand alone: its operands were not seen");
   onnx::write_model_file(alone, path);
   const std::string stem = path.size() > 5 && path.ends_with(".onnx") ? path.substr(0, path.size() - 5) : path;
   write_npz(stem + ".npz", feeds);
@@ -190,7 +212,8 @@ int examine_all(const Model& model, const Options& options, Json* json) {
   Progress progress(&bar, "check", static_cast<int64_t>(engines.size()) + 1);
   const NamedValues inputs = input_values(options.model, options.inputs, options.shapes, options.seed);
   const EngineRun oracle = run_oracle(model, inputs, options.model);
-  if (!oracle.reason.empty()) throw Error(Code::unsupported, "the oracle cannot run the model: " + oracle.reason, options.model.model);
+  if (!oracle.reason.empty())
+    throw Error(Code::unsupported, "the oracle cannot run the model: " + oracle.reason, options.model.model);
   progress.advance();
   const Model shown = with_all_outputs(model);
   int status = kDone;
@@ -199,24 +222,31 @@ int examine_all(const Model& model, const Options& options, Json* json) {
     const EngineRun run = run_on(engine, shown, inputs, options.model);
     progress.advance();
     const Report report = examine(model, run, oracle, inputs, options);
-    if (json != nullptr) json->push_back(report_json(report, options));
-    else print_report(report, options);
-    if (report.first != nullptr && status != kOurFault && !options.write.empty()) write_minimal(model, report, run, inputs, options.write);
-    if (report.first != nullptr) status = kOurFault;
-    else if (!run.reason.empty() && !options.engines.empty() && status == kDone) status = kEngineCannot;
+    if (json != nullptr)
+      json->push_back(report_json(report, options));
+    else
+      print_report(report, options);
+    if (report.first != nullptr && status != kOurFault && !options.write.empty())
+      write_minimal(model, report, run, inputs, options.write);
+    if (report.first != nullptr)
+      status = kOurFault;
+    else if (!run.reason.empty() && !options.engines.empty() && status == kDone)
+      status = kEngineCannot;
   }
   return status;
 }
 
 int check(Options options) {
   load_plugins_of_environment();
-  options.run = options.run || !options.inputs.empty() || !options.shapes.empty() || !options.engines.empty() || !options.write.empty();
+  options.run = options.run || !options.inputs.empty() || !options.shapes.empty() || !options.engines.empty() ||
+                !options.write.empty();
   Model model = onnx::read_model(options.model.model);
   verify(*model.graph);
   for (const Function& function : model.functions) verify(*function.body);
   const auto optimized = native::optimize(model, {});
   verify(*optimized, true);
-  const std::string sound = fmt::format("{}: sound; {} nodes, {} after the passes", options.model.model, model.graph->node_count(), optimized->node_count());
+  const std::string sound = fmt::format("{}: sound; {} nodes, {} after the passes", options.model.model,
+                                        model.graph->node_count(), optimized->node_count());
   if (!options.json) std::printf("%s\n", sound.c_str());
   auto graph = std::make_shared<Graph>(*model.graph);
   for (NodeId id : graph->order()) {
@@ -228,8 +258,9 @@ int check(Options options) {
   Json engines = Json::array();
   const int status = options.run ? examine_all(model, options, options.json ? &engines : nullptr) : kDone;
   if (options.json) {
-    const Json json = {{"model", options.model.model}, {"sound", true}, {"nodes", model.graph->node_count()}, {"nodes_after_passes", optimized->node_count()},
-                       {"tolerance", options.tolerance}, {"engines", engines}};
+    const Json json = {{"model", options.model.model},       {"sound", true},
+                       {"nodes", model.graph->node_count()}, {"nodes_after_passes", optimized->node_count()},
+                       {"tolerance", options.tolerance},     {"engines", engines}};
     std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
   }
   return status;
@@ -237,22 +268,29 @@ int check(Options options) {
 
 }  // namespace
 
-void add_check(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("check", "whether a model is sound and all engines compute it rightly");
+void add_check(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("check", "whether a model is sound and all engines compute it rightly");
   auto options = std::make_shared<Options>();
-  add_model_options(*sub, options->model);
-  sub->remove_option(sub->get_option("--engine"));
-  sub->add_flag("--run", options->run, "run it on every engine that is here and on a float64 oracle (implied by the options below)");
-  sub->add_option("--engines", options->engines, "only these, with commas between")->delimiter(',');
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")->allow_extra_args(false);
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")->allow_extra_args(false);
-  sub->add_option("--tolerance", options->tolerance, "largest |a - b| / max(1, |b|) for every node's values")->check(CLI::Range(0.0, 1e30))->capture_default_str();
-  sub->add_option("--seed", options->seed, "of random inputs")->capture_default_str();
-  sub->add_option("--write", options->write, "the first wrong node as a model in this file, its inputs beside it as .npz");
-  sub->add_flag("--json", options->json, "print as JSON: every node's error");
-  sub->footer("Exit status 1 when an engine answers wrongly.\nExamples:\n  chorus check model.onnx\n  chorus check model.onnx --run\n"
-              "  chorus check model.onnx --engines onnxruntime --input feeds.npz --write wrong.onnx");
-  sub->callback([options, &outcome] { outcome.status = check(*options); });
+  add_model_options(sub, options->model);
+  sub.remove("--engine");
+  sub.flag("--run", options->run,
+           "run it on every engine that is here and on a float64 oracle (implied by the options below)");
+  sub.option("--engines", options->engines, "only these, with commas between").comma_separated();
+  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      .one_at_a_time();
+  sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .one_at_a_time();
+  sub.option("--tolerance", options->tolerance, "largest |a - b| / max(1, |b|) for every node's values")
+      .range(0.0, 1e30)
+      .show_default();
+  sub.option("--seed", options->seed, "of random inputs").show_default();
+  sub.option("--write", options->write, "the first wrong node as a model in this file, its inputs beside it as .npz");
+  sub.flag("--json", options->json, "print as JSON: every node's error");
+  sub.footer(
+      "Exit status 1 when an engine answers wrongly.\nExamples:\n  chorus check model.onnx\n  chorus check model.onnx "
+      "--run\n"
+      "  chorus check model.onnx --engines onnxruntime --input feeds.npz --write wrong.onnx");
+  sub.action([options, &outcome] { outcome.status = check(*options); });
 }
 
 }  // namespace chorus::app

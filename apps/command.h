@@ -1,9 +1,6 @@
 // The `chorus` command: one file per sub-command, each adding itself to the application in a fixed order (main.cpp).
 #pragma once
-#include <CLI/CLI.hpp>
-
-#include <functional>
-#include <string>
+#include "arguments.h"
 
 namespace chorus::app {
 
@@ -15,22 +12,22 @@ struct Outcome {
   int status = kDone;
 };
 
-void add_run(CLI::App& app, Outcome& outcome);
-void add_bench(CLI::App& app, Outcome& outcome);
-void add_inspect(CLI::App& app, Outcome& outcome);
-void add_scan(CLI::App& app, Outcome& outcome);
-void add_ir(CLI::App& app, Outcome& outcome);
-void add_check(CLI::App& app, Outcome& outcome);
-void add_convert(CLI::App& app, Outcome& outcome);
-void add_gen(CLI::App& app, Outcome& outcome);
-void add_task(CLI::App& app, Outcome& outcome);
-void add_engines(CLI::App& app, Outcome& outcome);
-void add_devices(CLI::App& app, Outcome& outcome);
-void add_ops(CLI::App& app, Outcome& outcome);
-void add_conformance(CLI::App& app, Outcome& outcome);
-void add_compare(CLI::App& app, Outcome& outcome);
-void add_eval(CLI::App& app, Outcome& outcome);
-void add_explain(CLI::App& app, Outcome& outcome);
-void add_completion(CLI::App& app, Outcome& outcome);
+void add_run(Arguments app, Outcome& outcome);
+void add_bench(Arguments app, Outcome& outcome);
+void add_inspect(Arguments app, Outcome& outcome);
+void add_scan(Arguments app, Outcome& outcome);
+void add_ir(Arguments app, Outcome& outcome);
+void add_check(Arguments app, Outcome& outcome);
+void add_convert(Arguments app, Outcome& outcome);
+void add_gen(Arguments app, Outcome& outcome);
+void add_task(Arguments app, Outcome& outcome);
+void add_engines(Arguments app, Outcome& outcome);
+void add_devices(Arguments app, Outcome& outcome);
+void add_ops(Arguments app, Outcome& outcome);
+void add_conformance(Arguments app, Outcome& outcome);
+void add_compare(Arguments app, Outcome& outcome);
+void add_eval(Arguments app, Outcome& outcome);
+void add_explain(Arguments app, Outcome& outcome);
+void add_completion(Arguments app, Outcome& outcome);
 
 }  // namespace chorus::app

@@ -3,11 +3,11 @@
 #include "engine_runs.h"
 
 #include <engine/engine.h>
-#include <fmt/format.h>
 #include <format/onnx/onnx.h>
 #include <graph/infer.h>
-#include <nlohmann/json.hpp>
 #include <runtime/custom_op.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <cstdio>
@@ -58,8 +58,15 @@ std::string number(double x) { return std::isinf(x) ? "inf" : fmt::format("{:.3g
 
 Json row_json(const Row& r, double tolerance) {
   const auto finite = [](double x) { return std::isfinite(x) ? Json(x) : Json("inf"); };
-  return {{"value", r.value}, {"node", r.node}, {"op", r.op}, {"output", r.output}, {"agrees", r.difference.within(tolerance)}, {"reason", r.difference.reason},
-          {"absolute", finite(r.difference.absolute)}, {"relative", finite(r.difference.relative)}, {"ulp", finite(r.difference.units)}};
+  return {{"value", r.value},
+          {"node", r.node},
+          {"op", r.op},
+          {"output", r.output},
+          {"agrees", r.difference.within(tolerance)},
+          {"reason", r.difference.reason},
+          {"absolute", finite(r.difference.absolute)},
+          {"relative", finite(r.difference.relative)},
+          {"ulp", finite(r.difference.units)}};
 }
 
 void print_text(const std::vector<Comparison>& all, const Options& options) {
@@ -68,17 +75,22 @@ void print_text(const std::vector<Comparison>& all, const Options& options) {
       std::printf("%s: cannot run it: %s\n", c.engine.c_str(), c.reason.c_str());
       continue;
     }
-    std::printf("%s against %s\n  %-9s %-9s %-9s  %s\n", c.engine.c_str(), options.engines[0].c_str(), "absolute", "relative", "ulp", "value");
+    std::printf("%s against %s\n  %-9s %-9s %-9s  %s\n", c.engine.c_str(), options.engines[0].c_str(), "absolute",
+                "relative", "ulp", "value");
     const Row* first = nullptr;
     for (const Row& r : c.rows) {
       const bool apart = !r.difference.within(options.tolerance);
       if (apart && first == nullptr) first = &r;
       if (options.tap.empty() && !r.output) continue;
-      std::printf("  %-9s %-9s %-9s  %s%s%s%s\n", number(r.difference.absolute).c_str(), number(r.difference.relative).c_str(), number(r.difference.units).c_str(),
-                  r.value.c_str(), r.output ? " (output)" : "", apart ? "  DIFFERS " : "", r.difference.reason.c_str());
+      std::printf("  %-9s %-9s %-9s  %s%s%s%s\n", number(r.difference.absolute).c_str(),
+                  number(r.difference.relative).c_str(), number(r.difference.units).c_str(), r.value.c_str(),
+                  r.output ? " (output)" : "", apart ? "  DIFFERS " : "", r.difference.reason.c_str());
     }
-    if (first == nullptr) std::printf("  agrees within %g\n", options.tolerance);
-    else std::printf("  %s differs first in \"%s\", made by node \"%s\" (%s)\n", c.engine.c_str(), first->value.c_str(), first->node.c_str(), first->op.c_str());
+    if (first == nullptr)
+      std::printf("  agrees within %g\n", options.tolerance);
+    else
+      std::printf("  %s differs first in \"%s\", made by node \"%s\" (%s)\n", c.engine.c_str(), first->value.c_str(),
+                  first->node.c_str(), first->op.c_str());
   }
 }
 
@@ -90,9 +102,16 @@ void print_json(const std::vector<Comparison>& all, const Options& options) {
       if (!r.difference.within(options.tolerance) && first.is_null()) first = row_json(r, options.tolerance);
       if (r.output || !options.tap.empty()) values.push_back(row_json(r, options.tolerance));
     }
-    engines.push_back({{"engine", c.engine}, {"reason", c.reason}, {"agrees", c.reason.empty() && first.is_null()}, {"first", first}, {"values", values}});
+    engines.push_back({{"engine", c.engine},
+                       {"reason", c.reason},
+                       {"agrees", c.reason.empty() && first.is_null()},
+                       {"first", first},
+                       {"values", values}});
   }
-  const Json json = {{"model", options.model.model}, {"base", options.engines[0]}, {"tolerance", options.tolerance}, {"engines", engines}};
+  const Json json = {{"model", options.model.model},
+                     {"base", options.engines[0]},
+                     {"tolerance", options.tolerance},
+                     {"engines", engines}};
   std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
@@ -108,7 +127,9 @@ std::vector<std::string> chosen_engines(const Options& options) {
 int compare(Options options) {
   load_plugins_of_environment();
   options.engines = chosen_engines(options);
-  if (options.engines.size() < 2) throw Error(Code::unavailable, "there is only one engine to compare: " + options.engines[0], {}, "name two with --engines a,b; `chorus engines` lists them");
+  if (options.engines.size() < 2)
+    throw Error(Code::unavailable, "there is only one engine to compare: " + options.engines[0], {},
+                "name two with --engines a,b; `chorus engines` lists them");
   Model model = onnx::read_model(options.model.model);
   auto graph = std::make_shared<Graph>(*model.graph);
   infer_types(*graph);
@@ -116,7 +137,8 @@ int compare(Options options) {
   const NamedValues inputs = input_values(options.model, options.inputs, options.shapes, options.seed);
   const Model shown = options.tap.empty() ? model : with_all_outputs(model);
   const EngineRun base = run_on(options.engines[0], shown, inputs, options.model);
-  if (!base.reason.empty()) throw Error(Code::unsupported, options.engines[0] + " cannot run the model: " + base.reason, options.model.model);
+  if (!base.reason.empty())
+    throw Error(Code::unsupported, options.engines[0] + " cannot run the model: " + base.reason, options.model.model);
   std::vector<Comparison> all;
   int status = kDone;
   for (size_t i = 1; i < options.engines.size(); ++i) {
@@ -124,9 +146,12 @@ int compare(Options options) {
     Comparison c{run.engine, run.reason, {}};
     if (run.reason.empty()) c.rows = rows_of(model, run, base);
     for (Row& r : c.rows) r.output = graph->is_output(graph->find_value(r.value));
-    const bool differs = std::any_of(c.rows.begin(), c.rows.end(), [&](const Row& r) { return !r.difference.within(options.tolerance); });
-    if (differs) status = kOurFault;
-    else if (!run.reason.empty() && status == kDone) status = kEngineCannot;
+    const bool differs = std::any_of(c.rows.begin(), c.rows.end(),
+                                     [&](const Row& r) { return !r.difference.within(options.tolerance); });
+    if (differs)
+      status = kOurFault;
+    else if (!run.reason.empty() && status == kDone)
+      status = kEngineCannot;
     all.push_back(std::move(c));
   }
   options.json ? print_json(all, options) : print_text(all, options);
@@ -135,21 +160,27 @@ int compare(Options options) {
 
 }  // namespace
 
-void add_compare(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("compare", "runs a model on several engines and says how far their results are apart");
+void add_compare(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("compare", "runs a model on several engines and says how far their results are apart");
   auto options = std::make_shared<Options>();
-  add_model_options(*sub, options->model);
-  sub->remove_option(sub->get_option("--engine"));
-  sub->add_option("--engines", options->engines, "names with commas between; the first is the base (default: native, then all that are here)")->delimiter(',');
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")->allow_extra_args(false);
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")->allow_extra_args(false);
-  sub->add_option("--tap", options->tap, "all: compare what every node makes, not the outputs alone")->check(CLI::IsMember({"all"}));
-  sub->add_option("--tolerance", options->tolerance, "largest |a - b| / max(1, |b|)")->check(CLI::Range(0.0, 1e30))->capture_default_str();
-  sub->add_option("--seed", options->seed, "of random inputs")->capture_default_str();
-  sub->add_flag("--json", options->json, "print as JSON");
-  sub->footer("Exit status 1 when results differ by more than the tolerance.\nExamples:\n  chorus compare model.onnx --engines native,onnxruntime --input feeds.npz\n"
-              "  chorus compare model.onnx --engines native,onnxruntime --tap all --json");
-  sub->callback([options, &outcome] { outcome.status = compare(*options); });
+  add_model_options(sub, options->model);
+  sub.remove("--engine");
+  sub.option("--engines", options->engines,
+             "names with commas between; the first is the base (default: native, then all that are here)")
+      .comma_separated();
+  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      .one_at_a_time();
+  sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .one_at_a_time();
+  sub.option("--tap", options->tap, "all: compare what every node makes, not the outputs alone").one_of({"all"});
+  sub.option("--tolerance", options->tolerance, "largest |a - b| / max(1, |b|)").range(0.0, 1e30).show_default();
+  sub.option("--seed", options->seed, "of random inputs").show_default();
+  sub.flag("--json", options->json, "print as JSON");
+  sub.footer(
+      "Exit status 1 when results differ by more than the tolerance.\nExamples:\n  chorus compare model.onnx --engines "
+      "native,onnxruntime --input feeds.npz\n"
+      "  chorus compare model.onnx --engines native,onnxruntime --tap all --json");
+  sub.action([options, &outcome] { outcome.status = compare(*options); });
 }
 
 }  // namespace chorus::app

@@ -40,7 +40,8 @@ int convert(const Options& options) {
   format_of(options.in);   // refused before anything is opened
   const Format to = format_of(options.out);
   if (to == Format::chorus && options.external > 0) {
-    throw Error(Code::unsupported, "a .chorus file holds its weights itself", {}, "leave --external out, or write .onnx");
+    throw Error(Code::unsupported, "a .chorus file holds its weights itself", {},
+                "leave --external out, or write .onnx");
   }
   onnx::WriteOptions write;
   write.opset = options.opset;
@@ -60,16 +61,19 @@ int convert(const Options& options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("convert", "writes a model in another format or operator set");
+void add_convert(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("convert", "writes a model in another format or operator set");
   auto options = std::make_shared<Options>();
-  sub->add_option("IN", options->in, "the model, an .onnx or .chorus file")->required();
-  sub->add_option("OUT", options->out, "the file to write: its ending says the format")->required();
-  sub->add_option("--opset", options->opset, "operator set of ai.onnx (default: as it is)")->check(CLI::Range(1, 1000));
-  sub->add_option("--ir", options->ir, "IR version (default: the least that fits)")->check(CLI::Range(int64_t{1}, int64_t{1000}));
-  sub->add_option("--external", options->external, "tensors of at least so many bytes go to a file beside it")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  sub->footer("Examples:\n  chorus convert model.onnx old.onnx --opset 13\n  chorus convert model.onnx big.onnx --external 1024\n  chorus convert model.onnx model.chorus");
-  sub->callback([options, &outcome] { outcome.status = convert(*options); });
+  sub.option("IN", options->in, "the model, an .onnx or .chorus file").required();
+  sub.option("OUT", options->out, "the file to write: its ending says the format").required();
+  sub.option("--opset", options->opset, "operator set of ai.onnx (default: as it is)").range(1, 1000);
+  sub.option("--ir", options->ir, "IR version (default: the least that fits)").range(int64_t{1}, int64_t{1000});
+  sub.option("--external", options->external, "tensors of at least so many bytes go to a file beside it")
+      .range(int64_t{1}, int64_t{1} << 40);
+  sub.footer(
+      "Examples:\n  chorus convert model.onnx old.onnx --opset 13\n  chorus convert model.onnx big.onnx --external "
+      "1024\n  chorus convert model.onnx model.chorus");
+  sub.action([options, &outcome] { outcome.status = convert(*options); });
 }
 
 }  // namespace chorus::app

@@ -18,8 +18,10 @@ void print(const Json& json) { std::printf("%s\n", json.dump(1, ' ', false, Json
 void engines(bool as_json) {
   Json list = Json::array();
   for (const EngineInfo& e : list_engines()) {
-    if (as_json) list.push_back({{"name", e.name}, {"version", e.version}, {"available", e.available}, {"reason", e.reason}});
-    else std::printf("%-14s %-10s %s\n", e.name.c_str(), e.available ? e.version.c_str() : "absent", e.reason.c_str());
+    if (as_json)
+      list.push_back({{"name", e.name}, {"version", e.version}, {"available", e.available}, {"reason", e.reason}});
+    else
+      std::printf("%-14s %-10s %s\n", e.name.c_str(), e.available ? e.version.c_str() : "absent", e.reason.c_str());
   }
   if (as_json) print(list);
 }
@@ -28,33 +30,39 @@ void devices(bool as_json) {
   Json list = Json::array();
   for (const api::DeviceInfo& d : api::Devices()) {
     if (as_json) {
-      list.push_back({{"name", d.name}, {"state", d.ready ? "ready" : "absent"}, {"reason", d.reason}, {"description", d.description},
-                      {"memory_bytes", d.memory_bytes}, {"processors", d.processors}, {"features", d.features}});
+      list.push_back({{"name", d.name},
+                      {"state", d.ready ? "ready" : "absent"},
+                      {"reason", d.reason},
+                      {"description", d.description},
+                      {"memory_bytes", d.memory_bytes},
+                      {"processors", d.processors},
+                      {"features", d.features}});
       continue;
     }
     std::string features;
     for (const std::string& f : d.features) features += " " + f;
-    std::printf("%-8s %-7s %s%s\n", d.name.c_str(), d.ready ? "ready" : "absent", d.ready ? d.description.c_str() : d.reason.c_str(), features.c_str());
+    std::printf("%-8s %-7s %s%s\n", d.name.c_str(), d.ready ? "ready" : "absent",
+                d.ready ? d.description.c_str() : d.reason.c_str(), features.c_str());
   }
   if (as_json) print(list);
 }
 
 }  // namespace
 
-void add_engines(CLI::App& app, Outcome&) {
-  CLI::App* sub = app.add_subcommand("engines", "the engines that can compute, and why others cannot");
+void add_engines(Arguments app, Outcome&) {
+  Arguments sub = app.command("engines", "the engines that can compute, and why others cannot");
   auto json = std::make_shared<bool>(false);
-  sub->add_flag("--json", *json, "as JSON: name, version, available, reason");
-  sub->footer("Example:\n  chorus engines --json");
-  sub->callback([json] { engines(*json); });
+  sub.flag("--json", *json, "as JSON: name, version, available, reason");
+  sub.footer("Example:\n  chorus engines --json");
+  sub.action([json] { engines(*json); });
 }
 
-void add_devices(CLI::App& app, Outcome&) {
-  CLI::App* sub = app.add_subcommand("devices", "the devices of this machine");
+void add_devices(Arguments app, Outcome&) {
+  Arguments sub = app.command("devices", "the devices of this machine");
   auto json = std::make_shared<bool>(false);
-  sub->add_flag("--json", *json, "as JSON: name, state, reason, memory, instruction sets");
-  sub->footer("Example:\n  chorus devices --json");
-  sub->callback([json] { devices(*json); });
+  sub.flag("--json", *json, "as JSON: name, state, reason, memory, instruction sets");
+  sub.footer("Example:\n  chorus devices --json");
+  sub.action([json] { devices(*json); });
 }
 
 }  // namespace chorus::app

@@ -3,11 +3,11 @@
 #include "model_options.h"
 
 #include <engine/engine.h>
-#include <fmt/format.h>
 #include <format/onnx/onnx.h>
 #include <graph/infer.h>
-#include <nlohmann/json.hpp>
 #include <runtime/custom_op.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <map>
@@ -64,9 +64,10 @@ std::vector<Row> explain(const Model& model, const Options& options) {
   for (Claim& claim : engine->claim(graph, compile)) {
     const Node& n = graph.node(claim.node);
     // A call of a function of the file is computed as its body.
-    const bool called = n.op == nullptr && std::any_of(model.functions.begin(), model.functions.end(), [&](const Function& f) {
-      return f.name == n.type && f.domain == n.domain && f.overload == n.overload;
-    });
+    const bool called =
+        n.op == nullptr && std::any_of(model.functions.begin(), model.functions.end(), [&](const Function& f) {
+          return f.name == n.type && f.domain == n.domain && f.overload == n.overload;
+        });
     if (called) {
       claim.verdict = Verdict::yes;
       claim.reason = "a function of the model: its body runs";
@@ -103,9 +104,18 @@ void print(const std::vector<Row>& rows, const Options& options) {
   if (options.json) {
     Json nodes = Json::array();
     for (const Row& r : rows) {
-      nodes.push_back({{"node", r.node}, {"op", r.op}, {"engine", r.engine}, {"kernel", r.kernel}, {"type", r.type}, {"reason", r.reason}});
+      nodes.push_back({{"node", r.node},
+                       {"op", r.op},
+                       {"engine", r.engine},
+                       {"kernel", r.kernel},
+                       {"type", r.type},
+                       {"reason", r.reason}});
     }
-    const Json json = {{"model", options.model.model}, {"engine", options.model.engine}, {"taken", taken}, {"refused", rows.size() - taken}, {"nodes", nodes}};
+    const Json json = {{"model", options.model.model},
+                       {"engine", options.model.engine},
+                       {"taken", taken},
+                       {"refused", rows.size() - taken},
+                       {"nodes", nodes}};
     std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
     return;
   }
@@ -114,8 +124,11 @@ void print(const std::vector<Row>& rows, const Options& options) {
     const std::string* cells[] = {&r.node, &r.op, &r.engine, &r.kernel};
     for (size_t i = 0; i < 4; ++i) wide[i] = std::max(wide[i], std::min<size_t>(cells[i]->size(), 48));
   }
-  const auto line = [&](const std::string& a, const std::string& b, const std::string& c, const std::string& d, const std::string& e, const std::string& f) {
-    std::printf("%s\n", fmt::format("{:<{}}  {:<{}}  {:<{}}  {:<{}}  {}{}{}", a, wide[0], b, wide[1], c, wide[2], d, wide[3], e, f.empty() ? "" : "  ", f).c_str());
+  const auto line = [&](const std::string& a, const std::string& b, const std::string& c, const std::string& d,
+                        const std::string& e, const std::string& f) {
+    std::printf("%s\n", fmt::format("{:<{}}  {:<{}}  {:<{}}  {:<{}}  {}{}{}", a, wide[0], b, wide[1], c, wide[2], d,
+                                    wide[3], e, f.empty() ? "" : "  ", f)
+                            .c_str());
   };
   line("node", "operator", "engine", "kernel", "type", "reason");
   for (const Row& r : rows) line(r.node, r.op, r.engine, r.kernel, r.type, r.reason);
@@ -143,14 +156,16 @@ int run(const Options& options) {
 
 }  // namespace
 
-void add_explain(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("explain", "which engine and kernel runs every node of a model, and why");
+void add_explain(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("explain", "which engine and kernel runs every node of a model, and why");
   auto options = std::make_shared<Options>();
-  add_model_options(*sub, options->model);
-  sub->add_flag("--strict", options->strict, "exit status 4 when the engine refuses a node");
-  sub->add_flag("--json", options->json, "print as JSON");
-  sub->footer("Examples:\n  chorus explain model.onnx\n  chorus explain model.onnx --engine onnxruntime --strict\n  chorus explain model.onnx --json");
-  sub->callback([options, &outcome] { outcome.status = run(*options); });
+  add_model_options(sub, options->model);
+  sub.flag("--strict", options->strict, "exit status 4 when the engine refuses a node");
+  sub.flag("--json", options->json, "print as JSON");
+  sub.footer(
+      "Examples:\n  chorus explain model.onnx\n  chorus explain model.onnx --engine onnxruntime --strict\n  chorus "
+      "explain model.onnx --json");
+  sub.action([options, &outcome] { outcome.status = run(*options); });
 }
 
 }  // namespace chorus::app

@@ -2,8 +2,8 @@
 #include "command.h"
 #include "fixtures.h"
 
-#include <fmt/format.h>
 #include <format/onnx/onnx.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <memory>
@@ -19,7 +19,8 @@ struct Options {
 
 int gen(const Options& options) {
   if (options.list || options.name.empty()) {
-    for (const Fixture& f : fixtures()) std::printf("%-12s %s\n", std::string(f.name).c_str(), std::string(f.what).c_str());
+    for (const Fixture& f : fixtures())
+      std::printf("%-12s %s\n", std::string(f.name).c_str(), std::string(f.what).c_str());
     return options.list ? kDone : kUsage;
   }
   const std::string path = options.output.empty() ? options.name + ".onnx" : options.output;
@@ -30,15 +31,15 @@ int gen(const Options& options) {
 
 }  // namespace
 
-void add_gen(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("gen", "writes a fixture model: a small network with random weights");
+void add_gen(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("gen", "writes a fixture model: a small network with random weights");
   auto options = std::make_shared<Options>();
-  sub->add_option("NAME", options->name, "which: see --list");
-  sub->add_option("--seed", options->seed, "of the weights")->capture_default_str();
-  sub->add_option("-o,--output", options->output, "the file (default: NAME.onnx)");
-  sub->add_flag("--list", options->list, "the names");
-  sub->footer("Example:\n  chorus gen lenet --seed 7 -o lenet.onnx");
-  sub->callback([options, &outcome] { outcome.status = gen(*options); });
+  sub.option("NAME", options->name, "which: see --list");
+  sub.option("--seed", options->seed, "of the weights").show_default();
+  sub.option("-o,--output", options->output, "the file (default: NAME.onnx)");
+  sub.flag("--list", options->list, "the names");
+  sub.footer("Example:\n  chorus gen lenet --seed 7 -o lenet.onnx");
+  sub.action([options, &outcome] { outcome.status = gen(*options); });
 }
 
 }  // namespace chorus::app

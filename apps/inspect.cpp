@@ -5,9 +5,9 @@
 #include <chorus/model.h>
 #include <core/file.h>
 #include <engine/native/native_engine.h>
+#include <runtime/load.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <runtime/load.h>
 
 #include <cstdio>
 #include <map>
@@ -49,10 +49,16 @@ Json model_json(const api::Model& model) {
   for (const auto& port : model.inputs()) json["inputs"].push_back(port_json(port));
   for (const auto& port : model.outputs()) json["outputs"].push_back(port_json(port));
   for (const auto& n : model.nodes()) {
-    json["nodes"].push_back({{"name", n.name}, {"domain", n.domain}, {"op", n.op}, {"version", n.version}, {"inputs", n.inputs}, {"outputs", n.outputs}});
+    json["nodes"].push_back({{"name", n.name},
+                             {"domain", n.domain},
+                             {"op", n.op},
+                             {"version", n.version},
+                             {"inputs", n.inputs},
+                             {"outputs", n.outputs}});
   }
   for (const auto& p : model.parameters()) {
-    json["parameters"].push_back({{"name", p.name}, {"dtype", dtype_name(p.dtype)}, {"shape", p.shape}, {"bytes", p.bytes}});
+    json["parameters"].push_back(
+        {{"name", p.name}, {"dtype", dtype_name(p.dtype)}, {"shape", p.shape}, {"bytes", p.bytes}});
   }
   return json;
 }
@@ -68,7 +74,8 @@ void print_ports(const char* title, const std::vector<api::PortInfo>& ports) {
   std::printf("%s\n", title);
   for (const auto& p : ports) {
     const std::string type = p.kind == "tensor" ? std::string(dtype_name(p.dtype)) : p.kind;
-    std::printf("  %s: %s%s%s%s\n", p.name.c_str(), type.c_str(), dims_text(p).c_str(), p.layout.empty() ? "" : "  ", p.layout.c_str());
+    std::printf("  %s: %s%s%s%s\n", p.name.c_str(), type.c_str(), dims_text(p).c_str(), p.layout.empty() ? "" : "  ",
+                p.layout.c_str());
   }
 }
 
@@ -79,12 +86,14 @@ std::string human(int64_t bytes) {
 }
 
 void print_text(const api::Model& model, const Options& options) {
-  std::printf("model      %s\nproducer   %s\nir         %lld\nopsets    ", model.source().c_str(), model.producer().c_str(), static_cast<long long>(model.ir_version()));
-  for (const auto& [domain, version] : model.opsets()) std::printf(" %s %lld", domain.empty() ? "ai.onnx" : domain.c_str(), static_cast<long long>(version));
+  std::printf("model      %s\nproducer   %s\nir         %lld\nopsets    ", model.source().c_str(),
+              model.producer().c_str(), static_cast<long long>(model.ir_version()));
+  for (const auto& [domain, version] : model.opsets())
+    std::printf(" %s %lld", domain.empty() ? "ai.onnx" : domain.c_str(), static_cast<long long>(version));
   const auto nodes = model.nodes();
   const auto parameters = model.parameters();
-  std::printf("\nnodes      %zu\nparameters %zu, %s\nhash       %016llx\n", nodes.size(), parameters.size(), human(model.weight_bytes()).c_str(),
-              static_cast<unsigned long long>(model.graph_hash()));
+  std::printf("\nnodes      %zu\nparameters %zu, %s\nhash       %016llx\n", nodes.size(), parameters.size(),
+              human(model.weight_bytes()).c_str(), static_cast<unsigned long long>(model.graph_hash()));
   print_ports("inputs", model.inputs());
   print_ports("outputs", model.outputs());
   std::map<std::string, int> counts;
@@ -94,12 +103,16 @@ void print_text(const api::Model& model, const Options& options) {
   if (options.nodes) {
     std::printf("nodes\n");
     for (const auto& n : nodes) {
-      std::printf("  %s\n", fmt::format("{} = {}({})  {}", fmt::join(n.outputs, ", "), n.op, fmt::join(n.inputs, ", "), n.name).c_str());
+      std::printf(
+          "  %s\n",
+          fmt::format("{} = {}({})  {}", fmt::join(n.outputs, ", "), n.op, fmt::join(n.inputs, ", "), n.name).c_str());
     }
   }
   if (options.parameters) {
     std::printf("parameters\n");
-    for (const auto& p : parameters) std::printf("  %s: %s[%s]  %s\n", p.name.c_str(), std::string(dtype_name(p.dtype)).c_str(), fmt::format("{}", fmt::join(p.shape, ", ")).c_str(), human(p.bytes).c_str());
+    for (const auto& p : parameters)
+      std::printf("  %s: %s[%s]  %s\n", p.name.c_str(), std::string(dtype_name(p.dtype)).c_str(),
+                  fmt::format("{}", fmt::join(p.shape, ", ")).c_str(), human(p.bytes).c_str());
   }
 }
 
@@ -129,17 +142,20 @@ void print_operators(const std::string& path) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app, Outcome&) {
-  CLI::App* sub = app.add_subcommand("inspect", "what is in a model file: inputs, outputs, nodes, parameters");
+void add_inspect(Arguments app, Outcome&) {
+  Arguments sub = app.command("inspect", "what is in a model file: inputs, outputs, nodes, parameters");
   auto options = std::make_shared<Options>();
-  sub->add_option("MODEL", options->model, "the model, an .onnx or .chorus file")->required();
-  sub->add_flag("--json", options->json, "everything, as JSON");
-  sub->add_flag("--operators", options->operators, "only the names of the operators that a build for this model needs (CHORUS_OPERATORS, docs/lite.md)");
-  sub->add_flag("--nodes", options->nodes, "print every node");
-  sub->add_flag("--parameters", options->parameters, "print every parameter");
-  sub->add_option("--svg", options->svg, "write a picture of the graph to this file");
-  sub->footer("Examples:\n  chorus inspect model.onnx\n  chorus inspect model.onnx --json\n  chorus inspect model.onnx --svg model.svg");
-  sub->callback([options] {
+  sub.option("MODEL", options->model, "the model, an .onnx or .chorus file").required();
+  sub.flag("--json", options->json, "everything, as JSON");
+  sub.flag("--operators", options->operators,
+           "only the names of the operators that a build for this model needs (CHORUS_OPERATORS, docs/lite.md)");
+  sub.flag("--nodes", options->nodes, "print every node");
+  sub.flag("--parameters", options->parameters, "print every parameter");
+  sub.option("--svg", options->svg, "write a picture of the graph to this file");
+  sub.footer(
+      "Examples:\n  chorus inspect model.onnx\n  chorus inspect model.onnx --json\n  chorus inspect model.onnx --svg "
+      "model.svg");
+  sub.action([options] {
     if (options->operators) return print_operators(options->model);
     const api::Model model = api::Model::Load(options->model);
     if (!options->svg.empty()) {
@@ -148,8 +164,10 @@ void add_inspect(CLI::App& app, Outcome&) {
       file.commit();
       if (!options->json) return;
     }
-    if (options->json) std::printf("%s\n", model_json(model).dump(1, ' ', false, Json::error_handler_t::replace).c_str());
-    else print_text(model, *options);
+    if (options->json)
+      std::printf("%s\n", model_json(model).dump(1, ' ', false, Json::error_handler_t::replace).c_str());
+    else
+      print_text(model, *options);
   });
 }
 

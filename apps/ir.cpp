@@ -20,7 +20,8 @@ struct Options {
 
 int ir(const Options& options) {
   if (options.passes) {
-    for (const Pass& pass : default_passes(options.model.optimize)) std::printf("%-22s %s\n", std::string(pass.name).c_str(), std::string(pass.what).c_str());
+    for (const Pass& pass : default_passes(options.model.optimize))
+      std::printf("%-22s %s\n", std::string(pass.name).c_str(), std::string(pass.what).c_str());
     return kDone;
   }
   std::string text;
@@ -38,16 +39,17 @@ int ir(const Options& options) {
 
 }  // namespace
 
-void add_ir(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("ir", "prints a model in the forms that it takes on its way to the processor");
+void add_ir(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("ir", "prints a model in the forms that it takes on its way to the processor");
   auto options = std::make_shared<Options>();
-  add_model_options(*sub, options->model);
-  sub->add_option("--level", options->level, "graph: after the passes; plan: steps and memory; kernel: what runs")
-      ->check(CLI::IsMember({"graph", "plan", "kernel"}))->capture_default_str();
-  sub->add_flag("--raw", options->raw, "with --level graph: as the file has it, before the passes");
-  sub->add_flag("--passes", options->passes, "list the passes instead");
-  sub->footer("Examples:\n  chorus ir model.onnx --level plan\n  chorus ir model.onnx --raw");
-  sub->callback([options, &outcome] { outcome.status = ir(*options); });
+  add_model_options(sub, options->model);
+  sub.option("--level", options->level, "graph: after the passes; plan: steps and memory; kernel: what runs")
+      .one_of({"graph", "plan", "kernel"})
+      .show_default();
+  sub.flag("--raw", options->raw, "with --level graph: as the file has it, before the passes");
+  sub.flag("--passes", options->passes, "list the passes instead");
+  sub.footer("Examples:\n  chorus ir model.onnx --level plan\n  chorus ir model.onnx --raw");
+  sub.action([options, &outcome] { outcome.status = ir(*options); });
 }
 
 }  // namespace chorus::app

@@ -21,22 +21,26 @@ int status_of(Code code) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models.", "chorus"};
-  app.require_subcommand(1);
+  CommandLine line("chorus",
+                   "Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models.",
+                   CHORUS_VERSION);
+  const Arguments app = line.arguments();
+  app.require_command();
   Outcome outcome;
-  app.set_version_flag("--version", CHORUS_VERSION);
-  app.footer("`chorus COMMAND --help` shows options and examples. Exit status: 0 done, 1 our fault, 2 usage, 3 bad input, 4 an engine cannot.");
-  for (const auto add : {add_run, add_bench, add_inspect, add_scan, add_ir, add_check, add_convert, add_gen, add_task, add_engines, add_devices, add_ops,
-                         add_compare, add_eval, add_explain,
-                         add_conformance, add_completion}) {
+  app.footer(
+      "`chorus COMMAND --help` shows options and examples. Exit status: 0 done, 1 our fault, 2 usage, 3 bad input, 4 "
+      "an engine cannot.");
+  for (const auto add :
+       {add_run, add_bench, add_inspect, add_scan, add_ir, add_check, add_convert, add_gen, add_task, add_engines,
+        add_devices, add_ops, add_compare, add_eval, add_explain, add_conformance, add_completion}) {
     add(app, outcome);
   }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::fprintf(stderr, "%s\n", usage_message(app, error).c_str());
-    return kUsage;
+    switch (line.read(argc, argv)) {
+      case Reading::done: break;
+      case Reading::help_shown: return kDone;
+      case Reading::refused: return kUsage;
+    }
   } catch (const Error& error) {
     std::fprintf(stderr, "chorus: %s\n", error.what());
     return status_of(error.code());

@@ -4,9 +4,9 @@
 
 #include <core/file.h>
 #include <core/random.h>
-#include <fmt/format.h>
 #include <format/npz/npz.h>
 #include <format/onnx/onnx.h>
+#include <fmt/format.h>
 
 #include <unistd.h>
 
@@ -17,16 +17,22 @@
 
 namespace chorus::app {
 
-void add_model_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("MODEL", options.model, "the model, an .onnx or .chorus file")->required();
-  command.add_option("--engine", options.engine, "what computes: see `chorus engines`")->capture_default_str();
-  command.add_option("--threads", options.threads, "compute threads (default: all that this process may use)")->check(CLI::Range(1, 1024));
-  command.add_option("--precision", options.precision, "of the computation")->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))->capture_default_str();
-  command.add_option("--device", options.device, "where it runs: see `chorus devices`")->capture_default_str();
-  command.add_option("--optimize", options.optimize, "0: the nodes of the file, one by one; 1: all passes and fusion")->check(CLI::Range(0, 1))->capture_default_str();
-  command.add_flag("--reference", options.reference, "plain kernels only: slow, the oracle");
-  command.add_flag("--no-cache", options.no_cache, "neither use nor keep a compiled form in $CHORUS_CACHE or $XDG_CACHE_HOME/chorus");
-  command.add_option("--memory", options.memory_mb, "most MiB for intermediate values")->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+void add_model_options(Arguments command, ModelOptions& options) {
+  command.option("MODEL", options.model, "the model, an .onnx or .chorus file").required();
+  command.option("--engine", options.engine, "what computes: see `chorus engines`").show_default();
+  command.option("--threads", options.threads, "compute threads (default: all that this process may use)")
+      .range(1, 1024);
+  command.option("--precision", options.precision, "of the computation")
+      .one_of({"f32", "bf16", "f16", "int8"})
+      .show_default();
+  command.option("--device", options.device, "where it runs: see `chorus devices`").show_default();
+  command.option("--optimize", options.optimize, "0: the nodes of the file, one by one; 1: all passes and fusion")
+      .range(0, 1)
+      .show_default();
+  command.flag("--reference", options.reference, "plain kernels only: slow, the oracle");
+  command.flag("--no-cache", options.no_cache,
+               "neither use nor keep a compiled form in $CHORUS_CACHE or $XDG_CACHE_HOME/chorus");
+  command.option("--memory", options.memory_mb, "most MiB for intermediate values").range(int64_t{1}, int64_t{1} << 30);
 }
 
 std::string cache_folder() {
@@ -67,8 +73,8 @@ InputTensor& input_of(Predictor& predictor, const std::string& name, const std::
 void give(Predictor& predictor, const std::string& name, const Value& value, const std::string& from) {
   InputTensor& input = input_of(predictor, name, from);
   try {
-    const bool convert = value.is_tensor() && value.dtype() != input.dtype() && value.dtype() != DType::string && input.dtype() != DType::string &&
-                         input.dtype() != DType::undefined;
+    const bool convert = value.is_tensor() && value.dtype() != input.dtype() && value.dtype() != DType::string &&
+                         input.dtype() != DType::string && input.dtype() != DType::undefined;
     if (!convert) {
       input.set(value);
       return;
@@ -83,7 +89,8 @@ void give(Predictor& predictor, const std::string& name, const Value& value, con
 Value read_proto(const std::string& path) {
   auto file = std::make_shared<MappedFile>(path);
   const auto bytes = file->bytes();
-  return onnx::read_value({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, Type::tensor(DType::undefined), file);
+  return onnx::read_value({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, Type::tensor(DType::undefined),
+                          file);
 }
 
 Value read_one(const std::string& name, const std::string& path) {
@@ -108,7 +115,8 @@ void set_inputs(Predictor& predictor, const std::vector<std::string>& inputs) {
       input_of(predictor, name, "--input " + text);
       give(predictor, name, read_one(name, path), path);
     } else {
-      throw Error(Code::bad_input, "--input \"" + text + "\" is neither an .npz file nor name=file", {}, "for example: --input feeds.npz, or --input x=x.npy");
+      throw Error(Code::bad_input, "--input \"" + text + "\" is neither an .npz file nor name=file", {},
+                  "for example: --input feeds.npz, or --input x=x.npy");
     }
   }
 }
@@ -123,7 +131,8 @@ std::vector<int64_t> parse_shape(const std::string& text, const std::string& opt
     int64_t extent = 0;
     const auto [next, error] = std::from_chars(at, end, extent);
     if (error != std::errc() || extent < 0 || (next < end && *next != ',')) {
-      throw Error(Code::bad_input, "--shape \"" + option + "\" is not name=1,3,224,224", {}, "give extents with commas between");
+      throw Error(Code::bad_input, "--shape \"" + option + "\" is not name=1,3,224,224", {},
+                  "give extents with commas between");
     }
     shape.push_back(extent);
     at = next + 1;

@@ -1,14 +1,12 @@
 // Options that every sub-command with a model has, and its data from files.
 #pragma once
+#include "arguments.h"
+
 #include <chorus/predictor.h>
 #include <chorus/value.h>
 
 #include <string>
 #include <vector>
-
-namespace CLI {
-class App;
-}
 
 namespace chorus::app {
 
@@ -19,7 +17,7 @@ struct ModelOptions {
   int64_t memory_mb = 0;
 };
 
-void add_model_options(CLI::App& command, ModelOptions& options);
+void add_model_options(Arguments command, ModelOptions& options);
 Config config_of(const ModelOptions& options);
 
 /// feeds.npz (all arrays by name), name=file.npy, name=file.npz, name=file.pb (an ONNX TensorProto). Elements are converted to the

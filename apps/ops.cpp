@@ -9,15 +9,17 @@
 
 namespace chorus::app {
 
-void add_ops(CLI::App& app, Outcome&) {
-  CLI::App* sub = app.add_subcommand("ops", "the operators that Chorus knows, from the table");
+void add_ops(Arguments app, Outcome&) {
+  Arguments sub = app.command("ops", "the operators that Chorus knows, from the table");
   auto json = std::make_shared<bool>(false);
   auto cases = std::make_shared<std::string>();
   auto per_operator = std::make_shared<int>(50);
-  sub->add_flag("--json", *json, "everything that the rows say, as JSON");
-  sub->add_option("--cases", *cases, "write the case grids as ONNX models with inputs below this folder");
-  sub->add_option("--per-operator", *per_operator, "data sets of --cases, at least so many for each operator")->check(CLI::Range(1, 10000))->capture_default_str();
-  sub->callback([json, cases, per_operator] {
+  sub.flag("--json", *json, "everything that the rows say, as JSON");
+  sub.option("--cases", *cases, "write the case grids as ONNX models with inputs below this folder");
+  sub.option("--per-operator", *per_operator, "data sets of --cases, at least so many for each operator")
+      .range(1, 10000)
+      .show_default();
+  sub.action([json, cases, per_operator] {
     if (!cases->empty()) {
       std::printf("%d models\n", write_op_cases(*cases, *per_operator));
       return;
@@ -27,9 +29,11 @@ void add_ops(CLI::App& app, Outcome&) {
       return;
     }
     for (const OpDef* def : all_ops()) {
-      std::printf("%s%s%-28s %2d  %.*s\n", std::string(def->domain).c_str(), def->domain.empty() ? "" : ".", std::string(def->name).c_str(),
-                  def->newest_version(), static_cast<int>(def->doc.find('\n') == std::string_view::npos ? def->doc.size() : def->doc.find('\n')),
-                  def->doc.data());
+      std::printf(
+          "%s%s%-28s %2d  %.*s\n", std::string(def->domain).c_str(), def->domain.empty() ? "" : ".",
+          std::string(def->name).c_str(), def->newest_version(),
+          static_cast<int>(def->doc.find('\n') == std::string_view::npos ? def->doc.size() : def->doc.find('\n')),
+          def->doc.data());
     }
   });
 }

@@ -5,8 +5,8 @@
 #include <core/clock.h>
 #include <core/file.h>
 #include <core/progress.h>
-#include <fmt/format.h>
 #include <format/npz/npz.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -31,13 +31,15 @@ struct Options {
 
 Value copied(const Value& value) {
   if (!value.is_tensor() || value.dtype() == DType::string) return value;  // those own their data
-  return Value::copy_of(value.dtype(), value.shape(), value.data(), static_cast<size_t>(dtype_bytes(value.dtype(), value.numel())));
+  return Value::copy_of(value.dtype(), value.shape(), value.data(),
+                        static_cast<size_t>(dtype_bytes(value.dtype(), value.numel())));
 }
 
 /// Collects the values that were asked for, by name; the last one of a name counts.
 class Taps {
  public:
-  explicit Taps(const std::vector<std::string>& names) : names_(names.begin(), names.end()), all_(names_.contains("all")) {}
+  explicit Taps(const std::vector<std::string>& names)
+      : names_(names.begin(), names.end()), all_(names_.contains("all")) {}
   void operator()(const std::string& name, const Value& value) {
     if (!all_ && !names_.contains(name)) return;
     if (!value.is_tensor()) return;  // an .npz holds tensors only
@@ -83,7 +85,9 @@ void print_outputs(Predictor& predictor, const Options& options, double ms) {
   Json outputs = Json::array();
   for (const std::string& name : predictor.GetOutputNames()) {
     const Value& value = predictor.GetOutputTensor(name)->value();
-    outputs.push_back({{"name", name}, {"dtype", dtype_name(value.dtype())}, {"shape", std::vector<int64_t>(value.shape().begin(), value.shape().end())}});
+    outputs.push_back({{"name", name},
+                       {"dtype", dtype_name(value.dtype())},
+                       {"shape", std::vector<int64_t>(value.shape().begin(), value.shape().end())}});
   }
   const Json json = {{"outputs", outputs}, {"ms", ms}, {"engine", predictor.EngineName()}};
   std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
@@ -113,13 +117,15 @@ int run(const Options& options) {
   const double ms = elapsed_ms(begin, now_ns()) / options.repeat;
   bar.clear();
   for (const std::string& name : taps.missing()) {
-    std::fprintf(stderr, "chorus: no step makes the value \"%s\" (it was folded or fused; --optimize 0 keeps all)\n", name.c_str());
+    std::fprintf(stderr, "chorus: no step makes the value \"%s\" (it was folded or fused; --optimize 0 keeps all)\n",
+                 name.c_str());
   }
   if (!options.output.empty()) write_npz(options.output, collect(predictor, taps));
   if (options.output.empty() || options.json) print_outputs(predictor, options, ms);
   if (options.profile || options.roofline || !options.trace.empty()) {
     const Profile profile = predictor.GetProfile(options.roofline);
-    if (options.profile || options.roofline) std::printf("%s", options.json ? (profile.json() + "\n").c_str() : profile.table().c_str());
+    if (options.profile || options.roofline)
+      std::printf("%s", options.json ? (profile.json() + "\n").c_str() : profile.table().c_str());
     if (!options.trace.empty()) {
       AtomicFile file(options.trace);
       file.write(profile.chrome_trace);
@@ -131,26 +137,33 @@ int run(const Options& options) {
 
 }  // namespace
 
-void add_run(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub = app.add_subcommand("run", "runs a model once on data from files");
+void add_run(Arguments app, Outcome& outcome) {
+  Arguments sub = app.command("run", "runs a model once on data from files");
   auto options = std::make_shared<Options>();
-  add_model_options(*sub, options->model);
-  sub->add_option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated")->allow_extra_args(false);
-  sub->add_option("--output", options->output, "write all outputs to this .npz file");
-  sub->add_option("--outputs", options->outputs, "compute only these outputs (names, commas between)")->delimiter(',')->allow_extra_args(false);
-  sub->add_option("--tap", options->taps, "write these intermediate values too: all, or names with commas between")->delimiter(',')->allow_extra_args(false);
-  sub->add_flag("--random", options->random, "inputs that get no data: random numbers (integers: 0)");
-  sub->add_option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")->allow_extra_args(false);
-  sub->add_option("--seed", options->seed, "of random inputs and random operators")->capture_default_str();
-  sub->add_option("--repeat", options->repeat, "runs")->check(CLI::Range(1, 1'000'000))->capture_default_str();
-  sub->add_option("--timeout", options->timeout_ms, "most milliseconds of one run")->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  sub->add_flag("--profile", options->profile, "print the time of every executed node");
-  sub->add_flag("--roofline", options->roofline, "as --profile, with each node's share of what this machine can do");
-  sub->add_option("--trace", options->trace, "write the steps as a trace for chrome://tracing");
-  sub->add_flag("--json", options->json, "print as JSON");
-  sub->footer("Examples:\n  chorus run model.onnx --input feeds.npz --output out.npz\n  chorus run model.onnx --input x=x.npy --threads 2 --profile\n"
-              "  chorus run model.onnx --random --shape x=1,3,224,224 --tap all --output out.npz");
-  sub->callback([options, &outcome] { outcome.status = run(*options); });
+  add_model_options(sub, options->model);
+  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated").one_at_a_time();
+  sub.option("--output", options->output, "write all outputs to this .npz file");
+  sub.option("--outputs", options->outputs, "compute only these outputs (names, commas between)")
+      .comma_separated()
+      .one_at_a_time();
+  sub.option("--tap", options->taps, "write these intermediate values too: all, or names with commas between")
+      .comma_separated()
+      .one_at_a_time();
+  sub.flag("--random", options->random, "inputs that get no data: random numbers (integers: 0)");
+  sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .one_at_a_time();
+  sub.option("--seed", options->seed, "of random inputs and random operators").show_default();
+  sub.option("--repeat", options->repeat, "runs").range(1, 1'000'000).show_default();
+  sub.option("--timeout", options->timeout_ms, "most milliseconds of one run").range(int64_t{0}, int64_t{1} << 40);
+  sub.flag("--profile", options->profile, "print the time of every executed node");
+  sub.flag("--roofline", options->roofline, "as --profile, with each node's share of what this machine can do");
+  sub.option("--trace", options->trace, "write the steps as a trace for chrome://tracing");
+  sub.flag("--json", options->json, "print as JSON");
+  sub.footer(
+      "Examples:\n  chorus run model.onnx --input feeds.npz --output out.npz\n  chorus run model.onnx --input x=x.npy "
+      "--threads 2 --profile\n"
+      "  chorus run model.onnx --random --shape x=1,3,224,224 --tap all --output out.npz");
+  sub.action([options, &outcome] { outcome.status = run(*options); });
 }
 
 }  // namespace chorus::app

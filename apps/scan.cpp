@@ -262,16 +262,16 @@ int run(const Options& options) {
 
 }  // namespace
 
-void add_scan(CLI::App& app, Outcome& outcome) {
-  CLI::App* sub =
-      app.add_subcommand("scan", "what a file holds, and what is wrong with it or dangerous; nothing of it is run");
+void add_scan(Arguments app, Outcome& outcome) {
+  Arguments sub =
+      app.command("scan", "what a file holds, and what is wrong with it or dangerous; nothing of it is run");
   auto options = std::make_shared<Options>();
-  sub->add_option("FILE", options->file, "a model (.onnx, .chorus), arrays (.npz, .npy) or a picture")->required();
-  sub->add_flag("--json", options->json, "print as JSON");
-  sub->footer(
+  sub.option("FILE", options->file, "a model (.onnx, .chorus), arrays (.npz, .npy) or a picture").required();
+  sub.flag("--json", options->json, "print as JSON");
+  sub.footer(
       "The verdict is good, warning or refused; refused files end with status 3.\nExamples:\n  chorus scan "
       "model.onnx\n  chorus scan feeds.npz --json");
-  sub->callback([options, &outcome] { outcome.status = run(*options); });
+  sub.action([options, &outcome] { outcome.status = run(*options); });
 }
 
 }  // namespace chorus::app

@@ -22,7 +22,8 @@ struct OcrCommand {
 int ocr(OcrCommand command) {
   if (command.upright) command.options.reading = Reading::seen;
   const int64_t begin = now_ns();
-  const Image picture = load_image(command.picture, command.options.limits);   // a bad picture is told before any model is loaded
+  const Image picture =
+      load_image(command.picture, command.options.limits);   // a bad picture is told before any model is loaded
   const double decode = elapsed_ms(begin, now_ns());
   Ocr reader(load_ocr_models(command.options), command.options);
   OcrResult result = reader.read(picture);
@@ -38,29 +39,31 @@ int ocr(OcrCommand command) {
     std::printf("%s\n", to_json(result).c_str());
   } else {
     for (const OcrLine& line : result.lines) std::printf("%5.1f%%  %s\n", 100 * line.confidence, line.text.c_str());
-    std::printf("%zu lines; decode %.1f ms, detect %.1f ms, classify %.1f ms, recognise %.1f ms, total %.1f ms\n", result.lines.size(), result.ms.decode, result.ms.detect,
-                result.ms.classify, result.ms.recognise, result.ms.total);
+    std::printf("%zu lines; decode %.1f ms, detect %.1f ms, classify %.1f ms, recognise %.1f ms, total %.1f ms\n",
+                result.lines.size(), result.ms.decode, result.ms.detect, result.ms.classify, result.ms.recognise,
+                result.ms.total);
   }
   return kDone;
 }
 
 }  // namespace
 
-void add_task(CLI::App& app, Outcome& outcome) {
-  CLI::App* task = app.add_subcommand("task", "whole applications: ocr");
-  task->require_subcommand(1);
-  CLI::App* sub = task->add_subcommand("ocr", "reads the text in a picture");
+void add_task(Arguments app, Outcome& outcome) {
+  Arguments task = app.command("task", "whole applications: ocr");
+  task.require_command();
+  Arguments sub = task.command("ocr", "reads the text in a picture");
   auto command = std::make_shared<OcrCommand>();
-  sub->add_option("PICTURE", command->picture, "JPEG, PNG, WebP, BMP or PNM file")->required();
-  sub->add_option("--engine", command->options.engine, "what computes: see `chorus engines`")->capture_default_str();
-  sub->add_option("--threads", command->options.threads, "compute threads (default: all that this process may use)")->check(CLI::Range(1, 1024));
-  sub->add_option("--models", command->options.models, "folder of the three models");
-  sub->add_option("--annotate", command->annotate, "write the picture with boxes and texts to this .png file");
-  sub->add_option("--font", command->font, "TrueType file for --annotate");
-  sub->add_flag("--upright", command->upright, "turn the picture as its EXIF data says, colours as a person sees them");
-  sub->add_flag("--json", command->json, "as JSON: lines with text, confidence, box; times in ms");
-  sub->footer("Examples:\n  chorus task ocr receipt.jpg\n  chorus task ocr receipt.jpg --json --annotate out.png");
-  sub->callback([command, &outcome] { outcome.status = ocr(*command); });
+  sub.option("PICTURE", command->picture, "JPEG, PNG, WebP, BMP or PNM file").required();
+  sub.option("--engine", command->options.engine, "what computes: see `chorus engines`").show_default();
+  sub.option("--threads", command->options.threads, "compute threads (default: all that this process may use)")
+      .range(1, 1024);
+  sub.option("--models", command->options.models, "folder of the three models");
+  sub.option("--annotate", command->annotate, "write the picture with boxes and texts to this .png file");
+  sub.option("--font", command->font, "TrueType file for --annotate");
+  sub.flag("--upright", command->upright, "turn the picture as its EXIF data says, colours as a person sees them");
+  sub.flag("--json", command->json, "as JSON: lines with text, confidence, box; times in ms");
+  sub.footer("Examples:\n  chorus task ocr receipt.jpg\n  chorus task ocr receipt.jpg --json --annotate out.png");
+  sub.action([command, &outcome] { outcome.status = ocr(*command); });
 }
 
 }  // namespace chorus::app

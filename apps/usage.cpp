@@ -1,6 +1,9 @@
 #include "usage.h"
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
+#include <cstdio>
 
 namespace chorus::app {
 namespace {
@@ -41,7 +44,8 @@ std::vector<std::string> known_names(const CLI::App& command, std::string_view w
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     }
   } else {
-    for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+    for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(sub->get_name());
   }
   return names;
 }
@@ -56,8 +60,23 @@ std::string first_unplaced(const CLI::App& app) {
 
 std::string what_is_unknown(const CLI::App& command, std::string_view word) {
   if (word.starts_with("-")) return "unknown option " + std::string(word);
-  if (!command.get_subcommands([](const CLI::App*) { return true; }).empty()) return "unknown command \"" + std::string(word) + "\"";
+  if (!command.get_subcommands([](const CLI::App*) { return true; }).empty())
+    return "unknown command \"" + std::string(word) + "\"";
   return "one argument too many: \"" + std::string(word) + "\"";
+}
+
+// One line that says what is wrong and one that says how to mend it.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = innermost(app);
+  const std::string name = full_name(command);
+  std::string word = first_unplaced(app);
+  word = word.substr(0, word.find('='));
+  // A command line without a known sub-command also lacks one: the unknown word is what to tell of.
+  std::string what = word.empty() ? std::string(error.what()) : what_is_unknown(command, word);
+  std::replace(what.begin(), what.end(), '\n', ' ');
+  const std::string likely = word.empty() ? std::string() : likely_name(word, known_names(command, word));
+  const std::string mend = likely.empty() ? "" : "did you mean " + likely + "? ";
+  return name + ": " + what + "\n  fix:   " + mend + "`" + name + " --help` shows what it takes";
 }
 
 }  // namespace
@@ -75,17 +94,27 @@ std::string likely_name(std::string_view word, const std::vector<std::string>& n
   return best ? *best : std::string();
 }
 
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = innermost(app);
-  const std::string name = full_name(command);
-  std::string word = first_unplaced(app);
-  word = word.substr(0, word.find('='));
-  // A command line without a known sub-command also lacks one: the unknown word is what to tell of.
-  std::string what = word.empty() ? std::string(error.what()) : what_is_unknown(command, word);
-  std::replace(what.begin(), what.end(), '\n', ' ');
-  const std::string likely = word.empty() ? std::string() : likely_name(word, known_names(command, word));
-  const std::string mend = likely.empty() ? "" : "did you mean " + likely + "? ";
-  return name + ": " + what + "\n  fix:   " + mend + "`" + name + " --help` shows what it takes";
+CommandLine::CommandLine(const std::string& name, const std::string& description, const std::string& version)
+    : app_(std::make_unique<CLI::App>(description, name)) {
+  app_->set_version_flag("--version", version);
+}
+
+CommandLine::~CommandLine() = default;
+
+Arguments CommandLine::arguments() const { return Arguments(app_.get()); }
+
+Reading CommandLine::read(int argc, char** argv) {
+  try {
+    app_->parse(argc, argv);
+    return Reading::done;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      app_->exit(error);
+      return Reading::help_shown;
+    }
+    std::fprintf(stderr, "%s\n", usage_message(*app_, error).c_str());
+    return Reading::refused;
+  }
 }
 
 }  // namespace chorus::app

@@ -1,7 +1,8 @@
-// What a user is told who typed something that the command does not know.
+// The command line as a whole, and what a user is told who typed something that it does not know.
 #pragma once
-#include <CLI/CLI.hpp>
+#include "arguments.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,25 @@ namespace chorus::app {
 /// or swapped with a neighbour by mistake. Empty when none is that near.
 [[nodiscard]] std::string likely_name(std::string_view word, const std::vector<std::string>& names);
 
-/// One line that says what is wrong and one that says how to mend it, for a command line that `app` refused with `error`.
-[[nodiscard]] std::string usage_message(const CLI::App& app, const CLI::ParseError& error);
+enum class Reading {
+  done,  ///< read; the command's action ran
+  help_shown,  ///< --help or --version was asked for and printed
+  refused,  ///< one line on stderr says what is wrong, one how to mend it
+};
+
+class CommandLine {
+ public:
+  CommandLine(const std::string& name, const std::string& description, const std::string& version);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+  /// The main command, to which options and sub-commands are added.
+  [[nodiscard]] Arguments arguments() const;
+  /// Reads the words and calls the action of the sub-command that they name; what an action throws passes through.
+  [[nodiscard]] Reading read(int argc, char** argv);
+
+ private:
+  std::unique_ptr<CLI::App> app_;
+};
 
 }  // namespace chorus::app

@@ -26,7 +26,8 @@ TEST(Usage, UnknownNamesGetTheLikelyOne) {
 
 TEST(Usage, WhatIsNearNothingGetsTheHelp) {
   expect_usage("run model.onnx --zzzzzzzz", "chorus run: unknown option --zzzzzzzz\n", "fix:   `chorus run --help`");
-  expect_usage("run model.onnx second.onnx", "chorus run: one argument too many: \"second.onnx\"", "`chorus run --help`");
+  expect_usage("run model.onnx second.onnx", "chorus run: one argument too many: \"second.onnx\"",
+               "`chorus run --help`");
   expect_usage("xyzzy", "chorus: unknown command \"xyzzy\"\n", "fix:   `chorus --help`");
 }
 
