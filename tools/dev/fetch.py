@@ -6,6 +6,7 @@
 
 What is there already with the right version is not touched, so that a second call costs nothing.
 """
+import fnmatch
 import hashlib
 import os
 import pathlib
@@ -38,7 +39,8 @@ def pip(*arguments):
 
 
 def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def wheel(requirement):
@@ -81,6 +83,26 @@ def fetch_files(prefixes):
         shutil.rmtree(folder)
 
 
+def unpack(requirement, folder):
+    """The members of the pinned wheel that the table names, into `folder`; the wheel itself is not kept."""
+    pinned = {name: (digest, patterns) for name, digest, *patterns in pins("wheel")}
+    if requirement not in pinned:
+        sys.exit(f"fetch: tools/dev/pins.txt has no sum for {requirement}")
+    digest, patterns = pinned[requirement]
+    archive = wheel(requirement)
+    got = sha256(archive)
+    if got != digest:
+        archive.unlink()
+        sys.exit(f"fetch: {archive.name} has sha256 {got}, the table says {digest}")
+    with zipfile.ZipFile(archive) as opened:
+        names = [n for n in opened.namelist() if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
+        for pattern in patterns:
+            if not any(fnmatch.fnmatchcase(n, pattern) for n in names):
+                sys.exit(f"fetch: {archive.name} has no {pattern}")
+        opened.extractall(folder, names)
+    shutil.rmtree(archive.parent)
+
+
 def fetch_engines(names):
     table = {name: requirements for name, *requirements in pins("engine")}
     if names == ["all"]:
@@ -97,7 +119,8 @@ def fetch_engines(names):
         print(f"installing engine {name}: {wanted}", file=sys.stderr)
         part = ENGINES / f".{name}.part"
         shutil.rmtree(part, ignore_errors=True)
-        pip("install", "--no-deps", "--only-binary=:all:", "--no-compile", "--target", str(part), *table[name])
+        for requirement in table[name]:
+            unpack(requirement, part)
         (part / ".installed").write_text(wanted)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)

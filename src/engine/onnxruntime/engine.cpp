@@ -52,32 +52,9 @@ constexpr int kMaxOpset = 26, kMaxMlOpset = 5, kMaxIr = 13;
 constexpr int kQuiet = 4;   // log only what is fatal: errors come as statuses
 constexpr std::string_view kInstall = "./dev engines onnxruntime";
 
-std::string_view view(ch_str s) { return s.n == 0 ? std::string_view() : std::string_view(s.p, s.n); }
-
-ch_code tell(ch_error* error, ch_code code, const char* what, const char* fix) {
-  std::snprintf(error->what, sizeof error->what, "%s", what);
-  std::snprintf(error->fix, sizeof error->fix, "%s", fix);
-  return code;
-}
-
-// Nothing is thrown into the host.
-template <class F>
-ch_code guarded(ch_error* error, F&& body) noexcept {
-  try {
-    body();
-    return CH_OK;
-  } catch (const Failure& failure) {
-    return tell(error, failure.code, failure.what(), failure.fix.c_str());
-  } catch (const std::bad_alloc&) {
-    return tell(error, CH_BUDGET, "there is no memory left", "use a smaller model or smaller inputs");
-  } catch (const std::exception& e) {
-    return tell(error, CH_INTERNAL, e.what(), "");
-  }
-}
-
 ch_code open(const ch_host* host, const ch_open* options, ch_engine** out, ch_error* error) {
   return guarded(error, [&] {
-    if (host->size < offsetof(ch_host, decompose)) throw Failure(CH_UNSUPPORTED, "the host is too old", "use a newer Chorus");
+    require_host(host);
     auto engine = std::make_unique<ch_engine>();
     engine->host = host;
     Context& c = engine->context;
@@ -103,10 +80,11 @@ class Conversion {
   const std::string& refusal() {
     if (asked_) return reason_;
     asked_ = true;
-    ch_error error{};
-    error.size = sizeof error;
-    const ch_code code = host_->export_model(&graph_, {"onnx", 4}, kMaxOpset, kMaxIr, [](void*, const void*, uint64_t) {}, nullptr, &error);
-    if (code != CH_OK) reason_ = error.what[0] != 0 ? error.what : "it cannot be converted";
+    try {
+      onnx_bytes(*host_, graph_, kMaxOpset, kMaxIr);
+    } catch (const Failure& failure) {
+      reason_ = failure.what();
+    }
     return reason_;
   }
 
@@ -155,24 +133,9 @@ ch_code claim(ch_engine* engine, const ch_graph* graph, const ch_options*, ch_cl
   return guarded(error, [&] {
     Conversion conversion(engine->host, *graph);
     for (uint32_t i = 0; i < n && i < graph->n_nodes; ++i) {
-      const std::string why = refusal(*graph, *graph->nodes[i], conversion);
-      claims[i]->verdict = why.empty() ? CH_CLAIM_YES : CH_CLAIM_NO;
-      std::snprintf(claims[i]->reason, sizeof claims[i]->reason, "%s", why.c_str());
+      answer(*claims[i], refusal(*graph, *graph->nodes[i], conversion));
     }
   });
-}
-
-struct Bytes {
-  std::string text;
-  bool lost = false;   // there was no memory for a piece
-};
-void append(void* user, const void* bytes, uint64_t n) {
-  auto& to = *static_cast<Bytes*>(user);
-  try {
-    to.text.append(static_cast<const char*>(bytes), n);
-  } catch (const std::exception&) {
-    to.lost = true;
-  }
 }
 
 struct SessionOptions {
@@ -213,16 +176,13 @@ void take_names(const ch_graph& graph, ch_program& program) {
 }
 
 ch_code compile(ch_engine* engine, const ch_graph* graph, const ch_options* options, ch_program** out, ch_error* error) {
-  Bytes bytes;
-  const ch_code exported = engine->host->export_model(graph, {"onnx", 4}, kMaxOpset, kMaxIr, append, &bytes, error);
-  if (exported != CH_OK) return exported;
   return guarded(error, [&] {
-    if (bytes.lost) throw Failure(CH_BUDGET, "there is no memory for the model's bytes", "use a smaller model");
+    const std::string bytes = onnx_bytes(*engine->host, *graph, kMaxOpset, kMaxIr);
     const Ort& ort = engine->context.ort;
     const SessionOptions session(ort, *options);
     auto program = std::make_unique<ch_program>();
     program->engine = engine;
-    check(ort, ort.CreateSessionFromArray(engine->context.env, bytes.text.data(), bytes.text.size(), session.get, &program->session), "loading the model");
+    check(ort, ort.CreateSessionFromArray(engine->context.env, bytes.data(), bytes.size(), session.get, &program->session), "loading the model");
     take_names(*graph, *program);
     *out = program.release();
   });
@@ -314,17 +274,8 @@ ch_code run(ch_instance* self, const ch_run* run, ch_error* error) {
 
 extern "C" const ch_engine_api* chorus_engine_v1(void) {
   static const ch_engine_api api = [] {
-    ch_engine_api a{};
-    a.size = sizeof a;
-    a.major = CH_ABI_MAJOR;
-    a.minor = CH_ABI_MINOR;
-    a.name = {"onnxruntime", 11};
-    a.version = {"1.31", 4};
-    a.built_against = {"1.31.1", 6};
+    auto a = table_of<ch_engine, ch_program, ch_instance>("onnxruntime", "1.31", "1.31.1");
     a.open = open, a.claim = claim, a.compile = compile, a.instance = instance, a.run = run, a.describe = describe;
-    a.close = [](ch_engine* e) { delete e; };
-    a.free_program = [](ch_program* p) { delete p; };
-    a.free_instance = [](ch_instance* i) { delete i; };
     return a;
   }();
   return &api;

@@ -1,10 +1,10 @@
 // Values between the plug-in interface and ONNX Runtime.
 #pragma once
 #include <chorus/engine_abi.h>
+#include <engine/adapter/adapter.h>
 
 #include <deque>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,12 +12,7 @@
 
 namespace chorus_ort {
 
-/// Inside the plug-in only; turned into ch_error at its border.
-struct Failure : std::runtime_error {
-  ch_code code;
-  std::string fix;
-  Failure(ch_code c, const std::string& what, std::string f = {}) : std::runtime_error(what), code(c), fix(std::move(f)) {}
-};
+using namespace chorus_adapter;
 
 /// What a session, value … is made with.
 struct Context {

@@ -7,20 +7,6 @@
 namespace chorus_openvino {
 namespace {
 
-struct Bytes {
-  std::string text;
-  bool lost = false;   // there was no memory for a piece
-};
-
-void append(void* user, const void* bytes, uint64_t n) {
-  auto& to = *static_cast<Bytes*>(user);
-  try {
-    to.text.append(static_cast<const char*>(bytes), n);
-  } catch (const std::exception&) {
-    to.lost = true;
-  }
-}
-
 std::string_view kind_name(uint16_t kind) {
   return kind == CH_SEQUENCE ? "sequences" : kind == CH_OPTIONAL ? "optional values" : "maps";
 }
@@ -39,18 +25,6 @@ std::string type_refusal(const ch_graph& graph, const ch_node& node) {
     }
   }
   return {};
-}
-
-const ch_attribute* attribute(const ch_node& node, std::string_view name) {
-  for (uint32_t i = 0; i < node.n_attributes; ++i) {
-    if (view(node.attributes[i]->name) == name) return node.attributes[i];
-  }
-  return nullptr;
-}
-
-bool is_set(const ch_node& node, std::string_view name) {
-  const ch_attribute* a = attribute(node, name);
-  return a != nullptr && a->i != 0;
 }
 
 // Where its reader passes over an attribute and the result is another one: better refused than wrong.
@@ -178,16 +152,6 @@ bool is_used(const ch_graph& graph, std::string_view name) {
   return false;
 }
 
-std::string onnx_bytes(const ch_host& host, const ch_graph& graph) {
-  Bytes bytes;
-  ch_error error{};
-  error.size = sizeof error;
-  const ch_code code = host.export_model(&graph, {"onnx", 4}, kMaxOpset, kMaxIr, append, &bytes, &error);
-  if (code != CH_OK) throw Failure(code, error.what, error.fix);
-  if (bytes.lost) throw Failure(CH_BUDGET, "there is no memory for the model's bytes", "use a smaller model");
-  return std::move(bytes.text);
-}
-
 std::vector<std::string> refusals(const Functions& ov, const OvCore* core, const ch_host& host, const ch_graph& graph) {
   std::vector<std::string> reasons(graph.n_nodes);
   bool refused = false;
@@ -199,7 +163,7 @@ std::vector<std::string> refusals(const Functions& ov, const OvCore* core, const
   if (refused) return reasons;   // the reader would say the same in more words
   std::string bytes;
   try {
-    bytes = onnx_bytes(host, graph);
+    bytes = onnx_bytes(host, graph, kMaxOpset, kMaxIr);
   } catch (const Failure& failure) {
     if (failure.code == CH_BUDGET) throw;
     for (uint32_t i = 0; i < graph.n_nodes; ++i) {

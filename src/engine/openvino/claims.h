@@ -12,11 +12,6 @@ namespace chorus_openvino {
 
 inline constexpr int kMaxOpset = 25, kMaxIr = 13;  ///< asked of the host's conversion
 
-inline std::string_view view(ch_str s) { return s.n == 0 ? std::string_view() : std::string_view(s.p, s.n); }
-
-/// The graph as ONNX bytes, by the host. Throws Failure with the host's sentence.
-std::string onnx_bytes(const ch_host& host, const ch_graph& graph);
-
 /// One reason per node, empty where nothing speaks against it. Throws Failure where the reader's complaint names no node.
 std::vector<std::string> refusals(const Functions& ov, const OvCore* core, const ch_host& host, const ch_graph& graph);
 

@@ -72,32 +72,9 @@ using PortPointer = std::unique_ptr<OvPort, void (*)(OvPort*)>;
 constexpr const char* kInstall = "./dev engines openvino";
 constexpr int64_t kPeriod = 2;  // milliseconds between two questions whether the host still wants the run
 
-ch_code tell(ch_error* error, ch_code code, const char* what, const char* fix) {
-  std::snprintf(error->what, sizeof error->what, "%s", what);
-  std::snprintf(error->fix, sizeof error->fix, "%s", fix);
-  return code;
-}
-
-// Nothing is thrown into the host.
-template <class F>
-ch_code guarded(ch_error* error, F&& body) noexcept {
-  try {
-    body();
-    return CH_OK;
-  } catch (const Failure& failure) {
-    return tell(error, failure.code, failure.what(), failure.fix.c_str());
-  } catch (const std::bad_alloc&) {
-    return tell(error, CH_BUDGET, "there is no memory left", "use a smaller model or smaller inputs");
-  } catch (const std::exception& e) {
-    return tell(error, CH_INTERNAL, e.what(), "");
-  }
-}
-
 ch_code open(const ch_host* host, const ch_open* options, ch_engine** out, ch_error* error) {
   return guarded(error, [&] {
-    if (host->size < offsetof(ch_host, decompose)) {
-      throw Failure(CH_UNSUPPORTED, "the host is too old", "use a newer Chorus");
-    }
+    require_host(host);
     auto engine = std::make_unique<ch_engine>();
     engine->host = host;
     std::string reason;
@@ -117,10 +94,7 @@ ch_code claim(ch_engine* engine, const ch_graph* graph, const ch_options*, ch_cl
               ch_error* error) {
   return guarded(error, [&] {
     const std::vector<std::string> reasons = refusals(engine->ov, engine->core, *engine->host, *graph);
-    for (uint32_t i = 0; i < n && i < reasons.size(); ++i) {
-      claims[i]->verdict = reasons[i].empty() ? CH_CLAIM_YES : CH_CLAIM_NO;
-      std::snprintf(claims[i]->reason, sizeof claims[i]->reason, "%s", reasons[i].c_str());
-    }
+    for (uint32_t i = 0; i < n && i < reasons.size(); ++i) answer(*claims[i], reasons[i]);
   });
 }
 
@@ -220,7 +194,7 @@ ch_code compile(ch_engine* engine, const ch_graph* graph, const ch_options* opti
     program->engine = engine;
     {
       OvModel* made = nullptr;
-      const std::string bytes = onnx_bytes(*engine->host, *graph);
+      const std::string bytes = onnx_bytes(*engine->host, *graph, kMaxOpset, kMaxIr);
       check(ov, ov.core_read_model_from_memory_buffer(engine->core, bytes.data(), bytes.size(), nullptr, &made),
             "loading the model");
       const std::unique_ptr<OvModel, void (*)(OvModel*)> model(made, ov.model_free);
@@ -371,17 +345,8 @@ ch_code run(ch_instance* self, const ch_run* run, ch_error* error) {
 
 extern "C" const ch_engine_api* chorus_engine_v1(void) {
   static const ch_engine_api api = [] {
-    ch_engine_api a{};
-    a.size = sizeof a;
-    a.major = CH_ABI_MAJOR;
-    a.minor = CH_ABI_MINOR;
-    a.name = {"openvino", 8};
-    a.version = {"2026.4", 6};
-    a.built_against = {"2026.4.1", 8};
+    auto a = table_of<ch_engine, ch_program, ch_instance>("openvino", "2026.4", "2026.4.1");
     a.open = open, a.claim = claim, a.compile = compile, a.instance = instance, a.run = run, a.describe = describe;
-    a.close = [](ch_engine* e) { delete e; };
-    a.free_program = [](ch_program* p) { delete p; };
-    a.free_instance = [](ch_instance* i) { delete i; };
     return a;
   }();
   return &api;

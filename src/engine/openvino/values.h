@@ -1,10 +1,10 @@
 // Values between the plug-in interface and OpenVINO.
 #pragma once
 #include <chorus/engine_abi.h>
+#include <engine/adapter/adapter.h>
 
 #include <deque>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,13 +12,7 @@
 
 namespace chorus_openvino {
 
-/// Inside the plug-in only; turned into ch_error at its border.
-struct Failure : std::runtime_error {
-  ch_code code;
-  std::string fix;
-  Failure(ch_code c, const std::string& what, std::string f = {})
-      : std::runtime_error(what), code(c), fix(std::move(f)) {}
-};
+using namespace chorus_adapter;
 
 /// What OpenVINO said last, without the places in its source. Of this process: another thread's failure may have come between.
 std::string last_message(const Functions& ov);
