@@ -246,7 +246,8 @@ Expansion hardmax_meaning(OpBuilder& b) {
 
 // Rows ---------------------------------------------------------------------------------------------------------------------------
 
-constexpr Version kReduceL1[] = {
+// ReduceL1, ReduceL2, ReduceMean, ReduceProd and ReduceSumSquare have one history.
+constexpr Version kReduce[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
@@ -255,16 +256,8 @@ constexpr Version kReduceL1[] = {
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
 };
-constexpr Version kReduceL2[] = {
-    {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
-     axes_to_attribute},
-    {18,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats i32 i64 u32 u64"},
-};
-constexpr Version kReduceLogSum[] = {
+// ReduceLogSum, ReduceLogSumExp: integers went out of use.
+constexpr Version kReduceLog[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
@@ -275,18 +268,8 @@ constexpr Version kReduceLogSum[] = {
      through_floats},
     {28, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = floats"},
 };
-constexpr Version kReduceLogSumExp[] = {
-    {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
-     axes_to_attribute},
-    {18,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats i32 i64 u32 u64",
-     through_floats},
-    {28, "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = floats"},
-};
-constexpr Version kReduceMax[] = {
+// ReduceMax, ReduceMin.
+constexpr Version kReduceExtreme[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {12, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i8 i32 i64 u8 u32 u64"},
@@ -298,52 +281,12 @@ constexpr Version kReduceMax[] = {
     {20,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats bool i8 i32 i64 u8 u32 u64"},
-};
-constexpr Version kReduceMean[] = {
-    {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
-     axes_to_attribute},
-    {18,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats i32 i64 u32 u64"},
-};
-constexpr Version kReduceMin[] = {
-    {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {12, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i8 i32 i64 u8 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i8 i32 i64 u8 u32 u64", axes_to_operand,
-     axes_to_attribute},
-    {18,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats i8 i32 i64 u8 u32 u64"},
-    {20,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats bool i8 i32 i64 u8 u32 u64"},
-};
-constexpr Version kReduceProd[] = {
-    {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
-     axes_to_attribute},
-    {18,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats i32 i64 u32 u64"},
 };
 constexpr Version kReduceSum[] = {
     {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
     {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64", axes_to_operand,
      axes_to_attribute},
     {13,
-     "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
-     "floats i32 i64 u32 u64"},
-};
-constexpr Version kReduceSumSquare[] = {
-    {1, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {11, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = ieee i32 i64 u32 u64"},
-    {13, "(T data) -> (T reduced) {axes: ints, keepdims: int = 1}; T = floats i32 i64 u32 u64", axes_to_operand,
-     axes_to_attribute},
-    {18,
      "(T data, @i64? axes !d) -> (T reduced) {keepdims: int = 1, noop_with_empty_axes: int = 0}; T = "
      "floats i32 i64 u32 u64"},
 };
@@ -463,27 +406,26 @@ constexpr std::string_view kExtremeGrid =
 constexpr Primitive kLoop{"a loop over elements"};
 
 constexpr OpDef kRows[] = {
-    reduction("ReduceL1", "reduce_l1", kReduceL1, Decompose{l1_meaning}, nullptr, 2, kGrid,
+    reduction("ReduceL1", "reduce_l1", kReduce, Decompose{l1_meaning}, nullptr, 2, kGrid,
               "Sum of |x| over the axes; 0 of nothing."),
-    reduction("ReduceL2", "reduce_l2", kReduceL2, Decompose{l2_meaning}, nullptr, 2, kGrid,
+    reduction("ReduceL2", "reduce_l2", kReduce, Decompose{l2_meaning}, nullptr, 2, kGrid,
               "√ of the sum of x² over the axes; 0 of nothing."),
-    to_float(reduction("ReduceLogSum", "reduce_log_sum", kReduceLogSum, Decompose{log_sum_meaning}, nullptr, 4,
-                       kLogGrid, "Logarithm of the sum of x over the axes; -∞ of nothing.")),
-    to_float(reduction("ReduceLogSumExp", "reduce_log_sum_exp", kReduceLogSumExp, Decompose{log_sum_exp_meaning},
-                       nullptr, 4, kLogGrid,
-                       "Logarithm of the sum of exp(x) over the axes, without overflow; -∞ of nothing.")),
-    reduction("ReduceMax", "max", kReduceMax, kLoop, max_value, 0, kExtremeGrid,
+    to_float(reduction("ReduceLogSum", "reduce_log_sum", kReduceLog, Decompose{log_sum_meaning}, nullptr, 4, kLogGrid,
+                       "Logarithm of the sum of x over the axes; -∞ of nothing.")),
+    to_float(reduction("ReduceLogSumExp", "reduce_log_sum_exp", kReduceLog, Decompose{log_sum_exp_meaning}, nullptr, 4,
+                       kLogGrid, "Logarithm of the sum of exp(x) over the axes, without overflow; -∞ of nothing.")),
+    reduction("ReduceMax", "max", kReduceExtreme, kLoop, max_value, 0, kExtremeGrid,
               "The largest element over the axes, NaN if there is one; the lowest value of the type of nothing."),
-    to_float(reduction("ReduceMean", "mean", kReduceMean, Primitive{"sum and count in one pass"}, nullptr, 2, kGrid,
+    to_float(reduction("ReduceMean", "mean", kReduce, Primitive{"sum and count in one pass"}, nullptr, 2, kGrid,
                        "Mean of x over the axes; of integers rounded toward zero.")),
-    reduction("ReduceMin", "min", kReduceMin, kLoop, min_value, 0, kExtremeGrid,
+    reduction("ReduceMin", "min", kReduceExtreme, kLoop, min_value, 0, kExtremeGrid,
               "The smallest element over the axes, NaN if there is one; the highest value of the type of nothing."),
-    to_sum(reduction("ReduceProd", "prod", kReduceProd, kLoop, prod_value, 4, kGrid,
+    to_sum(reduction("ReduceProd", "prod", kReduce, kLoop, prod_value, 4, kGrid,
                      "Product of x over the axes; 1 of nothing. Integers wrap.")),
     to_sum(reduction("ReduceSum", "sum", kReduceSum, kLoop, sum_value, 2, kGrid,
                      "Sum of x over the axes; 0 of nothing. Integers wrap.")),
-    reduction("ReduceSumSquare", "reduce_sum_square", kReduceSumSquare, Decompose{sum_square_meaning}, nullptr, 2,
-              kGrid, "Sum of x² over the axes; 0 of nothing."),
+    reduction("ReduceSumSquare", "reduce_sum_square", kReduce, Decompose{sum_square_meaning}, nullptr, 2, kGrid,
+              "Sum of x² over the axes; 0 of nothing."),
     position("ArgMax", "argmax", kArgMax,
              "Index of the first (select_last_index=1: last) largest element along the axis; NaN counts as largest."),
     position("ArgMin", "argmin", kArgMin,

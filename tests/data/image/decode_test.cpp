@@ -8,6 +8,7 @@
 #include <random>
 
 #include "data/image/by_hand.h"
+#include "data/image/pictures.h"
 #include "data/image/samples.h"
 #include "support/proves.h"
 
@@ -16,17 +17,8 @@ namespace {
 
 using testing::Bytes;
 using testing::kPictureSamples;
+using testing::message_of;
 using testing::PictureSample;
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_TRUE(error.code() == Code::bad_input || error.code() == Code::not_found) << error.what();
-    return error.what();
-  }
-  return {};
-}
 
 void expect_sample(const PictureSample& sample) {
   SCOPED_TRACE(sample.name);

@@ -5,20 +5,14 @@
 
 #include <cmath>
 
+#include "data/image/pictures.h"
 #include "support/proves.h"
 
 namespace chorus {
 namespace {
 
-Image white(int64_t width, int64_t height, Colour colour = Colour::rgb) {
-  Image image = make_image(width, height, colour);
-  std::fill(image.data.begin(), image.data.end(), uint8_t{255});
-  return image;
-}
-
-int64_t dark(const Image& image) {
-  return std::count_if(image.data.begin(), image.data.end(), [](uint8_t v) { return v < 128; });
-}
+using testing::dark;
+using testing::white;
 
 TEST(Draw, BoxPixels) {
   // The box of a detection: its edges take the ink, nothing else changes.

@@ -6,18 +6,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/image/pictures.h"
+
 namespace chorus {
 namespace {
 
-Image white(int64_t width, int64_t height, Colour colour = Colour::rgb) {
-  Image image = make_image(width, height, colour);
-  std::fill(image.data.begin(), image.data.end(), uint8_t{255});
-  return image;
-}
-
-int64_t dark(const Image& image) {
-  return std::count_if(image.data.begin(), image.data.end(), [](uint8_t v) { return v < 128; });
-}
+using testing::dark;
+using testing::white;
 
 TEST(Text, CodePoints) {
   EXPECT_EQ(code_points("aé中😀"), (std::vector<uint32_t>{'a', 0xe9, 0x4e2d, 0x1f600}));

@@ -1,26 +1,10 @@
 // JPEG 2000 files that Pillow wrote, lossless, of a picture that a formula gives; damage.
-#include <data/image/decode.h>
+#include "data/image/formula_samples.h"
 
-#include <chorus/error.h>
-#include <core/picture.h>
-
-#include <gtest/gtest.h>
-
-#include <string_view>
-
-#include "data/image/by_hand.h"
-
-namespace chorus {
+namespace chorus::testing {
 namespace {
-using testing::from_hex;
 
-/// 7 x 5 pixels: channel c of (x, y) is 37 x + 11 y + 91 c, cut to 8 bits.
-struct Sample {
-  std::string_view name;
-  int64_t channels;
-  std::string_view hex;
-};
-constexpr Sample kSamples[] = {
+constexpr FormulaSample kSamples[] = {
     {"jp2 rgb", 3,
      "0000000c6a5020200d0a870a00000014667479706a703220000000006a7032200000002d6a7032680000001669686472000000050000"
      "00070003070700000000000f636f6c7201000000000010000001176a703263ff4fff51002f0000000000070000000500000000000000"
@@ -47,58 +31,12 @@ constexpr Sample kSamples[] = {
 };
 
 TEST(Jpeg2000, PixelsAreThoseOfTheFormula) {
-  for (const Sample& s : kSamples) {
-    const Image image = decode_image(from_hex(s.hex), s.name);
-    ASSERT_EQ(image.width, 7) << s.name;
-    ASSERT_EQ(image.height, 5) << s.name;
-    ASSERT_EQ(image.bits, 8) << s.name;
-    for (int64_t y = 0; y < 5; ++y) {
-      for (int64_t x = 0; x < 7; ++x) {
-        for (int64_t c = 0; c < image.channels; ++c) {
-          // A grey picture may come as three equal channels.
-          const int64_t wanted = (x * 37 + y * 11 + (s.channels == 1 ? 0 : c * 91)) % 256;
-          ASSERT_EQ(image.row(y)[x * image.channels + c], wanted) << s.name << ": " << x << ", " << y << ", " << c;
-        }
-      }
-    }
-    install_picture_decoder();
-    Picture picture;
-    ASSERT_TRUE(picture_decoder()(from_hex(s.hex), &picture));
-    EXPECT_EQ(picture.pixels.size(), 105U) << s.name;
-    EXPECT_EQ(picture.pixels[3], 37) << s.name;
-    set_picture_decoder(nullptr);
-  }
+  for (const FormulaSample& s : kSamples) expect_formula(s);
 }
 
 TEST(Jpeg2000, DamageIsRefused) {
-  for (const Sample& s : kSamples) {
-    const auto whole = from_hex(s.hex);
-    for (size_t n = 0; n < whole.size(); n += 3) {
-      // A file that ends too early is refused, or (behind the last pixel) read whole; nothing else may happen.
-      try {
-        const Image image = decode_image({whole.data(), n}, s.name);
-        EXPECT_EQ(image.width, 7) << s.name << " cut at " << n;
-      } catch (const Error& e) {
-        EXPECT_EQ(e.code(), Code::bad_input) << s.name << " cut at " << n << ": " << e.what();
-      }
-    }
-    for (size_t at = 0; at < whole.size(); ++at) {
-      for (const uint8_t bits : {0x01, 0x80, 0xff}) {
-        auto damaged = whole;
-        damaged[at] ^= bits;
-        try {
-          DecodeLimits limits;
-          limits.max_pixels = 10'000;
-          const Image image = decode_image(damaged, s.name, limits);
-          EXPECT_LE(image.width * image.height, 10'000) << s.name << " at " << at;
-        } catch (const Error& e) {
-          EXPECT_TRUE(e.code() == Code::bad_input || e.code() == Code::budget)
-              << s.name << " at " << at << ": " << e.what();
-        }
-      }
-    }
-  }
+  for (const FormulaSample& s : kSamples) expect_damage_refused(s);
 }
 
 }  // namespace
-}  // namespace chorus
+}  // namespace chorus::testing

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "data/image/by_hand.h"
+#include "data/image/pictures.h"
 #include "data/image/samples.h"
 #include "support/proves.h"
 
@@ -18,16 +19,7 @@ namespace {
 
 using testing::Bytes;
 using testing::kPictureSamples;
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_TRUE(error.code() == Code::bad_input || error.code() == Code::not_found) << error.what();
-    return error.what();
-  }
-  return {};
-}
+using testing::message_of;
 
 TEST(Jpeg, WhatIsWrittenComesNearlyBack) {
   double least = 1e9;

@@ -9,22 +9,14 @@
 #include <string>
 
 #include "data/image/by_hand.h"
+#include "data/image/pictures.h"
 #include "support/proves.h"
 
 namespace chorus {
 namespace {
 
 using testing::Bytes;
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_TRUE(error.code() == Code::bad_input || error.code() == Code::not_found) << error.what();
-    return error.what();
-  }
-  return {};
-}
+using testing::message_of;
 
 TEST(Png, ByHand) {
   // Every colour type and depth, plain and interlaced: pixels written here come back.

@@ -8,24 +8,14 @@
 #include <random>
 
 #include "data/image/by_hand.h"
+#include "data/image/pictures.h"
 #include "support/proves.h"
 
 namespace chorus {
 namespace {
 
-Image noise(int64_t width, int64_t height, Colour colour, uint32_t seed) {
-  Image image = make_image(width, height, colour);
-  for (uint8_t& v : image.data) {
-    seed = seed * 1664525u + 1013904223u;
-    v = static_cast<uint8_t>(seed >> 24);
-  }
-  return image;
-}
-
-double value(const Image& image, int64_t x, int64_t y, int64_t c) {
-  return image.row(
-      std::clamp<int64_t>(y, 0, image.height - 1))[std::clamp<int64_t>(x, 0, image.width - 1) * image.channels + c];
-}
+using testing::noise;
+using testing::value;
 
 TEST(Resize, EqualsOpenCv) {
   // cv2.resize of OpenCV 5.0.0 on the picture of this generator (seed 11), hashed.
