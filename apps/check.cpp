@@ -25,13 +25,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
-  ModelOptions model;
-  std::vector<std::string> engines, inputs, shapes;
+struct Options : ComparisonOptions {
   std::string write;
-  double tolerance = 1e-4;
-  uint64_t seed = 7;
-  bool run = false, json = false;
+  bool run = false;
 };
 
 struct NodeError {
@@ -271,19 +267,9 @@ int check(Options options) {
 void add_check(Arguments app, Outcome& outcome) {
   Arguments sub = app.command("check", "whether a model is sound and all engines compute it rightly");
   auto options = std::make_shared<Options>();
-  add_model_options(sub, options->model);
-  sub.remove("--engine");
+  add_comparison_options(sub, *options, "only these, with commas between");
   sub.flag("--run", options->run,
            "run it on every engine that is here and on a float64 oracle (implied by the options below)");
-  sub.option("--engines", options->engines, "only these, with commas between").comma_separated();
-  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
-      .one_at_a_time();
-  sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
-      .one_at_a_time();
-  sub.option("--tolerance", options->tolerance, "largest |a - b| / max(1, |b|) for every node's values")
-      .range(0.0, 1e30)
-      .show_default();
-  sub.option("--seed", options->seed, "of random inputs").show_default();
   sub.option("--write", options->write, "the first wrong node as a model in this file, its inputs beside it as .npz");
   sub.flag("--json", options->json, "print as JSON: every node's error");
   sub.footer(

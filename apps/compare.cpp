@@ -18,13 +18,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
-  ModelOptions model;
-  std::vector<std::string> engines, inputs, shapes;
+struct Options : ComparisonOptions {
   std::string tap;
-  double tolerance = 1e-4;
-  uint64_t seed = 7;
-  bool json = false;
 };
 
 struct Row {
@@ -163,18 +158,9 @@ int compare(Options options) {
 void add_compare(Arguments app, Outcome& outcome) {
   Arguments sub = app.command("compare", "runs a model on several engines and says how far their results are apart");
   auto options = std::make_shared<Options>();
-  add_model_options(sub, options->model);
-  sub.remove("--engine");
-  sub.option("--engines", options->engines,
-             "names with commas between; the first is the base (default: native, then all that are here)")
-      .comma_separated();
-  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
-      .one_at_a_time();
-  sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
-      .one_at_a_time();
+  add_comparison_options(sub, *options,
+                         "names with commas between; the first is the base (default: native, then all that are here)");
   sub.option("--tap", options->tap, "all: compare what every node makes, not the outputs alone").one_of({"all"});
-  sub.option("--tolerance", options->tolerance, "largest |a - b| / max(1, |b|)").range(0.0, 1e30).show_default();
-  sub.option("--seed", options->seed, "of random inputs").show_default();
   sub.flag("--json", options->json, "print as JSON");
   sub.footer(
       "Exit status 1 when results differ by more than the tolerance.\nExamples:\n  chorus compare model.onnx --engines "

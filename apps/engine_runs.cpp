@@ -2,16 +2,18 @@
 
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
-#include <fmt/format.h>
 #include <format/onnx/onnx.h>
 #include <graph/infer.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
 namespace chorus::app {
 namespace {
 
-bool is_wide_candidate(DType type) noexcept { return type == DType::float32 || type == DType::float16 || type == DType::bfloat16; }
+bool is_wide_candidate(DType type) noexcept {
+  return type == DType::float32 || type == DType::float16 || type == DType::bfloat16;
+}
 
 Value widened(const Value& value) {
   const std::vector<double> numbers = value.to_doubles();
@@ -19,7 +21,8 @@ Value widened(const Value& value) {
 }
 
 Value converted(const Value& value, const Type& type) {
-  const bool widen = value.is_tensor() && type.is_tensor() && type.dtype == DType::float64 && is_wide_candidate(value.dtype());
+  const bool widen =
+      value.is_tensor() && type.is_tensor() && type.dtype == DType::float64 && is_wide_candidate(value.dtype());
   return widen ? widened(value) : value;
 }
 
@@ -30,11 +33,13 @@ void widen_attributes(Node& node) {
   for (const char* name : {"to", "dtype", "output_datatype"}) {
     const auto* v = node.attributes.find(name);
     const auto* number = v != nullptr ? v->get<int64_t>() : nullptr;
-    if (number != nullptr && *number > 0 && *number < kDTypeCount && is_wide_candidate(static_cast<DType>(*number))) node.attributes.set(name, kDouble);
+    if (number != nullptr && *number > 0 && *number < kDTypeCount && is_wide_candidate(static_cast<DType>(*number)))
+      node.attributes.set(name, kDouble);
   }
   const auto* v = node.attributes.find("value");
   const auto* tensor = v != nullptr ? v->get<Value>() : nullptr;
-  if (tensor != nullptr && tensor->is_tensor() && is_wide_candidate(tensor->dtype())) node.attributes.set("value", widened(*tensor));
+  if (tensor != nullptr && tensor->is_tensor() && is_wide_candidate(tensor->dtype()))
+    node.attributes.set("value", widened(*tensor));
 }
 
 void forget_outputs(Graph& graph, NodeId id) {
@@ -57,7 +62,8 @@ ValueId cast_to(Graph& graph, ValueId value, int64_t type) {
 void surround_with_casts(Graph& graph, NodeId id) {
   const std::vector<ValueId> inputs = graph.node(id).inputs;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] != kNone && graph.value(inputs[i]).type.dtype == DType::float64) graph.set_operand(id, static_cast<int>(i), cast_to(graph, inputs[i], kFloat));
+    if (inputs[i] != kNone && graph.value(inputs[i]).type.dtype == DType::float64)
+      graph.set_operand(id, static_cast<int>(i), cast_to(graph, inputs[i], kFloat));
   }
   forget_outputs(graph, id);
   infer_node(graph, id);
@@ -74,7 +80,8 @@ void refuse_bodies(const Graph& graph) {
   for (NodeId id : graph.order()) {
     for (const auto& item : graph.node(id).attributes.items()) {
       if (item.value.kind() == AttrKind::graph) {
-        throw Error(Code::unsupported, "the float64 oracle does not widen bodies (" + graph.node(id).type + ")", graph.where(id));
+        throw Error(Code::unsupported, "the float64 oracle does not widen bodies (" + graph.node(id).type + ")",
+                    graph.where(id));
       }
     }
   }
@@ -91,9 +98,11 @@ CompileOptions compile_options(const ModelOptions& options) {
 void run_once(Program& program, const Model& model, const NamedValues& inputs, EngineRun& run) {
   std::vector<Value> values, outputs(program.outputs().size());
   for (const Port& port : program.inputs()) {
-    const auto given = std::find_if(inputs.begin(), inputs.end(), [&](const auto& entry) { return entry.first == port.name; });
+    const auto given =
+        std::find_if(inputs.begin(), inputs.end(), [&](const auto& entry) { return entry.first == port.name; });
     const ValueId id = model.graph->find_value(port.name);
-    values.push_back(given == inputs.end() || id == kNone ? Value() : converted(given->second, model.graph->value(id).type));
+    values.push_back(given == inputs.end() || id == kNone ? Value()
+                                                          : converted(given->second, model.graph->value(id).type));
   }
   const auto instance = program.instance();
   instance->run(values, outputs, {});
@@ -101,7 +110,9 @@ void run_once(Program& program, const Model& model, const NamedValues& inputs, E
     const Value& v = outputs[i];
     const bool borrowed = v.is_tensor() && v.dtype() != DType::string;
     run.values[program.outputs()[i].name] =
-        borrowed ? Value::copy_of(v.dtype(), v.shape(), v.data(), static_cast<size_t>(dtype_bytes(v.dtype(), v.numel()))) : v;
+        borrowed
+            ? Value::copy_of(v.dtype(), v.shape(), v.data(), static_cast<size_t>(dtype_bytes(v.dtype(), v.numel())))
+            : v;
   }
 }
 
@@ -148,7 +159,22 @@ Model in_float64(const Model& model) {
   return result;
 }
 
-NamedValues input_values(const ModelOptions& options, const std::vector<std::string>& inputs, const std::vector<std::string>& shapes, uint64_t seed) {
+void add_comparison_options(Arguments command, ComparisonOptions& options, const std::string& which) {
+  add_model_options(command, options.model);
+  command.remove("--engine");
+  command.option("--engines", options.engines, which).comma_separated();
+  command.option("--input", options.inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      .one_at_a_time();
+  command.option("--shape", options.shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .one_at_a_time();
+  command.option("--tolerance", options.tolerance, "largest |a - b| / max(1, |b|) of a value")
+      .range(0.0, 1e30)
+      .show_default();
+  command.option("--seed", options.seed, "of random inputs").show_default();
+}
+
+NamedValues input_values(const ModelOptions& options, const std::vector<std::string>& inputs,
+                         const std::vector<std::string>& shapes, uint64_t seed) {
   ModelOptions plain = options;
   plain.engine = "native";
   Predictor predictor(config_of(plain));
@@ -159,18 +185,21 @@ NamedValues input_values(const ModelOptions& options, const std::vector<std::str
     const InputTensor& input = *predictor.GetInputTensor(name);
     if (input.data() == nullptr) continue;   // the model's default counts
     const Shape shape(input.shape());
-    values.emplace_back(name, Value::copy_of(input.dtype(), shape, input.data(), static_cast<size_t>(dtype_bytes(input.dtype(), shape.numel()))));
+    values.emplace_back(name, Value::copy_of(input.dtype(), shape, input.data(),
+                                             static_cast<size_t>(dtype_bytes(input.dtype(), shape.numel()))));
   }
   return values;
 }
 
-EngineRun run_on(const std::string& engine, const Model& model, const NamedValues& inputs, const ModelOptions& options) {
+EngineRun run_on(const std::string& engine, const Model& model, const NamedValues& inputs,
+                 const ModelOptions& options) {
   EngineRun run;
   run.engine = engine;
   try {
     run_once(*open_engine(engine)->compile(model, compile_options(options)), model, inputs, run);
   } catch (const Error& error) {
-    if (error.code() == Code::bad_input || error.code() == Code::shape || error.code() == Code::not_found) throw;   // the caller's
+    if (error.code() == Code::bad_input || error.code() == Code::shape || error.code() == Code::not_found)
+      throw;   // the caller's
     run.reason = error.message().substr(0, error.message().find('\n'));
   }
   return run;

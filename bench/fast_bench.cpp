@@ -11,9 +11,7 @@
 #include <string>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "peak.h"
 
 namespace {
 
@@ -37,40 +35,8 @@ double least_time(Body&& body, double seconds = 0.15) {
   return best;
 }
 
-#if defined(__x86_64__)
-constexpr int64_t peak_rounds = 200000;
-volatile float g_sink;
-
-__attribute__((target("avx512f"))) void multiply_add_avx512() {
-  __m512 acc[16];
-  for (auto& a : acc) a = _mm512_set1_ps(0.5f);
-  const __m512 x = _mm512_set1_ps(0.9999f);
-  for (int64_t i = 0; i < peak_rounds; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < 16; ++j) acc[j] = _mm512_fmadd_ps(acc[j], x, x);
-  }
-  for (const auto& a : acc) g_sink = _mm512_cvtss_f32(a);
-}
-__attribute__((target("avx2,fma"))) void multiply_add_avx2() {
-  __m256 acc[12];
-  for (auto& a : acc) a = _mm256_set1_ps(0.5f);
-  const __m256 x = _mm256_set1_ps(0.9999f);
-  for (int64_t i = 0; i < peak_rounds; ++i) {
-#pragma GCC unroll 12
-    for (int j = 0; j < 12; ++j) acc[j] = _mm256_fmadd_ps(acc[j], x, x);
-  }
-  for (const auto& a : acc) g_sink = _mm256_cvtss_f32(a);
-}
-#endif
-
-double measured_peak(Level level) {
-#if defined(__x86_64__)
-  if (level == Level::avx512) return peak_rounds * 16.0 * 16 * 2 / least_time(multiply_add_avx512, 0.02) * 1e-9;
-  if (level == Level::avx2) return peak_rounds * 12.0 * 8 * 2 / least_time(multiply_add_avx2, 0.02) * 1e-9;
-#endif
-  (void)level;
-  return 0;
-}
+/// GFLOP/s of a loop of fused multiply-adds; 0: none for this level.
+double measured_peak(Level level) { return level == Level::portable ? 0 : bench::peak_gflops(level == Level::avx512); }
 
 struct Floats {
   explicit Floats(size_t n) : bytes((n * 4 + 127) / 64 * 64), p(static_cast<float*>(std::aligned_alloc(64, bytes))) {
