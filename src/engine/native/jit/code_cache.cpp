@@ -81,6 +81,11 @@ int64_t code_bytes() noexcept {
   return cache().bytes;
 }
 
+int64_t code_count() noexcept {
+  const std::lock_guard lock(cache().mutex);
+  return static_cast<int64_t>(cache().kernels.size());
+}
+
 Kernel find_kernel(std::span<const std::byte> key, const std::function<Code()>& make) {
   if (!code_allowed()) return nullptr;
   Cache& c = cache();

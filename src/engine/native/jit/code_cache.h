@@ -22,5 +22,7 @@ Kernel find_kernel(std::span<const std::byte> key, const std::function<Code()>& 
 bool code_allowed() noexcept;
 /// Bytes of code held.
 int64_t code_bytes() noexcept;
+/// Functions generated since the process began.
+int64_t code_count() noexcept;
 
 }  // namespace chorus::jit

@@ -60,8 +60,13 @@ struct Depth {
   int64_t kernel = 1, stride = 1, dilation = 1, pad_front = 0, pad_back = 0;
 };
 
+/// Height and width of the input: the same in all calls, or known at bind only. Open problems need no code but what `generate` made:
+/// widths are cut into few kinds of tiles.
+enum class Extents : uint8_t { fixed, open };
+
 struct ConvProblem {
   fast::ConvShape shape;
+  Extents extents = Extents::fixed;
   Depth depth;
   Direction direction = Direction::forward;
   Source source = Source::blocked;
@@ -80,6 +85,10 @@ struct ConvProblem {
 /// and depthwise with one output channel per input channel. Transposed: dilation 1, strides up to the filter's size, groups 1 or of
 /// multiples of 16. Volumes: direct, forward, not depthwise, no residual behind the activation.
 const char* refusal(const ConvProblem& problem) noexcept;
+
+/// Generates the code of calls at these sizes (height and width; the batch is of no account), or at any sizes for open extents, some
+/// 0.1 ms per kernel that is new. ConvCall::make finds it then. Nothing where memory for code is refused.
+void generate(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
 
 /// Direct for all but the cases where Winograd saves time at these (typical) sizes; height or width 0: unknown.
 Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typical, Level level) noexcept;
@@ -106,8 +115,8 @@ struct ConvBuffers {
 class ConvCall {
  public:
   virtual ~ConvCall() = default;
-  /// Never null. Generates kernels that the code cache lacks (some 0.1 ms each, then kept for the process); when memory for
-  /// code is refused the call runs plain C++. The problem must be accepted.
+  /// Never null. Generates kernels that the code cache lacks (none behind `generate`), kept for the process; when memory for code is
+  /// refused the call runs plain C++. The problem must be accepted.
   static std::shared_ptr<const ConvCall> make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
   virtual size_t scratch_bytes(int threads) const noexcept = 0;
   virtual void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept = 0;

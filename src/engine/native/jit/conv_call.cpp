@@ -69,6 +69,19 @@ Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typic
   return best;
 }
 
+void generate(const ConvProblem& problem, const fast::ConvSizes& given, Level level) {
+  if (level == Level::plain) return;
+  const fast::ConvSizes sizes{1, given.height, given.width};
+  if (is_volume(problem))
+    generate_volume(problem, sizes, level);
+  else if (problem.direction == Direction::transposed)
+    generate_transposed(problem, sizes, level);
+  else if (problem.method != Method::direct)
+    generate_winograd(problem, sizes, level);
+  else
+    generate_direct(problem, sizes, level);
+}
+
 std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level) {
   std::shared_ptr<const ConvCall> call;
   if (level != Level::plain) {

@@ -1,6 +1,7 @@
 // Direct convolutions: rows are cut into tiles, the work into tasks, from sizes only.
 #include <engine/native/jit/code_cache.h>
 #include <engine/native/jit/direct.h>
+#include <engine/native/jit/row.h>
 
 #include <core/thread_pool.h>
 
@@ -20,12 +21,8 @@ constexpr int64_t kInputChunk = 384 << 10;  // bytes of input that a task works 
 constexpr int64_t kPanelBytes = 36 << 10, kPassBytes = 32 << 10;  // weights that stay in the first cache
 constexpr int64_t kPassTiles = 8;
 constexpr int64_t kTaskProducts = 2 << 20;  // a task is worth some ten microseconds
-
-/// Neighbouring tiles of one kind.
-struct Run {
-  int64_t first_pixel, tiles;
-  int pixels, left, right;
-};
+constexpr int64_t kWideRow = 2520;  // pixels: tiles of any size divide it
+constexpr int64_t kColdWeights = 256 << 10;  // bytes of weights that open problems prefetch
 
 struct Kernels {
   Kernel of[4] = {};  // by output blocks - 1
@@ -36,6 +33,8 @@ class DirectCall final : public TaskCall {
   DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more, const Grid& grid);
   /// False: memory for code was refused.
   bool generate();
+  /// The code of all widths, of open extents.
+  bool generate_all();
   size_t scratch_bytes(int) const noexcept override { return 0; }
   void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override;
   const char* name() const noexcept override { return name_; }
@@ -65,6 +64,7 @@ class DirectCall final : public TaskCall {
   int64_t k_parts_ = 1, k_step_ = 1;  // groups of output blocks of a task
   int64_t in_step_ = 1;             // input blocks of a pass over a part of the rows
   int64_t unit_step_ = 1;           // rows or tiles of that part
+  int64_t pass_tiles_ = 1;          // of that part
   int prefetch_ = 0;
   EpilogueParams params_;
   char name_[48] = {};
@@ -73,8 +73,10 @@ class DirectCall final : public TaskCall {
   void choose_tiles();
   void choose_tasks();
   void choose_passes();
-  std::vector<Run> cut_row(int pixels) const;
-  double cost(int out_blocks) const;
+  int lines_ahead() const;
+  double cost(int64_t width, int out_blocks) const;
+  bool open() const { return p_.extents == Extents::open; }
+  void choose_tile_size();
   TileKey key_of(const Run& run, int out_blocks) const;
   void task(const ConvBuffers& b, const Images& image, int64_t index, Turn turn) const noexcept;
   void panel(const TileArgs& args, int64_t first, int64_t last, int out_blocks, int64_t next, Turn turn) const noexcept;
@@ -96,62 +98,55 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   if (p_.source == Source::rows) pixel_floats_ = s.in_channels, in_plane_ = kBlock;
   if (p_.target == Target::rows) out_pixel_ = s.out_channels, out_plane_ = kBlock;
   set_params(p_, &params_);
-  if (height_ == 0 || width_ == 0 || z_.batch <= 0) return;
+  const bool empty = height_ == 0 || width_ == 0;
+  if (!empty || open()) choose_tile_size();
+  if (empty || z_.batch <= 0) return;
   choose_tiles();
+  // One image decides what is prefetched, so that code does not depend on the batch.
+  z_.batch = 1;
+  choose_tasks();
+  choose_passes();
+  if (!open()) prefetch_ = lines_ahead();
+  if (sizes.batch == 1) return;
+  z_.batch = sizes.batch;
   choose_tasks();
   choose_passes();
 }
 
-std::vector<Run> DirectCall::cut_row(int pixels) const {
-  const ConvShape& s = p_.shape;
-  const int64_t tiles = parts(width_, pixels), low = width_ / tiles, more = width_ - tiles * low;
-  std::vector<Run> runs;
-  int64_t ox = 0;
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t n = low + (t < more ? 1 : 0);
-    const int64_t first = ox * s.stride_w - s.pad_left;
-    const int64_t last = first + (n - 1) * s.stride_w + (s.kernel_w - 1) * s.dilation_w;
-    const Run run{ox, 1, static_cast<int>(n), static_cast<int>(std::max<int64_t>(-first, 0)),
-                  static_cast<int>(std::max<int64_t>(last - in_width_ + 1, 0))};
-    if (!runs.empty() && runs.back().pixels == run.pixels && runs.back().left == run.left &&
-        runs.back().right == run.right)
-      ++runs.back().tiles;
-    else
-      runs.push_back(run);
-    ox += n;
-  }
-  return runs;
-}
-
 /// Cycles of a row over all output blocks of a group: sums, loads or latency, whichever is longest, and what a tile costs.
-double DirectCall::cost(int out_blocks) const {
+double DirectCall::cost(int64_t width, int out_blocks) const {
   const int halves = level_ == Level::avx512 ? 1 : 2;
   const double steps = static_cast<double>(g_.in_blocks * g_.lanes * p_.shape.kernel_h * p_.shape.kernel_w);
   double total = 0;
   for (int64_t k = 0; k < g_.blocks_per_group; k += out_blocks) {
     const auto n = static_cast<double>(std::min<int64_t>(out_blocks, g_.blocks_per_group - k) * halves);
     const int most = most_pixels(level_, out_blocks);
-    const int64_t tiles = parts(width_, most);
-    const double pixels = static_cast<double>(width_) / static_cast<double>(tiles);
+    const int64_t tiles = parts(width, most);
+    const double pixels = static_cast<double>(width) / static_cast<double>(tiles);
     const double sums = pixels * n / 2, loads = (pixels + n) / 2;
     total += static_cast<double>(tiles) * (std::max({sums, loads, 1.0}) * steps + 2 * pixels * n + 16);
   }
   return total;
 }
 
-void DirectCall::choose_tiles() {
+/// What code depends on beside the row's width: of open extents it follows from the problem alone.
+void DirectCall::choose_tile_size() {
   if (depthwise()) {
     pixels_ = most_depthwise_pixels(level_, static_cast<int>(p_.shape.kernel_w));
-  } else {
-    double best = 0;
-    for (int n = 1; n <= 4 && n <= g_.blocks_per_group; ++n) {
-      if (most_pixels(level_, n) == 0) break;
-      const double c = cost(n);
-      if (n == 1 || c < best) best = c, out_blocks_ = n;
-    }
-    pixels_ = most_pixels(level_, out_blocks_);
+    return;
   }
-  runs_ = cut_row(pixels_);
+  double best = 0;
+  for (int n = 1; n <= 4 && n <= g_.blocks_per_group; ++n) {
+    if (most_pixels(level_, n) == 0) break;
+    const double c = cost(open() ? kWideRow : width_, n);
+    if (n == 1 || c < best) best = c, out_blocks_ = n;
+  }
+  pixels_ = most_pixels(level_, out_blocks_);
+  if (open() && g_.lanes == kBlock && g_.out_blocks * g_.out_block_floats * 4 > kColdWeights) prefetch_ = 2;
+}
+
+void DirectCall::choose_tiles() {
+  runs_ = cut_row(p_.shape, width_, in_width_, pixels_, p_.extents);
   for (const Run& r : runs_) tiles_ += r.tiles;
   std::snprintf(name_, sizeof name_, "%s.%s %dx%d", depthwise() ? "depthwise" : "direct",
                 level_ == Level::avx512 ? "avx512" : "avx2", runs_.front().pixels, out_blocks_);
@@ -189,16 +184,20 @@ void DirectCall::choose_passes() {
   if (depthwise()) return;
   const int64_t per_block = out_blocks_ * p_.shape.kernel_h * p_.shape.kernel_w * g_.tap * 4;
   const bool in_place = p_.residual && p_.residual_place == fast::ResidualPlace::after_activation;
-  int64_t pass_tiles = tiles;
+  pass_tiles_ = tiles;
   if (per_block * g_.in_blocks > kPanelBytes && tiles > 1 && tiles <= kPassTiles && !in_place) {
     const int64_t passes = parts(g_.in_blocks, std::max<int64_t>(kPassBytes / per_block, 1));
     in_step_ = parts(g_.in_blocks, passes);
     unit_step_ = std::min(units, parts(kPassTiles, height_ > 1 ? tiles_ : 1));
     unit_step_ = parts(units, parts(units, unit_step_));
-    pass_tiles = height_ > 1 ? unit_step_ * tiles_ : unit_step_;
+    pass_tiles_ = height_ > 1 ? unit_step_ * tiles_ : unit_step_;
   }
-  if (g_.lanes == kBlock && pass_tiles > 1 && pass_tiles <= 2 * kPassTiles)
-    prefetch_ = static_cast<int>(parts(kBlock, pass_tiles));
+}
+
+/// Of weights used next, with each filter position.
+int DirectCall::lines_ahead() const {
+  if (depthwise() || g_.lanes != kBlock || pass_tiles_ <= 1 || pass_tiles_ > 2 * kPassTiles) return 0;
+  return static_cast<int>(parts(kBlock, pass_tiles_));
 }
 
 TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
@@ -220,6 +219,11 @@ TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
   }
   k.epilogue = epilogue_key(p_);
   return k;
+}
+
+bool DirectCall::generate_all() {
+  runs_ = open_kinds(p_.shape, pixels_);
+  return generate();
 }
 
 bool DirectCall::generate() {
@@ -368,6 +372,11 @@ std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const Co
   auto call = std::make_shared<DirectCall>(problem, sizes, level, more, grid);
   if (!call->generate()) return nullptr;
   return call;
+}
+
+bool generate_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more, const Grid& grid) {
+  DirectCall call(problem, sizes, level, more, grid);
+  return problem.extents == Extents::open ? call.generate_all() : call.generate();
 }
 
 }  // namespace chorus::jit

@@ -31,5 +31,8 @@ enum class More : uint8_t { nothing, weights };
 /// Null when memory for code is refused. level: avx2 or avx512.
 std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level,
                                             More more = More::nothing, const Grid& grid = {});
+/// Generates what make_direct needs for these sizes, or for any where extents are open.
+bool generate_direct(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level, More more = More::nothing,
+                     const Grid& grid = {});
 
 }  // namespace chorus::jit

@@ -18,6 +18,16 @@ Form form_of(const ConvShape& s, Source source) noexcept {
   return in % kBlock == 0 && out % kBlock == 0 ? Form::grouped : Form::diagonal;
 }
 
+namespace {
+
+/// Every pixel of such a border would want code of its own.
+bool wide_borders(const ConvShape& s) noexcept {
+  const auto wide = [](int64_t pad) { return pad > 16; };
+  return wide(s.pad_left) || wide(s.pad_right);
+}
+
+}  // namespace
+
 const char* refusal(const ConvProblem& p) noexcept {
   const ConvShape& s = p.shape;
   if (s.in_channels < 1 || s.out_channels < 1 || s.groups < 1) return "no channels";
@@ -25,6 +35,7 @@ const char* refusal(const ConvProblem& p) noexcept {
   // Kernels unroll the width of the filter where it meets a border; their immediates are 32 bits.
   if (s.kernel_w > 31 || s.stride_w > 64 || s.dilation_w > 64 || s.kernel_h > 4096 || s.pad_left > 4096)
     return "a filter beyond 31 columns, stride or dilation beyond 64";
+  if (p.extents == Extents::open && wide_borders(s)) return "borders beyond 16 columns at widths that are not known";
   switch (p.activation) {
     case Activation::none:
     case Activation::relu:

@@ -62,6 +62,22 @@ void pads(const Phase& f, int64_t in, int64_t count, int64_t* before, int64_t* a
   *after = count - in - *before + f.count - 1;
 }
 
+/// Calls body(direct problem, its sizes' grid, weights) for the residues that have pixels at these sizes.
+template <class Body>
+void for_sized_parts(const ConvProblem& p, const ConvSizes& z, Body&& body) {
+  const ConvShape& s = p.shape;
+  const int64_t height = out_height(p, z), width = out_width(p, z);
+  for_parts(p, [&](int64_t ry, int64_t rx, Part a) {
+    ConvShape& d = a.problem.shape;
+    const int64_t rows = (height - ry + s.stride_h - 1) / s.stride_h,
+                  columns = (width - rx + s.stride_w - 1) / s.stride_w;
+    if (rows <= 0 || columns <= 0) return;
+    pads(a.y, z.height, rows, &d.pad_top, &d.pad_bottom);
+    pads(a.x, z.width, columns, &d.pad_left, &d.pad_right);
+    body(a.problem, Grid{ry * width + rx, s.stride_w, s.stride_h * width, height * width}, a.weights);
+  });
+}
+
 class TransposedCall final : public ConvCall {
  public:
   TransposedCall(const ConvProblem& problem, const ConvSizes& sizes) : p_(problem), z_(sizes) {}
@@ -83,23 +99,14 @@ class TransposedCall final : public ConvCall {
 };
 
 bool TransposedCall::generate(Level level) {
-  const ConvShape& s = p_.shape;
-  const int64_t height = out_height(p_, z_), width = out_width(p_, z_);
-  if (height <= 0 || width <= 0 || z_.batch <= 0) return true;
+  if (out_height(p_, z_) <= 0 || out_width(p_, z_) <= 0 || z_.batch <= 0) return true;
   bool all = true;
-  for_parts(p_, [&](int64_t ry, int64_t rx, Part a) {
-    ConvShape& d = a.problem.shape;
-    const int64_t rows = (height - ry + s.stride_h - 1) / s.stride_h,
-                  columns = (width - rx + s.stride_w - 1) / s.stride_w;
-    if (rows <= 0 || columns <= 0) return;
-    pads(a.y, z_.height, rows, &d.pad_top, &d.pad_bottom);
-    pads(a.x, z_.width, columns, &d.pad_left, &d.pad_right);
-    const Grid grid{ry * width + rx, s.stride_w, s.stride_h * width, height * width};
-    auto call = make_direct(a.problem, z_, level, More::nothing, grid);
+  for_sized_parts(p_, z_, [&](const ConvProblem& problem, const Grid& grid, int64_t weights) {
+    auto call = make_direct(problem, z_, level, More::nothing, grid);
     all = all && call != nullptr;
     if (call == nullptr) return;
     if (pieces_.empty()) std::snprintf(name_, sizeof name_, "transposed %s", call->name());
-    pieces_.push_back({call, a.weights, tasks_});
+    pieces_.push_back({call, weights, tasks_});
     tasks_ += call->tasks();
   });
   return all;
@@ -168,6 +175,16 @@ std::shared_ptr<const ConvCall> make_transposed(const ConvProblem& problem, cons
   auto call = std::make_shared<TransposedCall>(problem, sizes);
   if (!call->generate(level)) return nullptr;
   return call;
+}
+
+void generate_transposed(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
+  // The pads of open problems are the same at all sizes that have pixels of all residues.
+  constexpr int64_t any = 4096 + 64;
+  const ConvSizes z = problem.extents == Extents::open ? ConvSizes{1, any, any} : sizes;
+  if (out_height(problem, z) <= 0 || out_width(problem, z) <= 0) return;
+  for_sized_parts(problem, z, [&](const ConvProblem& part, const Grid& grid, int64_t) {
+    generate_direct(part, z, level, More::nothing, grid);
+  });
 }
 
 void run_transposed_plain(const ConvProblem& p, const ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {

@@ -12,6 +12,8 @@ void transposed_pack(const ConvProblem& problem, const float* weights, const flo
 
 /// Null when memory for code is refused.
 std::shared_ptr<const ConvCall> make_transposed(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
+/// The code of calls at these sizes, or at any where extents are open.
+void generate_transposed(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
 /// The same in portable C++.
 void run_transposed_plain(const ConvProblem& problem, const fast::ConvSizes& sizes, const ConvBuffers& buffers,
                           ThreadPool& pool) noexcept;

@@ -11,6 +11,16 @@ namespace {
 
 using fast::ConvSizes;
 
+ConvProblem slice_of(const ConvProblem& p) {
+  ConvProblem q = p;
+  q.depth = {};
+  return q;
+}
+Grid grid_of(const ConvProblem& p, const ConvSizes& z) {
+  const int64_t area = out_height(p, z) * out_width(p, z);
+  return {0, 1, out_width(p, z), out_depth(p) * area, p.depth.size * z.height * z.width};
+}
+
 class VolumeCall final : public ConvCall {
  public:
   VolumeCall(const ConvProblem& problem, const ConvSizes& sizes) : p_(problem), z_(sizes), depth_(out_depth(problem)) {}
@@ -30,12 +40,8 @@ class VolumeCall final : public ConvCall {
 };
 
 bool VolumeCall::generate(Level level) {
-  ConvProblem q = p_;
-  q.depth = {};
-  const int64_t area = out_height(p_, z_) * out_width(p_, z_);
-  if (depth_ <= 0 || area <= 0 || z_.batch <= 0) return true;
-  const Grid grid{0, 1, out_width(p_, z_), depth_ * area, p_.depth.size * z_.height * z_.width};
-  slice_ = make_direct(q, {1, z_.height, z_.width}, level, More::nothing, grid);
+  if (depth_ <= 0 || out_height(p_, z_) * out_width(p_, z_) <= 0 || z_.batch <= 0) return true;
+  slice_ = make_direct(slice_of(p_), {1, z_.height, z_.width}, level, More::nothing, grid_of(p_, z_));
   if (slice_ == nullptr) return false;
   std::snprintf(name_, sizeof name_, "volume %s", slice_->name());
   return true;
@@ -79,6 +85,12 @@ std::shared_ptr<const ConvCall> make_volume(const ConvProblem& problem, const Co
   auto call = std::make_shared<VolumeCall>(problem, sizes);
   if (!call->generate(level)) return nullptr;
   return call;
+}
+
+void generate_volume(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
+  Grid grid = grid_of(problem, sizes);
+  if (grid.plane <= 0) grid.plane = 1;  // extents that are not known: code does not depend on it
+  generate_direct(slice_of(problem), {1, sizes.height, sizes.width}, level, More::nothing, grid);
 }
 
 }  // namespace chorus::jit

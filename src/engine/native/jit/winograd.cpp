@@ -25,6 +25,8 @@ class WinogradCall final : public ConvCall {
  public:
   WinogradCall(const ConvProblem& problem, const ConvSizes& sizes, Level level);
   bool generate(Level level);
+  /// What calls at any sizes need, of open extents.
+  void generate_all(Level level);
   size_t scratch_bytes(int threads) const noexcept override {
     return static_cast<size_t>(floats_ * (chunked() ? threads : 1)) * sizeof(float);
   }
@@ -51,6 +53,7 @@ class WinogradCall final : public ConvCall {
 
   bool chunked() const noexcept { return z_.batch * chunks_ >= kManyChunks; }
   ConvProblem product_problem() const;
+  bool generate_transforms(Level level);
   Chunk chunk(int64_t index, float* scratch) const noexcept;
   void transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept;
   void multiply(const ConvBuffers& b, const Chunk& c, int64_t index) const noexcept;
@@ -75,40 +78,44 @@ WinogradCall::WinogradCall(const ConvProblem& problem, const ConvSizes& sizes, L
 ConvProblem WinogradCall::product_problem() const {
   ConvProblem q;
   q.shape.in_channels = p_.shape.in_channels, q.shape.out_channels = p_.shape.out_channels;
+  q.extents = p_.extents;
   return q;
 }
 
 bool WinogradCall::generate(Level level) {
   if (chunks_ == 0 || tile_columns_ == 0 || z_.batch <= 0) return true;
-  TransformKey key{level, static_cast<int>(m_), {}};
-  const auto find = [&](int family, Code (*make)(const TransformKey&)) {
-    const int32_t words[16] = {static_cast<int32_t>(level),
-                               key.m,
-                               static_cast<int32_t>(key.epilogue.activation),
-                               key.epilogue.bias ? 1 : 0,
-                               key.epilogue.residual ? 1 : 0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               0,
-                               family};
-    return find_kernel(std::as_bytes(std::span(words)), [&] { return make(key); });
-  };
-  input_ = find(2, input_transform_code);
-  key.epilogue = epilogue_key(p_);
-  output_ = find(3, output_transform_code);
+  if (!generate_transforms(level)) return false;
   const int64_t last = tile_rows_ - (chunks_ - 1) * chunk_rows_;
   product_ = make_direct(product_problem(), {1, 1, chunk_rows_ * tile_columns_}, level, More::weights);
   last_product_ = last == chunk_rows_
                       ? product_
                       : make_direct(product_problem(), {1, 1, last * tile_columns_}, level, More::weights);
-  return input_ != nullptr && output_ != nullptr && product_ != nullptr && last_product_ != nullptr;
+  return product_ != nullptr && last_product_ != nullptr;
+}
+
+void WinogradCall::generate_all(Level level) {
+  if (p_.extents == Extents::fixed)
+    generate(level);
+  else if (generate_transforms(level))
+    generate_direct(product_problem(), {}, level, More::weights);
+}
+
+bool WinogradCall::generate_transforms(Level level) {
+  TransformKey key{level, static_cast<int>(m_), {}};
+  const auto find = [&](int family, Code (*make)(const TransformKey&)) {
+    int32_t words[16] = {};
+    words[0] = static_cast<int32_t>(level);
+    words[1] = key.m;
+    words[2] = static_cast<int32_t>(key.epilogue.activation);
+    words[3] = key.epilogue.bias ? 1 : 0;
+    words[4] = key.epilogue.residual ? 1 : 0;
+    words[15] = family;
+    return find_kernel(std::as_bytes(std::span(words)), [&] { return make(key); });
+  };
+  input_ = find(2, input_transform_code);
+  key.epilogue = epilogue_key(p_);
+  output_ = find(3, output_transform_code);
+  return input_ != nullptr && output_ != nullptr;
 }
 
 WinogradCall::Chunk WinogradCall::chunk(int64_t index, float* scratch) const noexcept {
@@ -283,6 +290,10 @@ std::shared_ptr<const ConvCall> make_winograd(const ConvProblem& problem, const 
   auto call = std::make_shared<WinogradCall>(problem, sizes, level);
   if (!call->generate(level)) return nullptr;
   return call;
+}
+
+void generate_winograd(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
+  WinogradCall(problem, {1, sizes.height, sizes.width}, level).generate_all(level);
 }
 
 }  // namespace chorus::jit

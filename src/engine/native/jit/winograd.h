@@ -11,6 +11,8 @@ void winograd_pack(const ConvProblem& problem, const float* weights, const float
 
 /// Null when memory for code is refused.
 std::shared_ptr<const ConvCall> make_winograd(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
+/// The code of calls at these sizes, or at any where extents are open.
+void generate_winograd(const ConvProblem& problem, const fast::ConvSizes& sizes, Level level);
 
 /// The convolution in portable C++.
 void run_winograd_plain(const ConvProblem& problem, const fast::ConvSizes& sizes, const ConvBuffers& buffers,

@@ -45,6 +45,16 @@ bool read_volume(const StepDescription& step, jit::ConvProblem* problem) {
   return true;
 }
 
+/// Extents of a picture, or of the slices of a volume, where they are known; 0 otherwise.
+fast::ConvSizes typical(const StepDescription& step) {
+  const Type& x = step.in(0);
+  const auto number = [&](int axis) {
+    const Dim& d = x.dims[static_cast<size_t>(x.rank() + axis)];
+    return d.is_number() ? d.number() : 0;
+  };
+  return {1, x.rank() == 3 ? 1 : number(-2), number(-1)};
+}
+
 /// Everything of the problem but the sizes; false when it is not one for these kernels.
 bool read_problem(const StepDescription& step, jit::ConvProblem* problem) {
   const bool transposed = step.n().op->name == "ConvTranspose";
@@ -58,6 +68,8 @@ bool read_problem(const StepDescription& step, jit::ConvProblem* problem) {
   if (step.has(2) && step.constant(2) == nullptr) return false;
   const bool few = !transposed && problem->shape.in_channels <= 4 && problem->shape.groups == 1;
   if (!step.in(0).dims[1].is_number()) return false;
+  const fast::ConvSizes sizes = typical(step);
+  problem->extents = sizes.height > 0 && sizes.width > 0 ? jit::Extents::fixed : jit::Extents::open;
   problem->source = few ? jit::Source::planar : jit::Source::blocked;
   const PreparedEpilogue e = prepare_epilogue(step, OwnBias::none, {});
   problem->bias = true;
@@ -81,14 +93,21 @@ uint32_t blocked_operands(const StepDescription& step) {
   return mask;
 }
 
-/// Extents of a picture where they are known; 0 otherwise.
-fast::ConvSizes typical(const StepDescription& step) {
-  const auto number = [&](int axis) {
-    const Type& x = step.in(0);
-    const int i = x.rank() == 4 ? axis : axis == 2 ? -1 : 2;
-    return i < 0 ? 1 : x.dims[static_cast<size_t>(i)].is_number() ? x.dims[static_cast<size_t>(i)].number() : 0;
-  };
-  return {1, number(2), number(3)};
+/// All code that bind will ask for.
+void generate(const StepDescription& step, const PreparedBlocked& p) {
+  const fast::ConvSizes sizes = typical(step);
+  jit::ConvProblem problem = p.problem;
+  if (p.auto_pad != AutoPad::upper && p.auto_pad != AutoPad::lower) return jit::generate(problem, sizes, p.level);
+  if (problem.extents == jit::Extents::fixed) {
+    set_same_pads(sizes, p.auto_pad, &problem.shape);
+    return jit::generate(problem, sizes, p.level);
+  }
+  // Pads follow from the width modulo the stride.
+  for (int64_t rest = 0; rest < problem.shape.stride_w; ++rest) {
+    set_same_pads({1, 1, sizes.width > 0 ? sizes.width : (int64_t{1} << 20) + rest}, p.auto_pad, &problem.shape);
+    jit::generate(problem, sizes, p.level);
+    if (sizes.width > 0) break;
+  }
 }
 
 std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
@@ -124,6 +143,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
                            jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
                                              e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));
                          });
+  generate(step, *p);
   p->constants_used = 1U << 1 | (bias != nullptr ? 1U << 2 : 0U);
   return p;
 }

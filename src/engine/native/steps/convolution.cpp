@@ -81,6 +81,13 @@ bool read_transposed_shape(const StepDescription& step, fast::ConvShape* out) {
   return true;
 }
 
+void set_same_pads(const fast::ConvSizes& z, AutoPad mode, fast::ConvShape* shape) noexcept {
+  fast::ConvShape& s = *shape;
+  const auto out = [](int64_t in, int64_t stride) { return (in + stride - 1) / stride; };
+  same_pads(z.width, out(z.width, s.stride_w), s.kernel_w, s.stride_w, s.dilation_w, mode, &s.pad_left, &s.pad_right);
+  same_pads(z.height, out(z.height, s.stride_h), s.kernel_h, s.stride_h, s.dilation_h, mode, &s.pad_top, &s.pad_bottom);
+}
+
 SizedConv sized_conv(const fast::ConvShape& shape, AutoPad mode, const KernelContext& ctx) noexcept {
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   const bool plane = x.rank == 4;

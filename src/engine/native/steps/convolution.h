@@ -20,6 +20,8 @@ struct SizedConv {
   fast::ConvShape shape;
   fast::ConvSizes sizes;
 };
+/// Sets the pads of `mode` (upper or lower) for an input of these sizes; height too for pictures.
+void set_same_pads(const fast::ConvSizes& sizes, AutoPad mode, fast::ConvShape* shape) noexcept;
 /// With the pads of `mode` for the sizes of input and output 0.
 SizedConv sized_conv(const fast::ConvShape& shape, AutoPad mode, const KernelContext& ctx) noexcept;
 

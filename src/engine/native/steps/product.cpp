@@ -25,6 +25,7 @@ struct Matrix {
   int64_t k = 0, n = 0;
   fast::Form form = fast::Form::normal;
   float alpha = 1;
+  int64_t rows = 0;  // of the left matrix where they are known
 };
 
 bool read_rows(const StepDescription& step, Matrix* out) {
@@ -51,6 +52,7 @@ bool read_rows(const StepDescription& step, Matrix* out) {
   for (size_t i = 0; i + 1 < a.dims.size(); ++i)
     rows = a.dims[i].is_number() && rows > 0 ? rows * a.dims[i].number() : 0;
   if (rows > 0 && rows < kFewRows) return false;
+  m.rows = rows;
   *out = m;
   return true;
 }
@@ -102,6 +104,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   jit::ConvProblem& problem = p->problem;
   problem.shape.in_channels = m.k;
   problem.shape.out_channels = m.n;
+  problem.extents = m.rows > 0 ? jit::Extents::fixed : jit::Extents::open;
   problem.source = is_crowded(m.k) ? jit::Source::blocked : jit::Source::rows;
   problem.target = jit::Target::rows;
   problem.bias = !e.bias.empty() || !e.shift.empty();
@@ -120,6 +123,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
     sums[i] = static_cast<float>(v);
   }
   pack(step, m, e, *p);
+  jit::generate(problem, {1, 1, m.rows}, p->level);
   if (gemm && step.constant(2) != nullptr) p->constants_used |= 1U << 2;
   return p;
 }

@@ -51,6 +51,40 @@ TEST(JitConvCall, EqualBitsForAnyNumberOfThreads) {
   }
 }
 
+// conv_case.h asserts that calls of open extents find all their code.
+TEST(JitConvCall, OpenExtentsOfAnyWidth) {
+  std::vector<ConvProblem> all{square(20, 40, 1, 1, 0),     square(48, 48, 3, 1, 1),     square(20, 80, 3, 2, 1),
+                               square(18, 20, 5, 3, 2),     square(40, 40, 3, 1, 1, 40), square(32, 32, 5, 2, 2, 32),
+                               square(16, 16, 7, 1, 3, 16), square(3, 24, 3, 2, 1),      square(16, 32, 3, 1, 0),
+                               square(600, 33, 1, 1, 0),    square(64, 64, 3, 1, 1, 2)};
+  all[7].source = Source::planar;
+  all[8].shape.dilation_h = all[8].shape.dilation_w = 3;
+  all[8].shape.pad_left = 4;
+  all.push_back(all[8]);
+  all.back().shape.pad_left = all.back().shape.pad_right = 16;
+  ConvProblem transposed = square(32, 48, 3, 2, 1);
+  transposed.direction = Direction::transposed;
+  all.push_back(transposed);
+  ConvProblem four = square(24, 40, 3, 1, 1), two = four;
+  four.method = Method::winograd4, two.method = Method::winograd2;
+  all.push_back(four), all.push_back(two);
+  for (ConvProblem& p : all) {
+    p.extents = Extents::open;
+    for (const int64_t width : {1, 2, 5, 13, 15, 23, 31, 47, 61}) {
+      if (fast::conv_extent(width, p.shape.kernel_w, p.shape.stride_w, p.shape.dilation_w, p.shape.pad_left,
+                            p.shape.pad_right) > 0)
+        check_all(p, {1, 5, width});
+    }
+  }
+}
+
+TEST(JitConvCall, OpenExtentsRefuseWideBorders) {
+  ConvProblem p = square(16, 16, 31, 1, 17, 16);
+  EXPECT_EQ(refusal(p), nullptr);
+  p.extents = Extents::open;
+  EXPECT_STREQ(refusal(p), "borders beyond 16 columns at widths that are not known");
+}
+
 TEST(JitConvCall, AResidualInPlace) {
   for (const Level l : levels()) {
     for (const Method m : {Method::direct, Method::winograd2}) {

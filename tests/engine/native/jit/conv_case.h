@@ -55,7 +55,10 @@ inline void check(const ConvProblem& p, const fast::ConvSizes& z, Level level, G
   to_blocked(r, z.batch, s.out_channels, oh * ow, residual.data());
   Guarded out(residual.count(), guard);
   std::fill_n(out.data(), out.count(), std::numeric_limits<float>::quiet_NaN());
+  generate(p, p.extents == Extents::open ? fast::ConvSizes{1, 0, 0} : z, level);
+  const int64_t functions = code_count();
   const auto call = ConvCall::make(p, z, level);
+  EXPECT_EQ(code_count(), functions) << "a call generates code";
   EXPECT_EQ(std::string_view(call->name()) == "plain", level == Level::plain);
   Guarded scratch(static_cast<int64_t>(call->scratch_bytes(threads) / 4), guard);
   ThreadPool pool({.threads = threads});
