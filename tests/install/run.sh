@@ -11,4 +11,4 @@ cmake --install "$build" --component library --prefix "$place/prefix" >/dev/null
 cp -r "$here/stranger" "$place/source"
 cmake -S "$place/source" -B "$place/build" -G Ninja -DCMAKE_PREFIX_PATH="$place/prefix" -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$place/build" >"$place/log" 2>&1 || { cat "$place/log" && exit 1; }
-"$place/build/stranger"
+"$place/build/hello"

@@ -1,12 +1,13 @@
 """Checks of what was built. Each is a function that takes a Tree and a build folder and yields one sentence per fault.
 
 Skip(reason): the thing to check does not exist; counted as skipped, never as passed."""
-import json
+import concurrent.futures
 import os
 import re
-import shutil
 import subprocess
 import tempfile
+
+import pages
 
 
 class Skip(Exception):
@@ -111,27 +112,41 @@ def install(tree, build):
         yield f"tests/install/run.sh ended with status {done.returncode}: {(done.stdout + done.stderr).strip()[-400:]}"
 
 
-FENCE = re.compile(r"^```(?:cpp|c\+\+)\n(.*?)^```", re.M | re.S)
+def faults_of(tree, build, chosen):
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for faults in pool.map(lambda page: list(pages.page_faults(tree, build, page)), chosen):
+            yield from faults
 
 
 def docs_examples(tree, build):
-    """C++ blocks of the documentation that are whole programs (they have a main) compile against the public headers."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in tree.paths:
-            if not name.endswith(".md"):
-                continue
-            for match in FENCE.finditer(tree.text(name)):
-                if "int main(" not in match.group(1):
-                    continue
-                source = os.path.join(folder, "example.cpp")
-                with open(source, "w") as file:
-                    file.write(match.group(1))
-                done = run(shutil.which("g++") or "c++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra",
-                           f"-I{tree.root / 'include'}", f"-I{tree.root / 'gen/include'}", source)
-                if done.returncode != 0:
-                    line = tree.text(name).count("\n", 0, match.start()) + 1
-                    errors = re.findall(r"error: (.*)", done.stderr) or [done.stderr.strip()]
-                    yield f"{name}:{line}: the example does not compile: {errors[0]}"
+    """Examples of the documentation do what the pages say: programs compile and print it, commands too (tools/checks/pages.py)."""
+    chosen = [page for page in pages.pages(tree) if not page.needs]
+    if any(block.language == "console" for page in chosen for block in page.blocks) and not (build / "bin/chorus").exists():
+        raise Skip("the command bin/chorus is not built")
+    yield from faults_of(tree, build, chosen)
 
 
-CHECKS = [public_headers, hidden_symbols, needs_nothing, static_initialisers, no_paths_inside, generated_fresh, install, docs_examples]
+def docs_examples_with_files(tree, build):
+    """The same of pages that need downloaded files, such as the models of text reading."""
+    chosen = [page for page in pages.pages(tree) if page.needs]
+    missing = sorted({path for page in chosen for path in page.needs if not (tree.root / path).exists()})
+    if missing:
+        raise Skip(f"{missing[0]} is not here; ./dev demo fetches or builds it")
+    yield from faults_of(tree, build, chosen)
+
+
+def docs_commands(tree, build):
+    """Every command line `chorus …` in a block of the documentation names sub-commands and options that there are."""
+    if not (build / "bin/chorus").exists():
+        raise Skip("the command bin/chorus is not built")
+    known = pages.known_words(build)
+    for page in pages.pages(tree):
+        for block in page.blocks:
+            for number, line in enumerate(block.text.splitlines(), block.line + 1):
+                if re.match(r"(\$ )?chorus [a-z-]", line):
+                    for word in pages.unknown_words(known, line.removeprefix("$ ")):
+                        yield f"{page.name}:{number}: `chorus` has no {word} here: {line.strip()}"
+
+
+CHECKS = [public_headers, hidden_symbols, needs_nothing, static_initialisers, no_paths_inside, generated_fresh, install, docs_examples,
+          docs_examples_with_files, docs_commands]

@@ -97,6 +97,20 @@ LIBRARIES = {
 FAILING_NINJA = "rule cc\n  command = echo 'include/chorus/a.h:3:1: error: unknown type'; exit 1\nbuild chorus_headers: cc\n"
 PASSING_NINJA = "rule cc\n  command = true\nbuild chorus_headers: cc\n"
 GENERATOR = "#!/bin/sh\necho new > \"$1/a.txt\"\n"
+COMMAND = """#!/bin/bash
+case $1 in
+  say) printf 'one 1.0005\\ntwo\\nthree\\nend\\n' ;;
+  fail) echo 'chorus: no' >&2; exit 3 ;;
+  completion) printf '    "") words="task --help" ;;\\n    "task") words="ocr" ;;\\n    "task ocr") words="--help --models" ;;\\n' ;;
+esac
+"""
+PRINTS = '```cpp\n#include <cstdio>\nint main() { std::puts("number 1.5001, 7 ms"); }\n```\n'
+
+
+def page(text):
+    return {"README.md": text, "build/bin/chorus": COMMAND, "build/lib/libchorus.so": "INPUT(-lc)\n"}
+
+
 # check: (files that keep the rule, files that break it, a word of the sentence); build/ is the build folder
 BUILDS = {
     "public_headers": [({"build/build.ninja": PASSING_NINJA}, {"build/build.ninja": FAILING_NINJA}, "unknown type")],
@@ -106,7 +120,19 @@ BUILDS = {
     "install": [({"build/lib/libchorus.so": "", "tests/install/run.sh": "exit 0\n"},
                  {"build/lib/libchorus.so": "", "tests/install/run.sh": "echo no package; exit 3\n"}, "no package")],
     "docs_examples": [({"README.md": "```cpp\nint main() { return 0; }\n```\n"},
-                       {"README.md": "```cpp\nint main() { return missing; }\n```\n"}, "does not compile")],
+                       {"README.md": "```cpp\nint main() { return missing; }\n```\n"}, "does not compile"),
+                      (page(PRINTS + "```text\nnumber 1.5, 2.5 ms\n```\n"), page(PRINTS + "```text\nnumber 1.6, 2.5 ms\n```\n"), 'has "number 1.6'),
+                      (page("```console\n$ chorus say 1\none 1.0004\n…\nend\n$ false\n$ echo $?\n1\n```\n"),
+                       page("```console\n$ chorus say 1\none 1.0004\nend\n```\n"), "`chorus say 1`: the page has"),
+                      (page("```console\n$ chorus fail\nchorus: no\n```\n"), page("```console\n$ false\n```\n"), "ended with status 1"),
+                      (page("<!-- same as: a.txt -->\n```text\nab\n```\n") | {"a.txt": "ab\n"},
+                       page("<!-- same as: a.txt -->\n```text\nab\n```\n") | {"a.txt": "abc\n"}, "not the same as a.txt"),
+                      (page("<!-- file: b -->\n```json\n[]\n```\n```console\n$ cat b\n[]\n```\n"),
+                       page("```json\n[]\n```\n```console\n$ cat b\n[]\n```\n"), "`cat b`")],
+    "docs_examples_with_files": [(page("<!-- needs: d/a.txt -->\n```console\n$ cat a.txt\nab\n```\n") | {"d/a.txt": "ab\n"},
+                                  page("<!-- needs: d/a.txt -->\n```console\n$ cat a.txt\nab\n```\n") | {"d/a.txt": "abc\n"}, "`cat a.txt`")],
+    "docs_commands": [(page("```sh\nchorus task ocr x --models=y # --no\n```\n"), page("```sh\nchorus task ocr x --model=y\n```\n"), "has no --model here"),
+                      (page("```sh\nchorus task\n```\n"), page("```sh\nchorus rnu x\n```\n"), "has no rnu here")],
 }
 
 

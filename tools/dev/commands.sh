@@ -15,7 +15,7 @@ usage: ./dev COMMAND
   fuzz [NAME…] [--seconds N]  builds the fuzzers with clang and runs each for N seconds (60)
   format [--check]            clang-format over all sources; --check only names the files that differ
   tidy [FILE…]                clang-tidy over the files, or over all sources
-  docs                        checks the documentation: its links, and that its C++ examples compile
+  docs                        checks the documentation: its links, and that its examples print what the pages show
   numbers [--json]            sizes of what was built, lines of the sources
   trace [GROUP…] [--list]     which requirement rows the last test run proved
 
@@ -127,7 +127,7 @@ command_tidy() {
 
 command_docs() {
   need_packages build
-  need_build release chorus
+  need_build release chorus chorus_command example_read_text
   python3 tools/checks/run.py --build build --only docs
 }
 
