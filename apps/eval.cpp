@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelOptions model;
-  std::string data, labels, process, output;
+  std::string data, labels, process, output, metric;
   int64_t batch = 1, limit = 0;
   bool json = false;
 };
@@ -176,7 +176,9 @@ struct Score {
   int64_t count = 0, top1 = 0, top5 = 0;
   std::vector<int64_t> confusion;  ///< [classes, classes]: row: the truth
   int64_t classes = 0;
-  std::vector<int64_t> predicted;
+  std::vector<int64_t> predicted, truth;
+  bool keep = false;          ///< the scores, for the metric mAP
+  std::vector<float> scores;  ///< [samples, classes]
 };
 
 /// Higher first, the lower class where two are equal.
@@ -193,6 +195,8 @@ void count_sample(const float* scores, int64_t classes, int64_t truth, Score& sc
   score.top5 += better < 5;
   ++score.confusion[static_cast<size_t>(truth * classes + best)];
   score.predicted.push_back(best);
+  score.truth.push_back(truth);
+  if (score.keep) score.scores.insert(score.scores.end(), scores, scores + classes);
   ++score.count;
 }
 
@@ -237,6 +241,45 @@ double macro_f1(const Score& score) {
   return present == 0 ? 0 : sum / static_cast<double>(present);
 }
 
+/// Area under precision over recall of one class against all others; samples with equal scores count together. -1: the
+/// class does not occur.
+double average_precision(const Score& score, int64_t c) {
+  std::vector<int64_t> order(static_cast<size_t>(score.count));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const auto of = [&](int64_t sample) { return score.scores[static_cast<size_t>(sample * score.classes + c)]; };
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return of(a) > of(b); });
+  const auto all = std::count(score.truth.begin(), score.truth.end(), c);
+  if (all == 0) return -1;
+  double area = 0;
+  int64_t hits = 0, before = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    hits += score.truth[static_cast<size_t>(order[i])] == c;
+    if (i + 1 < order.size() && of(order[i + 1]) == of(order[i])) continue;
+    const double precision = static_cast<double>(hits) / static_cast<double>(i + 1);
+    area += static_cast<double>(hits - before) / static_cast<double>(all) * precision;
+    before = hits;
+  }
+  return area;
+}
+
+double mean_average_precision(const Score& score) {
+  double sum = 0;
+  int64_t present = 0;
+  for (int64_t c = 0; c < score.classes; ++c) {
+    const double area = average_precision(score, c);
+    if (area < 0) continue;
+    sum += area;
+    ++present;
+  }
+  return present == 0 ? 0 : sum / static_cast<double>(present);
+}
+
+double metric(const Score& score, const std::string& name) {
+  if (name == "mAP") return mean_average_precision(score);
+  if (name == "f1") return macro_f1(score);
+  return static_cast<double>(name == "top5" ? score.top5 : score.top1) / static_cast<double>(score.count);
+}
+
 void print(const Score& score, const Data& data, const Options& options) {
   const auto share = [&](int64_t n) { return static_cast<double>(n) / static_cast<double>(score.count); };
   const auto name = [&](int64_t c) {
@@ -250,11 +293,16 @@ void print(const Score& score, const Data& data, const Options& options) {
     }
   }
   if (options.json) {
-    const Json json = {{"model", options.model.model}, {"engine", options.model.engine}, {"samples", score.count},
+    Json json = {{"model", options.model.model}, {"engine", options.model.engine}, {"samples", score.count},
                        {"top1", share(score.top1)},    {"top5", share(score.top5)},      {"top1_count", score.top1},
                        {"top5_count", score.top5},     {"f1", macro_f1(score)},          {"predicted", score.predicted},
                        {"confusion", confusion}};
+    if (score.keep) json["mAP"] = mean_average_precision(score);
     std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
+    return;
+  }
+  if (!options.metric.empty()) {
+    std::printf("%.17g\n", metric(score, options.metric));
     return;
   }
   std::printf("samples %lld\ntop1    %.4f (%lld)\ntop5    %.4f (%lld)\nf1      %.4f\n",
@@ -280,6 +328,7 @@ int eval(const Options& options) {
   TerminalBar bar;
   Progress progress(&bar, "eval", data.count);
   Score score;
+  score.keep = options.metric == "mAP";
   for (int64_t first = 0; first < data.count; first += options.batch) {
     const int64_t count = std::min(options.batch, data.count - first);
     data.pictures.empty() ? give_arrays(predictor, data, first, count) : give_pictures(predictor, data, first, count);
@@ -309,6 +358,9 @@ void add_eval(Arguments app, Outcome& outcome) {
   sub.option("--output", options->output, "the output with a score for each class (default: the first)");
   sub.option("--batch", options->batch, "samples in one run").range(1, 65536).show_default();
   sub.option("--limit", options->limit, "only the first N samples").range(int64_t{1}, int64_t{1} << 40);
+  sub.option("--metric", options->metric,
+             "print this number alone; mAP: mean over the classes of the average precision of their scores")
+      .one_of({"top1", "top5", "f1", "mAP"});
   sub.flag("--json", options->json, "print as JSON");
   sub.footer(
       "Examples:\n  chorus eval lenet.onnx --data digits.npz --batch 64\n  chorus eval resnet50.onnx --data pictures/ "

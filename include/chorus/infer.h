@@ -78,7 +78,7 @@ class CHORUS_API Instance {
   void Run(const std::vector<std::string>& outputs);
   RunHandle RunAsync();
 
-  /// Called during a run with every value that a step has made: name, type, extents, data (valid during the call). Null: none.
+  /// Called in a run with every value that comes to lie in memory (data: during the call); unoptimised, that is every one. Null: none.
   using Hook = std::function<void(const std::string& name, DType type, const std::vector<int64_t>& shape, const void* data)>;
   void SetHook(Hook hook);
   void SetTimeout(int64_t milliseconds);

@@ -109,7 +109,13 @@ Value external_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64
     source.jail.emplace(source.folder);
   }
   std::shared_ptr<MappedFile>& file = source.external[location];
-  if (!file) file = std::make_shared<MappedFile>(source.jail->open(location, source.limits.file_bytes));
+  if (!file) {
+    try {
+      file = std::make_shared<MappedFile>(source.jail->open(location, source.limits.file_bytes));
+    } catch (const Error& error) {
+      throw error.at("external data of tensor \"" + name + "\"");
+    }
+  }
   if (length < 0) length = bytes;
   if (length != bytes) throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\" has {} bytes, but {}{} needs {}", name, length, dtype_name(dtype), shape.str(), bytes));
   const auto range = file->range(offset, length, "tensor \"" + name + "\"");

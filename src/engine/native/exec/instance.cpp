@@ -1,4 +1,5 @@
 #include <engine/native/exec/instance.h>
+#include <engine/native/exec/taps.h>
 
 #include <core/clock.h>
 #include <core/memory_meter.h>
@@ -181,6 +182,7 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
   std::optional<MemoryScope> scope;   // static steps take nothing
   if (has_dynamic_)
     scope.emplace(std::make_shared<MemoryMeter>(program_->options().memory_budget - binding_.arena_bytes));
+  if (options.tap != nullptr) tap(0, options);
   for (size_t s = 0; s < plan_.steps.size(); ++s) {
     if (stop_ != nullptr) throw_if_stopped(*stop_, {});
     const PlanStep& step = plan_.steps[s];
@@ -195,7 +197,7 @@ void NativeInstance::run(std::span<const Value> inputs, std::span<Value> outputs
       if (!status.ok()) fail(step, status);
     }
     if (options.times != nullptr) options.times->push_back({static_cast<int32_t>(s), begin, now_ns()});
-    if (options.tap != nullptr) tap(step, options);
+    if (options.tap != nullptr) tap(s + 1, options);
   }
   for (size_t i = 0; i < outputs.size() && i < plan_.outputs.size(); ++i) {
     const int t = plan_.outputs[i];
@@ -244,9 +246,9 @@ void NativeInstance::run_dynamic(size_t s, const RunOptions& options) {
   for (int t : step.captured) release(t);
 }
 
-void NativeInstance::tap(const PlanStep& step, const RunOptions& options) const {
-  for (int t : step.outputs) {
-    if (t < 0) continue;
+void NativeInstance::tap(size_t list, const RunOptions& options) {
+  if (taps_.empty()) taps_ = taps_of(plan_);
+  for (const int t : taps_[list]) {
     const Value v = value_of(t);
     if (v) (*options.tap)(tensor(t).name, v);
   }

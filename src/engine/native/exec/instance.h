@@ -91,7 +91,7 @@ class NativeInstance final : public Instance, private KernelServices {
   void run_dynamic(size_t step, const RunOptions& options);
   Value value_of(int t) const;               ///< borrows; for dynamic steps, taps and outputs
   Value plain_copy(int t, const std::byte* data, const Shape& shape) const;
-  void tap(const PlanStep& step, const RunOptions& options) const;
+  void tap(size_t list, const RunOptions& options);
   [[noreturn]] void fail(const PlanStep& step, const Status& status) const;
 
   std::shared_ptr<NativeProgram> program_;
@@ -101,6 +101,7 @@ class NativeInstance final : public Instance, private KernelServices {
   ScratchArena scratch_;
   std::vector<Buffer> own_outputs_;
   std::vector<Value> dynamic_;               ///< per tensor
+  std::vector<std::vector<int>> taps_;       ///< taps_of(plan); empty until somebody asks
   StopToken* stop_ = nullptr;
   bool has_dynamic_ = false;                 ///< steps that take memory in the run
 };
