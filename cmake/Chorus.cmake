@@ -178,14 +178,16 @@ function(chorus_test name dir)
   endif()
 endfunction()
 
-# chorus_fuzz(NAME [DEPENDS …]): tests/fuzz/NAME_fuzz.cpp as the libFuzzer program `fuzz_NAME` (preset fuzz, clang). In other
-# builds nothing is made of it.
+# chorus_fuzz(NAME [DEPENDS …]): the target tests/fuzz/NAME_fuzz.cpp as the libFuzzer program `fuzz_NAME` (preset fuzz, clang). Every
+# build has its source in CHORUS_FUZZ_SOURCES, for the test that runs all targets.
 function(chorus_fuzz name)
   cmake_parse_arguments(F "" "" "DEPENDS" ${ARGN})
+  set_property(GLOBAL APPEND PROPERTY CHORUS_FUZZ_SOURCES ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
   if(NOT CHORUS_FUZZ)
     return()
   endif()
-  add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
+  add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp ${CMAKE_SOURCE_DIR}/tests/fuzz/libfuzzer.cpp)
+  target_compile_definitions(fuzz_${name} PRIVATE CHORUS_FUZZ_TARGET=${name})
   target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(fuzz_${name} PRIVATE ${F_DEPENDS} chorus_flags)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)

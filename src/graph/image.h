@@ -25,15 +25,18 @@ void save_image_file(const Model& model, const std::string& path);
 
 /// Hollow tensors (graph/hollow.h) have no elements; only a compile cache, which keeps the packed ones beside, may hold them.
 enum class HollowTensors : uint8_t { refuse, allow };
+/// What rules had found out when the image was made (types that no file declared, elements of small tensors): a stranger may have
+/// written otherwise, and memory is sized by it, so it is found out anew. Only a compile cache, which asks no rules again, believes it.
+enum class Inferred : uint8_t { forget, believe };
 /// Whether bytes begin as an image does.
 bool is_image(std::string_view bytes) noexcept;
-
 
 struct ImageLimits {
   int64_t nodes = int64_t{1} << 20;   ///< in all graphs together
   int64_t values = int64_t{1} << 22;
   int depth = 64;                     ///< nested graphs and types
   HollowTensors hollow = HollowTensors::refuse;
+  Inferred inferred = Inferred::forget;
 };
 
 /// The model of an image that `owner` keeps in memory (its weights are used in place when `bytes` begins at a multiple of 64, else

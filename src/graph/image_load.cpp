@@ -3,6 +3,7 @@
 #include <graph/hollow.h>
 #include <graph/image_generated.h>
 #include <graph/image_layout.h>
+#include <graph/verify.h>
 
 #include <algorithm>
 #include <bit>
@@ -287,7 +288,7 @@ void Loader::load_values(const image::Graph& g, Graph& out) {
     made.declared = v.declared();
     made.doc = text(v.doc());
     made.metadata = metadata(v.metadata());
-    if (!v.has_elements()) continue;
+    if (!v.has_elements() || limits_.inferred == Inferred::forget) continue;
     Dims elements;
     for (uint32_t k = 0; k < count(v.elements()); ++k) elements.push_back(dim(v.elements()->Get(k)));
     made.symbolic = std::make_shared<const Dims>(std::move(elements));
@@ -335,6 +336,14 @@ void Loader::load_nodes(const image::Graph& g, Graph& out) {
   }
 }
 
+/// Types that nobody declared, of values that nodes make or that come from the graph around.
+void forget_types(Graph& graph) {
+  for (ValueId id = 0; id < graph.value_capacity(); ++id) {
+    GraphValue& v = graph.value(id);
+    if (!v.declared && !v.is_input && !v.is_constant()) v.type = Type();
+  }
+}
+
 void Loader::load_graph(const image::Graph& g) {
   auto made = std::make_shared<Graph>();
   deepest_ = 0;
@@ -362,11 +371,21 @@ void Loader::load_graph(const image::Graph& g) {
     if (c.node() < -1 || c.node() >= made->node_capacity()) fail("a check of a node that is none");
     made->checks.push_back({dim(c.a()), dim(c.b()), c.node(), text(c.what())});
   }
+  if (limits_.inferred == Inferred::forget) forget_types(*made);
   (void)made->order();   // throws where nodes wait for one another
   if (deepest_ + 1 > limits_.depth) throw Error(Code::budget, fmt::format("graphs are nested deeper than {}", limits_.depth));
   graphs_.push_back(std::move(made));
   graph_depth_.push_back(deepest_ + 1);
   graph_taken_.push_back(false);
+}
+
+// The rest of what graph code relies on: every operand and output is made by somebody, counts are the schema's.
+void check_whole(const Graph& graph) {
+  try {
+    verify(graph);
+  } catch (const Error& error) {
+    throw Error(Code::bad_input, "image: " + error.message(), error.where(), "the file is damaged");
+  }
 }
 
 Model Loader::load(const image::Model& m) {
@@ -389,6 +408,8 @@ Model Loader::load(const image::Model& m) {
     made.metadata = metadata(f.metadata());
     model.functions.push_back(std::move(made));
   }
+  check_whole(*model.graph);
+  for (const Function& f : model.functions) check_whole(*f.body);
   model.ir_version = m.ir_version();
   model.producer_name = text(m.producer_name());
   model.producer_version = text(m.producer_version());

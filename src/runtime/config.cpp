@@ -1,5 +1,6 @@
 #include <chorus/buffer.h>
 #include <core/cpu.h>
+#include <core/json_depth.h>
 #include <runtime/config_impl.h>
 
 #include <fmt/format.h>
@@ -213,6 +214,7 @@ const std::map<std::string, Setter, std::less<>>& setters() {
 }  // namespace
 
 Config Config::FromJson(std::string_view text) {
+  if (const int depth = json_depth(text); depth > kMostJsonDepth) refuse(fmt::format("the text is nested {} deep, more than {}", depth, kMostJsonDepth));
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) refuse("the text is not a JSON object");
   Config config;

@@ -1,5 +1,6 @@
 #include <chorus/error.h>
 #include <core/file.h>
+#include <core/json_depth.h>
 #include <graph/infer.h>
 #include <runtime/process.h>
 
@@ -14,6 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr int64_t kFloat = 1;   // TensorProto.DataType
 constexpr int64_t kMostExtent = 65536;
+constexpr int64_t kMostLabelBytes = int64_t{4} << 20;   // of a file of them; a line may be as short as its end
 
 [[noreturn]] void refuse(const std::string& what, const std::string& fix = {}) { throw Error(Code::bad_input, "processing: " + what, {}, fix); }
 std::string shown(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -188,7 +190,7 @@ void put_before(Nodes& add, const std::string& name, const Json& steps) {
 std::vector<std::string> label_texts(const Json& step) {
   std::vector<std::string> texts;
   if (step.is_string()) {
-    const std::string all = read_whole(step.get<std::string>(), int64_t{64} << 20);
+    const std::string all = read_whole(step.get<std::string>(), kMostLabelBytes);
     for (size_t at = 0; at < all.size();) {
       const size_t end = std::min(all.find('\n', at), all.size());
       texts.push_back(all.substr(at, end - at));
@@ -313,6 +315,7 @@ void add_detections(Nodes& add, const Json& declared) {
 }
 
 Json parse(std::string_view text) {
+  if (const int depth = json_depth(text); depth > kMostJsonDepth) refuse(fmt::format("the text is nested {} deep, more than {}", depth, kMostJsonDepth));
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) refuse("the text is not JSON");
   return json;

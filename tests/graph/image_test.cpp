@@ -50,16 +50,18 @@ Model full_model() {
   return {.graph = g, .functions = {f}, .ir_version = 10, .producer_name = "test", .model_version = 3, .metadata = {{"a", "b"}}, .source = "here"};
 }
 
-Model load(const std::string& bytes, size_t shift = 0) {
+Model load(const std::string& bytes, size_t shift = 0, Inferred inferred = Inferred::forget) {
   auto owner = std::make_shared<const std::string>(std::string(shift, '\0') + bytes);
-  return load_image(std::string_view(*owner).substr(shift), owner);
+  ImageLimits limits;
+  limits.inferred = inferred;
+  return load_image(std::string_view(*owner).substr(shift), owner, limits);
 }
 
 TEST(Image, ComesBackEqual) {
   const Model m = full_model();
   const std::string bytes = save_image_bytes(m);
   for (size_t shift : {0, 1, 8}) {
-    const Model back = load(bytes, shift);
+    const Model back = load(bytes, shift, Inferred::believe);
     EXPECT_EQ(back.graph->str(), m.graph->str());
     EXPECT_EQ(save_image_bytes(back), bytes);
     const GraphValue& x = back.graph->value(back.graph->find_value("x"));
@@ -124,6 +126,49 @@ TEST(Image, DamageGivesErrors) {
   }
   EXPECT_GT(good, 10);
   for (size_t length = 0; length < bytes.size(); length += 97) EXPECT_THROW(load(bytes.substr(0, length)), Error) << length;
+}
+
+// Memory is sized by types and known elements: those that no rule has confirmed are not taken from a file.
+TEST(Image, WhatNobodyDeclaredIsForgotten) {
+  auto g = std::make_shared<Graph>();
+  g->opsets[""] = 21;
+  const ValueId n = g->add_input("n", Type::tensor(DType::int64, {Dim(1)}));
+  const ValueId c = g->add_constant("c", Value::of<int64_t>(Shape{1}, {7}));
+  const std::vector<ValueId> operands{n, c};
+  const ValueId sum = g->node(g->add_node("Add", operands)).outputs[0];
+  const ValueId y = g->node(g->add_node("Neg", std::span(&sum, 1))).outputs[0];
+  g->value(sum).type = Type::tensor(DType::float32, {Dim(1000)});
+  g->value(y).type = Type::tensor(DType::int64, {Dim(1)});
+  g->value(y).declared = true;
+  for (const ValueId id : {n, c, sum}) g->value(id).symbolic = std::make_shared<const Dims>(Dims{Dim(3)});
+  g->add_output(y);
+  const std::string bytes = save_image_bytes({.graph = g});
+  const Graph loaded(*load(bytes).graph), believed(*load(bytes, 0, Inferred::believe).graph);
+  EXPECT_EQ(loaded.value(sum).type.kind, ValueKind::none);
+  EXPECT_EQ(believed.value(sum).type.str(), "float32[1000]");
+  EXPECT_EQ(loaded.value(y).type.str(), "int64[1]");
+  EXPECT_EQ(loaded.value(n).type.str(), "int64[1]");
+  for (const ValueId id : {n, c, sum}) {
+    EXPECT_EQ(loaded.value(id).symbolic, nullptr) << id;
+    EXPECT_NE(believed.value(id).symbolic, nullptr) << id;
+  }
+}
+
+TEST(Image, OperandsAndOutputsThatNobodyMakesAreRefused) {
+  for (const bool of_node : {true, false}) {
+    auto g = std::make_shared<Graph>();
+    g->opsets[""] = 21;
+    const ValueId ghost = g->add_value("ghost", Type::tensor(DType::float32, {Dim(1)}));
+    const ValueId out = of_node ? g->node(g->add_node("Neg", std::span(&ghost, 1))).outputs[0] : ghost;
+    g->add_output(out);
+    try {
+      load(save_image_bytes({.graph = g}));
+      ADD_FAILURE() << of_node;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::bad_input) << error.what();
+      EXPECT_NE(std::string(error.what()).find("\"ghost\""), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(Image, AnotherVersionIsRefused) {

@@ -1,11 +1,12 @@
 // Damaged models: by structure (fields, dimensions, attributes, edges, types, operators, nesting), which stay well-formed protobuf, and
 // by bytes. A damage depends on (seed, number, corpus) alone.
 #pragma once
+#include "hostile/bytes.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace chorus::testing {
 
@@ -14,33 +15,9 @@ struct Damaged {
   std::string how;  ///< "reshape_3: dims of a tensor, operator Add becomes Conv"
 };
 
-struct Seed {
-  std::string name, bytes;
-};
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {  // splitmix64
-    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-  uint64_t below(uint64_t n) { return n == 0 ? 0 : next() % n; }
-  bool chance(int percent) { return below(100) < static_cast<uint64_t>(percent); }
-  template <class T>
-  T& pick(std::vector<T>& from) {
-    return from[below(from.size())];
-  }
-  int64_t integer();  ///< of those that break programs
-
- private:
-  uint64_t state_;
-};
-
 /// Even numbers are damaged in structure, odd ones in their bytes. Files stay below 1 MiB.
 Damaged make_mutant(std::span<const Seed> corpus, uint64_t seed, uint64_t number);
-std::string damage_bytes(std::string bytes, std::string_view other, Random& random, std::string& how);
+/// An ONNX model damaged in structure; as it is where the bytes are no message.
+std::string damage_structure(std::string_view model, Random& random, std::string& how);
 
 }  // namespace chorus::testing

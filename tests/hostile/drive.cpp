@@ -8,6 +8,7 @@
 #include <graph/infer.h>
 
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 
@@ -59,15 +60,11 @@ void run(Program& program, Journey& journey) {
   journey.ran = true;
 }
 
-}  // namespace
-
-Journey drive(std::string_view bytes) {
+/// Compiles and runs what `read` gives.
+Journey journey_of(const std::function<Model()>& read) {
   Journey journey;
   try {
-    onnx::ReadLimits limits;
-    limits.tensor_bytes = kMemoryBudget;
-    const auto owner = std::make_shared<std::string>(bytes);
-    const Model model = onnx::read_model(*owner, owner, {}, "mutant", limits);
+    const Model model = read();
     journey.read = true;
     const std::string image = save_image_bytes(model);
     static_cast<void>(load_image(image, nullptr));
@@ -84,6 +81,26 @@ Journey drive(std::string_view bytes) {
     throw std::logic_error("out of memory");
   }
   return journey;
+}
+
+}  // namespace
+
+Journey drive(std::string_view bytes) {
+  return journey_of([bytes] {
+    onnx::ReadLimits limits;
+    limits.tensor_bytes = kMemoryBudget;
+    const auto owner = std::make_shared<std::string>(bytes);
+    return onnx::read_model(*owner, owner, {}, "mutant", limits);
+  });
+}
+
+Journey drive_image(std::string_view bytes) {
+  return journey_of([bytes] {
+    const auto owner = std::make_shared<std::string>(bytes);
+    ImageLimits limits;
+    limits.nodes = limits.values = 1 << 16;
+    return load_image(*owner, owner, limits);
+  });
 }
 
 }  // namespace chorus::testing

@@ -19,7 +19,9 @@ struct Journey {
 inline constexpr int64_t kMemoryBudget = int64_t{128} << 20;   ///< bytes that a run may hold
 inline constexpr int64_t kTimeLimit = 2;                       ///< seconds of one run
 
-/// Throws what is not an Error of the library: a finding.
+/// Of an ONNX file. Throws what is not an Error of the library: a finding.
 Journey drive(std::string_view bytes);
+/// Of a binary image (.chorus).
+Journey drive_image(std::string_view bytes);
 
 }  // namespace chorus::testing

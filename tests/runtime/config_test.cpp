@@ -76,6 +76,24 @@ TEST(Config, RefusesWrongValuesAtOnce) {
   EXPECT_EQ(error_of([&] { c.ToJson(); }).code(), Code::unsupported);
 }
 
+// What is parsed is printed by recursion: a text that is nested without end took the whole stack.
+TEST(Config, DeepTextsAreRefused) {
+  for (const auto& [open, close] : {std::pair("[", "]"), std::pair(R"({"a":)", "}")}) {
+    std::string deep;
+    for (int i = 0; i < 1'000'000; ++i) deep += open;
+    deep += "1";
+    for (int i = 0; i < 1'000'000; ++i) deep += close;
+    const Error error = error_of([&] { Config::FromJson("{\"engine\": " + deep + "}"); });
+    EXPECT_EQ(error.code(), Code::bad_input);
+    EXPECT_NE(error.message().find("1000001 deep"), std::string::npos) << error.message();
+    Config config = testing::fixture_config("mlp");
+    config.SetProcessing("{\"inputs\": " + deep + "}");
+    const Error of_steps = error_of([&] { Predictor p(config); });
+    EXPECT_EQ(of_steps.code(), Code::bad_input);
+    EXPECT_NE(of_steps.message().find("1000001 deep"), std::string::npos) << of_steps.message();
+  }
+}
+
 TEST(Config, DeviceNames) {
   Config c = testing::fixture_config("mlp");
   for (const char* wrong : {"", "gpu", "cpu:x", "cuda:-1"}) EXPECT_EQ(error_of([&] { c.SetDevice(wrong); }).code(), Code::bad_input) << wrong;

@@ -12,7 +12,8 @@ usage: ./dev COMMAND
   build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
   engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
   bench [--quick] [OPTION…]   times models on all engines in turns, writes docs/performance.md; see tools/dev/bench.py
-  fuzz [NAME…] [--seconds N]  builds the fuzzers with clang and runs each for N seconds (60)
+  fuzz [--seconds N] [--target NAME]
+                              builds the fuzzers with clang and runs them N seconds in all (300); --help
   format [--check]            clang-format over all sources; --check only names the files that differ
   tidy [FILE…]                clang-tidy over the files, or over all sources
   docs                        checks the documentation: its links, and that its examples print what the pages show

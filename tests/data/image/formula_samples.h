@@ -9,15 +9,9 @@
 #include <string_view>
 
 #include "data/image/by_hand.h"
+#include "data/image/formula_files.h"
 
 namespace chorus::testing {
-
-/// 7 x 5 pixels: channel c of (x, y) is 37 x + 11 y + 91 c, cut to 8 bits.
-struct FormulaSample {
-  std::string_view name;
-  int64_t channels;
-  std::string_view hex;
-};
 
 inline void expect_formula(const FormulaSample& s) {
   const Image image = decode_image(from_hex(s.hex), s.name);

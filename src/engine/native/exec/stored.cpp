@@ -58,6 +58,21 @@ std::string_view part(std::string_view bytes, uint64_t at, uint64_t length) {
   return bytes.substr(at, length);
 }
 
+/// Nodes of newest versions only, in bodies too, and (outside them) types for all that they make: as a compile leaves a graph.
+void check_compiled(const Graph& graph, bool types) {
+  for (NodeId id = 0; id < graph.node_capacity(); ++id) {
+    const Node& n = graph.node(id);
+    if (!n.alive) continue;
+    if (n.op == nullptr || n.version + 1 != static_cast<int>(n.op->versions.size())) fail("an operator is not of its newest version");
+    for (const ValueId out : n.outputs) {
+      if (types && out != kNone && graph.value(out).type.kind == ValueKind::none) fail("a value has no type");
+    }
+    for (const auto& item : n.attributes.items()) {
+      if (const GraphPtr* body = item.value.get<GraphPtr>()) check_compiled(**body, false);
+    }
+  }
+}
+
 }  // namespace
 
 void save_program(const NativeProgram& program, FunctionRef<void(std::span<const std::byte>)> sink) {
@@ -106,7 +121,9 @@ std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<co
   }
   ImageLimits limits;
   limits.hollow = HollowTensors::allow;
+  limits.inferred = Inferred::believe;
   const Model model = load_image(part(bytes, header.image_at, header.image_bytes), owner, limits);
+  check_compiled(*model.graph, true);
   auto program = std::make_shared<NativeProgram>(std::make_unique<Graph>(*model.graph), options, Packs(std::move(packs)));
   const Graph& graph = *program->plan().graph;
   const std::vector<ValueId> released = program->packs().released(graph);
