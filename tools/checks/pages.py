@@ -6,9 +6,8 @@
 ```json …   a block below the comment `<!-- file: NAME -->` is written to that file, one below `<!-- same as: PATH -->` is a file of the tree
 `<!-- needs: PATH … -->` anywhere on a page: files of the checkout (downloaded ones) that lie in the page's folder by their last name
 
-Numbers with a point may differ by a thousandth, times (`ms=1.2`, `1.2 ms`) and
-instruction sets in names of kernels by anything; `…` stands for any characters, alone on a
-line for any lines. A command must succeed unless the page shows its error (`chorus: …`) or asks for its status next (`$ echo $?`).
+Numbers with a point may differ by a thousandth; times (`ms=1.2`, `1.2 ms`), errors in units of the last place (`ulp 1.5`) and instruction
+sets in names of kernels by anything; `…` stands for any characters, alone on a line for any lines. Programs see no engine but native. A command must succeed unless the page shows its error (`chorus: …`) or asks for its status next (`$ echo $?`).
 """
 import dataclasses
 import os
@@ -51,7 +50,7 @@ def pages(tree):
     return [Page(tree, name) for name in tree.paths if name.endswith(".md")]
 
 
-TIME = re.compile(r"\b((?:\w+_)?ms|min|p99|rss_mb)=[\d.]+|[\d.]+(?= ms\b)")
+TIME = re.compile(r"\b((?:\w+_)?ms|min|p99|rss_mb)=[\d.]+|[\d.]+(?= ms\b)|(?<=\bulp )[\d.]+")
 LEVEL = re.compile(r"\.(avx512|avx2|portable)\b")  # of a kernel: what the processor has
 NUMBER = re.compile(r"[-+]?\d+\.\d+(?:[eE][-+]?\d+)?|[-+]?\d+(?:\.\d+)?[eE][-+]?\d+")
 
@@ -91,12 +90,17 @@ def difference(expected, got):
 class Workshop:
     """Where programs are made and commands run: the tree, and a build folder (which may lack the library or the command)."""
 
-    def __init__(self, tree, build):
+    def __init__(self, tree, build, folder):
         self.tree, self.build = tree, build
+        # Plug-ins are looked for beside the command, and which of them were built must not change what a page shows.
+        self.bin = os.path.join(folder, ".bin")
+        os.mkdir(self.bin)
+        if (build / "bin/chorus").exists():
+            shutil.copy(build / "bin/chorus", self.bin)
 
     def environment(self, folder):
         keep = {name: value for name, value in os.environ.items() if not name.startswith("CHORUS_")}
-        return keep | {"PATH": f"{self.build / 'bin'}:{keep['PATH']}", "HOME": folder, "XDG_CACHE_HOME": "", "COLUMNS": "120",
+        return keep | {"PATH": f"{self.bin}:{keep['PATH']}", "HOME": folder, "XDG_CACHE_HOME": "", "COLUMNS": "120",
                        "LD_LIBRARY_PATH": str(self.build / "lib"), "CHORUS_ENGINE_PATH": os.path.join(folder, "no-engines")}
 
     def compile(self, source, program, link):
@@ -184,8 +188,8 @@ def block_faults(workshop, page, number, folder):
 
 def page_faults(tree, build, page):
     """What is wrong with a page's examples, each with file and line."""
-    workshop = Workshop(tree, build)
     with tempfile.TemporaryDirectory() as folder:
+        workshop = Workshop(tree, build, folder)
         for path in page.needs:
             os.symlink(tree.root / path, os.path.join(folder, os.path.basename(path)))
         for number, block in enumerate(page.blocks):
