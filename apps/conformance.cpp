@@ -205,6 +205,7 @@ std::string run_case(const fs::path& folder, const Model& model, Engine& engine,
   const Tolerance tolerance = tolerance_of(folder);
   CompileOptions compile;
   compile.optimize = options.optimize;
+  if (options.no_fallback) compile.fallback = Fallback::none;
   const auto program = engine.compile(model, compile);
   const auto instance = program->instance();
   int sets = 0;
@@ -304,7 +305,7 @@ void add_conformance(Arguments app, Outcome& outcome) {
   auto options = std::make_shared<Options>();
   sub.option("DIR", options->folder, "folder with test cases (model.onnx, test_data_set_*/), at any depth").required();
   sub.option("--engine", options->engine, "engine to test").show_default();
-  sub.flag("--no-fallback", options->no_fallback, "a node that the engine refuses is not run elsewhere");
+  sub.flag("--no-fallback", options->no_fallback, "a node that the engine refuses is not computed by simpler operators instead");
   sub.option("--json", options->json, "write names and reasons to this file");
   sub.option("--optimize", options->optimize, "0: nodes as they are; 1: all passes").show_default();
   sub.flag("-v,--verbose", options->verbose, "print why cases were skipped");

@@ -5,7 +5,7 @@
  *
  * Versions. Same major = compatible. Every struct begins with `size`, the bytes that its writer knew; members are appended, never moved or
  * reused. A reader takes min(size, its own sizeof) and zero for the rest. Lists of structs are lists of pointers, so that a struct may grow.
- * Minor 0 ends at ch_engine_api.free_program; minor 1 appends the members behind it. Whoever allocates a struct sets its `size` first.
+ * Minor 0 ends at ch_engine_api.free_program, minor 1 at explain; each appends the members behind the one before. Whoever allocates a struct sets its `size` first.
  *
  * Ownership. Who made memory frees it. Nothing is kept after a call returns unless it is marked "kept". Strings are UTF-8 with a length,
  * not ended by NUL. ch_engine, ch_program and ch_instance are the plug-in's, ch_owner, ch_task and ch_host_graph the host's.
@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-enum { CH_ABI_MAJOR = 1, CH_ABI_MINOR = 1 };
+enum { CH_ABI_MAJOR = 1, CH_ABI_MINOR = 2 };
 enum { CH_NO_INDEX = -1 };        /* an omitted operand, a value that is no constant */
 enum { CH_MAX_RANK = 32 };
 
@@ -108,6 +108,8 @@ typedef struct ch_node {
   uint32_t n_inputs, n_outputs;
   const ch_attribute *const *attributes; /* as the file has them: defaults are not filled in */
   uint32_t n_attributes, reserved;
+  const int32_t *captured;        /* minor 2, CH_WANTS_NEWEST: values that its bodies take as their last inputs, behind those of ONNX */
+  uint32_t n_captured, reserved2;
 } ch_node;
 
 typedef struct ch_value_info {
@@ -200,6 +202,11 @@ typedef struct ch_host {
   const void *(*extension)(ch_str name);
 } ch_host;
 
+/* ch_engine_api.wants. NEWEST: for an engine that walks the graph itself. Operators have their newest versions, functions are inlined,
+   bodies captured nothing by name, types are inferred; what the engine refuses was rewritten by simpler operators where there are such
+   (unless the user wants no fallback), and asked again. Without it: nodes as the file has them. */
+enum { CH_WANTS_NEWEST = 1 };
+
 typedef struct ch_open { uint32_t size, reserved; ch_str folder /* where the engine's own libraries are installed; empty: nowhere known */;
                          ch_str more_json; } ch_open;
 
@@ -230,6 +237,8 @@ typedef struct ch_engine_api {
   ch_code (*set_constant)(ch_program *, uint32_t index, const ch_value *, ch_error *);   /* [1] weights that change */
   uint32_t (*devices)(ch_engine *, ch_device *const *, uint32_t room);
   void (*explain)(ch_program *, ch_str level, ch_sink, void *user);   /* the compiled form as text: "plan" or "kernel" */
+  /* Minor 2. In which form graphs come to claim and compile. */
+  uint32_t wants, reserved;
 } ch_engine_api;
 
 /* The only exported symbol. Null: this plug-in cannot work in this process. */

@@ -18,6 +18,8 @@
 namespace chorus {
 
 enum class Precision : uint8_t { f32, bf16, f16, int8 };
+/// What happens to operators that an engine refuses: an error, or simpler operators in their place where the table has a decomposition.
+enum class Fallback : uint8_t { none, decompose };
 enum class Verdict : uint8_t { no, yes, only_in_group };
 
 /// Whether an engine takes a node, and why not.
@@ -31,6 +33,7 @@ struct Claim {
 struct CompileOptions {
   int threads = 1;
   Precision precision = Precision::f32;
+  Fallback fallback = Fallback::decompose;
   int optimize = 1;                   ///< 0: the nodes of the file, one by one; 1: all passes and fusion
   bool reference_kernels = false;     ///< the plain kernels only: the oracle
   bool profile = false;

@@ -15,7 +15,8 @@ namespace {
 // 64-bit layout; a change of any of these is a new major version.
 static_assert(sizeof(ch_str) == 16 && sizeof(ch_device) == 16 && sizeof(ch_error) == 808 && sizeof(ch_buffer) == 64);
 static_assert(sizeof(ch_value) == 128 && offsetof(ch_value, dims) == 16 && offsetof(ch_value, buffer) == 32 && offsetof(ch_value, items) == 112);
-static_assert(offsetof(ch_engine_api, open) == 56 && offsetof(ch_engine_api, describe) == 120);
+static_assert(offsetof(ch_engine_api, open) == 56 && offsetof(ch_engine_api, describe) == 120 &&
+              offsetof(ch_engine_api, wants) == 184 && offsetof(ch_node, captured) == 96);
 static_assert(static_cast<int>(Code::ok) == CH_OK && static_cast<int>(Code::internal) == CH_INTERNAL && static_cast<int>(Code::type) == CH_TYPE);
 
 std::string refusal(const ch_engine_api* table, std::string_view name = "small") {
@@ -46,7 +47,7 @@ TEST(Abi, WrongTablesAreRefused) {
   EXPECT_NE(refusal(nullptr).find("cannot work"), std::string::npos);
   ch_engine_api api = good();
   api.major = 2;
-  EXPECT_NE(refusal(&api).find("2.1"), std::string::npos);
+  EXPECT_NE(refusal(&api).find("2.2"), std::string::npos);
   api = good();
   api.size = 40;
   EXPECT_NE(refusal(&api).find("40 bytes"), std::string::npos);
@@ -55,6 +56,10 @@ TEST(Abi, WrongTablesAreRefused) {
   EXPECT_NE(refusal(&api).find("4294967295 bytes"), std::string::npos);
   api = good();
   api.size = offsetof(ch_engine_api, memory);   // says minor 1, has less
+  api.minor = 1;
+  EXPECT_NE(refusal(&api).find("instead of"), std::string::npos);
+  api = good();
+  api.size = offsetof(ch_engine_api, wants);   // says minor 2, has less
   EXPECT_NE(refusal(&api).find("instead of"), std::string::npos);
   api = good();
   api.name.n = UINT64_MAX;

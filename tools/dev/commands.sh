@@ -101,6 +101,7 @@ command_engines() {
   fi
   need_packages build
   python3 tools/dev/fetch.py engines "$@"
+  need_build release engine_plugins  # some are built with the headers of their engine only
 }
 
 # bench [--quick] …: the models of bench_models.txt on all engines in turns; writes docs/performance.md. What bench.py takes.

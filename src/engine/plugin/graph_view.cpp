@@ -79,6 +79,8 @@ const ch_node* GraphView::show(const Node& node, const std::vector<int32_t>& ind
   out.n_inputs = static_cast<uint32_t>(node.inputs.size());
   out.outputs = ids(node.outputs);
   out.n_outputs = static_cast<uint32_t>(node.outputs.size());
+  out.captured = ids(node.captured);
+  out.n_captured = static_cast<uint32_t>(node.captured.size());
   std::vector<const ch_attribute*> attributes;
   for (const auto& item : node.attributes.items()) attributes.push_back(show(item));
   out.n_attributes = static_cast<uint32_t>(attributes.size());

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <engine/plugin/host.h>
+#include <engine/plugin/prepare.h>
 #include <engine/plugin/program.h>
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@ namespace chorus::plugin {
 namespace {
 
 constexpr size_t kMinorZero = offsetof(ch_engine_api, describe);   // bytes of a table of minor 0
+constexpr size_t kMinorOne = offsetof(ch_engine_api, wants);
 constexpr size_t kMostText = 4096;                                 // of name and version
 constexpr size_t kMostRefusals = 8;                                // listed in one error
 
@@ -31,12 +33,13 @@ ch_engine_api checked_table(const ch_engine_api* given, std::string_view name, c
   if (given->size < kMinorZero || given->size > (1u << 20)) {
     refuse(where, fmt::format("the plug-in's table has {} bytes; version 1.0 has {}", given->size, kMinorZero));
   }
-  if (given->minor >= CH_ABI_MINOR && given->size < sizeof(ch_engine_api)) {
+  const size_t known = given->minor == 0 ? kMinorZero : given->minor == 1 ? kMinorOne : sizeof(ch_engine_api);
+  if (given->size < known) {
     refuse(where, fmt::format("the plug-in says version {}.{}, but its table has {} bytes instead of {}", given->major, given->minor,
-                              given->size, sizeof(ch_engine_api)));
+                              given->size, known));
   }
   ch_engine_api api{};
-  std::memcpy(&api, given, given->minor >= CH_ABI_MINOR ? sizeof api : std::min<size_t>(given->size, kMinorZero));
+  std::memcpy(&api, given, known);
   if (api.open == nullptr || api.close == nullptr || api.claim == nullptr || api.compile == nullptr || api.instance == nullptr ||
       api.run == nullptr || api.free_instance == nullptr || api.free_program == nullptr) {
     refuse(where, "a function that every engine must have is missing in the plug-in's table");
@@ -72,11 +75,14 @@ class PluginEngine final : public Engine {
   std::vector<Claim> claim(const Graph& graph, const CompileOptions& options) override {
     Model model;
     model.graph = std::shared_ptr<const Graph>(&graph, [](const Graph*) {});   // for this call
-    const GraphView view(std::move(model));
-    return claims(view, options);
+    if (walks()) {
+      return claims_of_original(graph, *prepared(model, options, asker(options)).graph, asker(options));
+    }
+    return claims(GraphView(std::move(model)), options);
   }
 
-  std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) override {
+  std::shared_ptr<Program> compile(const Model& given, const CompileOptions& options) override {
+    const Model model = walks() ? prepared(given, options, asker(options)) : given;
     auto view = std::make_unique<GraphView>(model);
     std::string refusals;
     size_t count = 0;
@@ -93,6 +99,14 @@ class PluginEngine final : public Engine {
   }
 
  private:
+  bool walks() const noexcept { return (handle_->api.wants & CH_WANTS_NEWEST) != 0; }
+  Asker asker(const CompileOptions& options) {
+    return [this, &options](const Graph& graph) {
+      Model model;
+      model.graph = std::shared_ptr<const Graph>(&graph, [](const Graph*) {});   // for this call
+      return claims(GraphView(std::move(model)), options);
+    };
+  }
   std::vector<Claim> claims(const GraphView& view, const CompileOptions& options) {
     const auto n = static_cast<uint32_t>(view.order().size());
     std::vector<ch_claim> room(n);

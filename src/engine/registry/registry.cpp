@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Engines that this version has a plug-in for, so that a missing one is named with the command that helps.
-constexpr std::string_view kKnown[] = {"onnxruntime", "openvino"};
+constexpr std::string_view kKnown[] = {"onnxruntime", "openvino", "torch"};
 constexpr std::string_view kPrefix = "libchorus_engine_", kSuffix = ".so";
 
 struct Registry {
@@ -116,8 +116,17 @@ std::vector<std::string> plugin_names(const Registry& r) {
 
 std::shared_ptr<Engine> open_plugin(const Registry& r, std::string_view name) {
   const auto file = find_plugin(r, name);
-  if (file) return plugin::load_engine(file->string(), name, installation(*file, name));
-  if (std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown)) {
+  const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
+  if (file) {
+    try {
+      return plugin::load_engine(file->string(), name, installation(*file, name));
+    } catch (const Error& error) {
+      // A plug-in that is linked to its engine's libraries cannot even be loaded without them.
+      if (!known || error.code() != Code::unavailable || !error.fix().empty()) throw;
+      throw Error(error.code(), error.message(), error.where(), install_command(name));
+    }
+  }
+  if (known) {
     throw Error(Code::unavailable, fmt::format("the plug-in {}{}{} was not found", kPrefix, name, kSuffix), {},
                 install_command(name) + ", or name its folder in CHORUS_ENGINE_PATH");
   }
