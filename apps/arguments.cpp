@@ -27,6 +27,11 @@ const Argument& Argument::one_of(std::initializer_list<const char*> words) const
   return *this;
 }
 
+const Argument& Argument::value(const char* name) const {
+  option_->type_name(name);
+  return *this;
+}
+
 const Argument& Argument::show_default() const {
   option_->capture_default_str();
   return *this;
@@ -53,7 +58,10 @@ const Argument& Argument::excludes(const Argument& other) const {
 }
 
 Arguments Arguments::command(const std::string& name, const std::string& description) const {
-  return Arguments(app_->add_subcommand(name, description));
+  CLI::App* sub = app_->add_subcommand(name, description);
+  sub->group("Commands:");
+  sub->footer("");  // not that of the command above
+  return Arguments(sub);
 }
 
 void Arguments::require_command() const { app_->require_subcommand(1); }
@@ -77,6 +85,8 @@ Argument Arguments::flag(const std::string& names, bool& target, const std::stri
 Argument Arguments::at(const std::string& name) const { return Argument(app_->get_option(name)); }
 
 void Arguments::remove(const std::string& name) const { app_->remove_option(app_->get_option(name)); }
+
+void Arguments::group(const std::string& heading) const { app_->group(heading); }
 
 void Arguments::footer(const std::string& text) const { app_->footer(text); }
 

@@ -23,6 +23,8 @@ class Argument {
   const Argument& range(std::integral auto least, std::integral auto most) const { return integers(least, most); }
   const Argument& range(double least, double most) const;
   const Argument& one_of(std::initializer_list<const char*> words) const;
+  /// What --help writes for the value: "FILE", "NAMES". Numbers are N without it.
+  const Argument& value(const char* name) const;
   /// --help shows the value that the target has now.
   const Argument& show_default() const;
   const Argument& comma_separated() const;
@@ -53,6 +55,8 @@ class Arguments {
   /// One that was added before, by a name such as "--engine".
   [[nodiscard]] Argument at(const std::string& name) const;
   void remove(const std::string& name) const;
+  /// The heading below which the overview of the command above lists this one.
+  void group(const std::string& heading) const;
   /// Text below the options in --help: examples, what is printed, exit status.
   void footer(const std::string& text) const;
   /// What the command does; called when the whole command line was read.

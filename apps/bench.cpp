@@ -246,8 +246,10 @@ void add_bench(Arguments app, Outcome& outcome) {
   auto options = std::make_shared<Options>();
   add_model_options(sub, options->model);
   sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      .value("DATA")
       .one_at_a_time();
   sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .value("NAME=SIZES")
       .one_at_a_time();
   const Argument seconds =
       sub.option("--seconds", options->seconds, "how long to measure").range(0.01, 3600.0).show_default();
@@ -257,6 +259,7 @@ void add_bench(Arguments app, Outcome& outcome) {
   sub.option("--engines", options->engines,
              "with --peers: names with commas between; the first is what the others are compared with (default: "
              "native, then all that are here)")
+      .value("NAMES")
       .comma_separated()
       .needs(peers);
   sub.option("--pairs", options->pairs, "with --peers: rounds, in each of which every engine has a turn")
@@ -266,6 +269,7 @@ void add_bench(Arguments app, Outcome& outcome) {
   sub.option("--oracle", options->oracle,
              "with --peers: what outputs are measured against: float64 (computed here), first (the first engine), "
              "or a file .npz of outputs by name")
+      .value("TRUTH")
       .show_default()
       .needs(peers);
   sub.flag("--steps", options->steps,
@@ -277,8 +281,9 @@ void add_bench(Arguments app, Outcome& outcome) {
       "Prints: ms=<median> min=<min> p99=<p99> load_ms=<load and compile> rss_mb=<growth over the empty process> "
       "engine=<E>\n"
       "With --peers: one line per engine; one whose outputs differ by more than 0.002 of the largest value does not "
-      "count. Ratios are medians over\n"
-      "the rounds, below 1 where the first engine is faster. Exit status 1 when the first engine itself is wrong.\n"
+      "count. Ratios are medians "
+      "over the rounds, below 1 where the first engine is faster. Exit status 1 when the first engine itself is "
+      "wrong.\n"
       "Examples:\n  chorus bench model.onnx --input feeds.npz --threads 1\n  chorus bench model.onnx --shape "
       "x=8,3,224,224 --seconds 10 --steps\n"
       "  chorus bench model.onnx --input feeds.npz --peers --engines native,onnxruntime --threads 2");

@@ -270,7 +270,8 @@ void add_check(Arguments app, Outcome& outcome) {
   add_comparison_options(sub, *options, "only these, with commas between");
   sub.flag("--run", options->run,
            "run it on every engine that is here and on a float64 oracle (implied by the options below)");
-  sub.option("--write", options->write, "the first wrong node as a model in this file, its inputs beside it as .npz");
+  sub.option("--write", options->write, "the first wrong node as a model in this file, its inputs beside it as .npz")
+      .value("FILE");
   sub.flag("--json", options->json, "print as JSON: every node's error");
   sub.footer(
       "Exit status 1 when an engine answers wrongly.\nExamples:\n  chorus check model.onnx\n  chorus check model.onnx "

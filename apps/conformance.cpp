@@ -285,8 +285,13 @@ int conformance(const Options& options) {
   std::sort(folders.begin(), folders.end());
   const std::shared_ptr<Engine> engine = open_engine(options.engine);
   Report report;
-  for (const fs::path& folder : folders) {
-    run_folder(folder, *engine, options, report);
+  {
+    TerminalBar bar;
+    Progress progress(&bar, "conformance", static_cast<int64_t>(folders.size()));
+    for (const fs::path& folder : folders) {
+      run_folder(folder, *engine, options, report);
+      progress.advance();
+    }
   }
   for (const auto& [name, why] : report.failed) std::printf("FAILED  %s: %s\n", name.c_str(), why.c_str());
   if (options.verbose) {
@@ -304,11 +309,14 @@ void add_conformance(Arguments app, Outcome& outcome) {
   Arguments sub = app.command("conformance", "runs every ONNX test case below a folder and counts what passes");
   auto options = std::make_shared<Options>();
   sub.option("DIR", options->folder, "folder with test cases (model.onnx, test_data_set_*/), at any depth").required();
-  sub.option("--engine", options->engine, "engine to test").show_default();
+  sub.option("--engine", options->engine, "engine to test").value("NAME").show_default();
   sub.flag("--no-fallback", options->no_fallback, "a node that the engine refuses is not computed by simpler operators instead");
-  sub.option("--json", options->json, "write names and reasons to this file");
+  sub.option("--json", options->json, "write names and reasons to this file").value("FILE");
   sub.option("--optimize", options->optimize, "0: nodes as they are; 1: all passes").show_default();
   sub.flag("-v,--verbose", options->verbose, "print why cases were skipped");
+  sub.footer(
+      "Exit status 1 when a case fails.\nExamples:\n  chorus conformance onnx/backend/test/data\n  chorus conformance "
+      "cases --engine onnxruntime --json result.json");
   sub.action([options, &outcome] { outcome.status = conformance(*options); });
 }
 

@@ -162,10 +162,12 @@ Model in_float64(const Model& model) {
 void add_comparison_options(Arguments command, ComparisonOptions& options, const std::string& which) {
   add_model_options(command, options.model);
   command.remove("--engine");
-  command.option("--engines", options.engines, which).comma_separated();
+  command.option("--engines", options.engines, which).value("NAMES").comma_separated();
   command.option("--input", options.inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
+      .value("DATA")
       .one_at_a_time();
   command.option("--shape", options.shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .value("NAME=SIZES")
       .one_at_a_time();
   command.option("--tolerance", options.tolerance, "largest |a - b| / max(1, |b|) of a value")
       .range(0.0, 1e30)

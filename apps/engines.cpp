@@ -17,17 +17,20 @@ void print(const Json& json) { std::printf("%s\n", json.dump(1, ' ', false, Json
 
 void engines(bool as_json) {
   Json list = Json::array();
+  if (!as_json) std::printf("%-14s %-10s %-8s %s\n", "engine", "version", "state", "reason");
   for (const EngineInfo& e : list_engines()) {
     if (as_json)
       list.push_back({{"name", e.name}, {"version", e.version}, {"available", e.available}, {"reason", e.reason}});
     else
-      std::printf("%-14s %-10s %s\n", e.name.c_str(), e.available ? e.version.c_str() : "absent", e.reason.c_str());
+      std::printf("%-14s %-10s %-8s %s\n", e.name.c_str(), e.available ? e.version.c_str() : "-",
+                  e.available ? "ready" : "absent", e.reason.c_str());
   }
   if (as_json) print(list);
 }
 
 void devices(bool as_json) {
   Json list = Json::array();
+  if (!as_json) std::printf("%-8s %-7s %s\n", "device", "state", "description");
   for (const api::DeviceInfo& d : api::Devices()) {
     if (as_json) {
       list.push_back({{"name", d.name},

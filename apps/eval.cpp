@@ -350,12 +350,13 @@ void add_eval(Arguments app, Outcome& outcome) {
   sub.option("--data", options->data,
              "an .npz (arrays [samples, ...] by input, and the classes), or a folder with a folder of pictures for "
              "each class")
+      .value("PATH")
       .required();
-  sub.option(
-      "--labels", options->labels,
-      "of an .npz: the array of classes (default: labels); of a folder: a file with the classes' names in order");
-  sub.option("--process", options->process, "a JSON file with the steps before and after the model");
-  sub.option("--output", options->output, "the output with a score for each class (default: the first)");
+  sub.option("--labels", options->labels,
+             "of an .npz: the array of classes (default: labels); of a folder: a file with the classes' names in order")
+      .value("LABELS");
+  sub.option("--process", options->process, "a JSON file with the steps before and after the model").value("FILE");
+  sub.option("--output", options->output, "the output with a score for each class (default: the first)").value("NAME");
   sub.option("--batch", options->batch, "samples in one run").range(1, 65536).show_default();
   sub.option("--limit", options->limit, "only the first N samples").range(int64_t{1}, int64_t{1} << 40);
   sub.option("--metric", options->metric,

@@ -43,7 +43,7 @@ void add_gen(Arguments app, Outcome& outcome) {
   auto options = std::make_shared<Options>();
   sub.option("NAME", options->name, "which: see --list");
   sub.option("--seed", options->seed, "of the weights or of the data").show_default();
-  sub.option("-o,--output", options->output, "the file (default: NAME.onnx, of data NAME.npz)");
+  sub.option("-o,--output", options->output, "the file (default: NAME.onnx, of data NAME.npz)").value("FILE");
   sub.option("--count", options->count, "samples of data").range(1, 1'000'000).show_default();
   sub.flag("--list", options->list, "the names");
   sub.footer("Examples:\n  chorus gen lenet --seed 7 -o lenet.onnx\n  chorus gen digits --count 10000 -o digits.npz");

@@ -151,7 +151,7 @@ void add_inspect(Arguments app, Outcome&) {
            "only the names of the operators that a build for this model needs (CHORUS_OPERATORS, docs/lite.md)");
   sub.flag("--nodes", options->nodes, "print every node");
   sub.flag("--parameters", options->parameters, "print every parameter");
-  sub.option("--svg", options->svg, "write a picture of the graph to this file");
+  sub.option("--svg", options->svg, "write a picture of the graph to this file").value("FILE");
   sub.footer(
       "Examples:\n  chorus inspect model.onnx\n  chorus inspect model.onnx --json\n  chorus inspect model.onnx --svg "
       "model.svg");
@@ -162,7 +162,10 @@ void add_inspect(Arguments app, Outcome&) {
       AtomicFile file(options->svg);
       file.write(graph_svg(model));
       file.commit();
-      if (!options->json) return;
+      if (!options->json) {
+        std::printf("%s\n", options->svg.c_str());
+        return;
+      }
     }
     if (options->json)
       std::printf("%s\n", model_json(model).dump(1, ' ', false, Json::error_handler_t::replace).c_str());

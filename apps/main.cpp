@@ -1,11 +1,14 @@
 #include "command.h"
+#include "help.h"
 #include "usage.h"
 
 #include <chorus/error.h>
 #include <data/image/decode.h>
 
-#include <cstdio>
 #include <exception>
+#include <initializer_list>
+#include <string>
+#include <vector>
 
 namespace chorus::app {
 namespace {
@@ -20,21 +23,43 @@ int status_of(Code code) {
   }
 }
 
+struct Group {
+  const char* heading;
+  std::initializer_list<void (*)(Arguments, Outcome&)> commands;
+};
+
+void add_commands(const Arguments& app, Outcome& outcome) {
+  const std::initializer_list<Group> groups = {
+      {"Use a model:", {add_run, add_bench, add_eval, add_task}},
+      {"Look into a model:", {add_inspect, add_explain, add_check, add_compare, add_ir}},
+      {"Files:", {add_convert, add_scan, add_gen}},
+      {"What is here:", {add_engines, add_devices, add_ops, add_conformance, add_completion}}};
+  for (const Group& group : groups) {
+    const size_t before = app.commands().size();
+    for (const auto add : group.commands) add(app, outcome);
+    const std::vector<Arguments> all = app.commands();
+    for (size_t i = before; i < all.size(); ++i) all[i].group(group.heading);
+  }
+}
+
 int run(int argc, char** argv) {
-  CommandLine line("chorus",
-                   "Chorus: one score, every engine. Runs, inspects, converts and serves deep-learning models.",
-                   CHORUS_VERSION);
+  CommandLine line(
+      "chorus", "Chorus: one score, every engine. Runs, measures, inspects, checks and converts deep-learning models.",
+      CHORUS_VERSION);
   const Arguments app = line.arguments();
   app.require_command();
   Outcome outcome;
   app.footer(
-      "`chorus COMMAND --help` shows options and examples. Exit status: 0 done, 1 our fault, 2 usage, 3 bad input, 4 "
-      "an engine cannot.");
-  for (const auto add :
-       {add_run, add_bench, add_inspect, add_scan, add_ir, add_check, add_convert, add_gen, add_task, add_engines,
-        add_devices, add_ops, add_compare, add_eval, add_explain, add_conformance, add_completion}) {
-    add(app, outcome);
-  }
+      "Examples:\n"
+      "  chorus gen lenet                              # a small network to play with: lenet.onnx\n"
+      "  chorus run lenet.onnx --random                # its outputs on random numbers\n"
+      "  chorus bench lenet.onnx --threads 1           # its time\n"
+      "  chorus explain lenet.onnx                     # which kernel runs which node\n"
+      "  chorus task ocr page.png --annotate read.png  # the text in a picture\n\n"
+      "`chorus COMMAND --help` shows options and examples. Exit status: 0 done, 1 our fault or a wrong answer, 2 "
+      "usage, "
+      "3 bad input, 4 an engine cannot.");
+  add_commands(app, outcome);
   try {
     switch (line.read(argc, argv)) {
       case Reading::done: break;
@@ -42,13 +67,13 @@ int run(int argc, char** argv) {
       case Reading::refused: return kUsage;
     }
   } catch (const Error& error) {
-    std::fprintf(stderr, "chorus: %s\n", error.what());
+    print_error(std::string("chorus: ") + error.what());
     return status_of(error.code());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "chorus: out of memory\n");
+    print_error("chorus: out of memory");
     return kBadInput;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "chorus: internal error: %s\n", error.what());
+    print_error(std::string("chorus: internal error: ") + error.what());
     return kOurFault;
   }
   return outcome.status;

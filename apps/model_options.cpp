@@ -19,13 +19,13 @@ namespace chorus::app {
 
 void add_model_options(Arguments command, ModelOptions& options) {
   command.option("MODEL", options.model, "the model, an .onnx or .chorus file").required();
-  command.option("--engine", options.engine, "what computes: see `chorus engines`").show_default();
+  command.option("--engine", options.engine, "what computes: see `chorus engines`").value("NAME").show_default();
   command.option("--threads", options.threads, "compute threads (default: all that this process may use)")
       .range(1, 1024);
   command.option("--precision", options.precision, "of the computation")
       .one_of({"f32", "bf16", "f16", "int8"})
       .show_default();
-  command.option("--device", options.device, "where it runs: see `chorus devices`").show_default();
+  command.option("--device", options.device, "where it runs: see `chorus devices`").value("NAME").show_default();
   command.option("--optimize", options.optimize, "0: the nodes of the file, one by one; 1: all passes and fusion")
       .range(0, 1)
       .show_default();

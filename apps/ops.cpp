@@ -15,10 +15,11 @@ void add_ops(Arguments app, Outcome&) {
   auto cases = std::make_shared<std::string>();
   auto per_operator = std::make_shared<int>(50);
   sub.flag("--json", *json, "everything that the rows say, as JSON");
-  sub.option("--cases", *cases, "write the case grids as ONNX models with inputs below this folder");
+  sub.option("--cases", *cases, "write the case grids as ONNX models with inputs below this folder").value("FOLDER");
   sub.option("--per-operator", *per_operator, "data sets of --cases, at least so many for each operator")
       .range(1, 10000)
       .show_default();
+  sub.footer("Examples:\n  chorus ops | grep Pool\n  chorus ops --json\n  chorus ops --cases cases --per-operator 60");
   sub.action([json, cases, per_operator] {
     if (!cases->empty()) {
       std::printf("%d models\n", write_op_cases(*cases, *per_operator));

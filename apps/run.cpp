@@ -93,6 +93,20 @@ void print_outputs(Predictor& predictor, const Options& options, double ms) {
   std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
+// Says how an input gets its data where one has none.
+void run_once(Predictor& predictor) {
+  try {
+    predictor.Run();
+  } catch (const Error& error) {
+    for (const std::string& name : predictor.GetInputNames()) {
+      if (predictor.GetInputTensor(name)->ready()) continue;
+      throw Error(error.code(), error.message(), error.where(),
+                  error.fix() + "; --input " + name + "=FILE.npy gives data, --random random numbers");
+    }
+    throw;
+  }
+}
+
 int run(const Options& options) {
   TerminalBar bar;
   Config config = config_of(options.model);
@@ -110,7 +124,7 @@ int run(const Options& options) {
     Progress progress(&bar, "run", options.repeat);
     for (int i = 0; i < options.repeat; ++i) {
       taps.clear();
-      predictor.Run();
+      run_once(predictor);
       progress.advance();
     }
   }
@@ -120,7 +134,10 @@ int run(const Options& options) {
     std::fprintf(stderr, "chorus: no step makes the value \"%s\" (it was folded or fused; --optimize 0 keeps all)\n",
                  name.c_str());
   }
-  if (!options.output.empty()) write_npz(options.output, collect(predictor, taps));
+  if (!options.output.empty()) {
+    write_npz(options.output, collect(predictor, taps));
+    if (!options.json) std::printf("%s\n", options.output.c_str());
+  }
   if (options.output.empty() || options.json) print_outputs(predictor, options, ms);
   if (options.profile || options.roofline || !options.trace.empty()) {
     const Profile profile = predictor.GetProfile(options.roofline);
@@ -141,23 +158,28 @@ void add_run(Arguments app, Outcome& outcome) {
   Arguments sub = app.command("run", "runs a model once on data from files");
   auto options = std::make_shared<Options>();
   add_model_options(sub, options->model);
-  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated").one_at_a_time();
-  sub.option("--output", options->output, "write all outputs to this .npz file");
+  sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated")
+      .value("DATA")
+      .one_at_a_time();
+  sub.option("--output", options->output, "write all outputs to this .npz file").value("FILE");
   sub.option("--outputs", options->outputs, "compute only these outputs (names, commas between)")
+      .value("NAMES")
       .comma_separated()
       .one_at_a_time();
   sub.option("--tap", options->taps, "write these intermediate values too: all, or names with commas between")
+      .value("NAMES")
       .comma_separated()
       .one_at_a_time();
   sub.flag("--random", options->random, "inputs that get no data: random numbers (integers: 0)");
   sub.option("--shape", options->shapes, "name=1,3,224,224: extents of a random input; may be repeated")
+      .value("NAME=SIZES")
       .one_at_a_time();
   sub.option("--seed", options->seed, "of random inputs and random operators").show_default();
   sub.option("--repeat", options->repeat, "runs").range(1, 1'000'000).show_default();
   sub.option("--timeout", options->timeout_ms, "most milliseconds of one run").range(int64_t{0}, int64_t{1} << 40);
   sub.flag("--profile", options->profile, "print the time of every executed node");
   sub.flag("--roofline", options->roofline, "as --profile, with each node's share of what this machine can do");
-  sub.option("--trace", options->trace, "write the steps as a trace for chrome://tracing");
+  sub.option("--trace", options->trace, "write the steps as a trace for chrome://tracing").value("FILE");
   sub.flag("--json", options->json, "print as JSON");
   sub.footer(
       "Examples:\n  chorus run model.onnx --input feeds.npz --output out.npz\n  chorus run model.onnx --input x=x.npy "

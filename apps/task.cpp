@@ -8,10 +8,14 @@
 #include <task/ocr/predictor_models.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 namespace chorus::app {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct OcrCommand {
   std::string picture, annotate, font;
@@ -19,7 +23,18 @@ struct OcrCommand {
   bool json = false, upright = false;
 };
 
+// A command that lies in a build folder of the checkout knows where ./dev demo has put the models.
+std::string models_of_checkout() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);  // checkout/build/bin/chorus
+  if (error) return {};
+  const fs::path folder = self.parent_path().parent_path().parent_path() / ".cache/models/ocr";
+  return fs::exists(folder / kOcrDetector, error) ? folder.string() : std::string();
+}
+
 int ocr(OcrCommand command) {
+  if (command.options.models.empty() && std::getenv("CHORUS_OCR_MODELS") == nullptr)
+    command.options.models = models_of_checkout();
   if (command.upright) command.options.reading = Reading::seen;
   const int64_t begin = now_ns();
   const Image picture =
@@ -54,12 +69,14 @@ void add_task(Arguments app, Outcome& outcome) {
   Arguments sub = task.command("ocr", "reads the text in a picture");
   auto command = std::make_shared<OcrCommand>();
   sub.option("PICTURE", command->picture, "JPEG, PNG, WebP, BMP or PNM file").required();
-  sub.option("--engine", command->options.engine, "what computes: see `chorus engines`").show_default();
+  sub.option("--engine", command->options.engine, "what computes: see `chorus engines`").value("NAME").show_default();
   sub.option("--threads", command->options.threads, "compute threads (default: all that this process may use)")
       .range(1, 1024);
-  sub.option("--models", command->options.models, "folder of the three models");
-  sub.option("--annotate", command->annotate, "write the picture with boxes and texts to this .png file");
-  sub.option("--font", command->font, "TrueType file for --annotate");
+  sub.option("--models", command->options.models,
+             "folder of the three models (default: $CHORUS_OCR_MODELS, else where ./dev demo has put them)")
+      .value("FOLDER");
+  sub.option("--annotate", command->annotate, "write the picture with boxes and texts to this .png file").value("FILE");
+  sub.option("--font", command->font, "TrueType file for --annotate").value("FILE");
   sub.flag("--upright", command->upright, "turn the picture as its EXIF data says, colours as a person sees them");
   sub.flag("--json", command->json, "as JSON: lines with text, confidence, box; times in ms");
   sub.footer("Examples:\n  chorus task ocr receipt.jpg\n  chorus task ocr receipt.jpg --json --annotate out.png");

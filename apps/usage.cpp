@@ -1,6 +1,11 @@
 #include "usage.h"
 
+#include "help.h"
+
 #include <CLI/CLI.hpp>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -35,6 +40,19 @@ std::string full_name(const CLI::App& command) {
   const CLI::App* parent = command.get_parent();
   return parent ? full_name(*parent) + " " + command.get_name() : command.get_name();
 }
+
+int terminal_width() {
+  winsize size{};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? std::min<int>(size.ws_col, 130) : 110;
+}
+
+class HelpFormatter : public CLI::FormatterBase {
+ public:
+  std::string make_help(const CLI::App* command, std::string, CLI::AppFormatMode) const override {
+    return help_text(*command, full_name(*command), terminal_width(), style_of(STDOUT_FILENO));
+  }
+};
 
 // What may stand where `word` stood: the options of the command, or its sub-commands.
 std::vector<std::string> known_names(const CLI::App& command, std::string_view word) {
@@ -96,7 +114,9 @@ std::string likely_name(std::string_view word, const std::vector<std::string>& n
 
 CommandLine::CommandLine(const std::string& name, const std::string& description, const std::string& version)
     : app_(std::make_unique<CLI::App>(description, name)) {
-  app_->set_version_flag("--version", version);
+  app_->set_help_flag("-h,--help", "shows this help");
+  app_->set_version_flag("--version", version, "shows the version");
+  app_->formatter(std::make_shared<HelpFormatter>());
 }
 
 CommandLine::~CommandLine() = default;
@@ -112,7 +132,13 @@ Reading CommandLine::read(int argc, char** argv) {
       app_->exit(error);
       return Reading::help_shown;
     }
-    std::fprintf(stderr, "%s\n", usage_message(*app_, error).c_str());
+    // Nothing but the name of a command that has further ones: an overview helps more than an error.
+    const CLI::App& command = innermost(*app_);
+    if (!command.get_subcommands({}).empty() && first_unplaced(*app_).empty()) {
+      std::printf("%s", command.help().c_str());
+      return Reading::help_shown;
+    }
+    print_error(usage_message(*app_, error));
     return Reading::refused;
   }
 }

@@ -112,7 +112,9 @@ TEST(Command, InspectSaysWhatTheGeneratorMeant) {
     }
   }
   proves("E-MOD-01");
-  ASSERT_EQ(chorus_command("inspect " + model("branch3") + " --svg picture.svg").status, 0);
+  const Done drawn = chorus_command("inspect " + model("branch3") + " --svg picture.svg");
+  ASSERT_EQ(drawn.status, 0);
+  EXPECT_EQ(drawn.out, "picture.svg\n");
   const std::string svg = text_of(scratch() / "picture.svg");
   for (const char* word : {"<svg ", "</svg>", ">Gemm<", ">Tanh<", ">scale<", ">right<"}) EXPECT_NE(svg.find(word), std::string::npos) << word;
 }
@@ -154,6 +156,7 @@ TEST(Command, ErrorsAreOneLineAndTheRightStatus) {
       {"run nowhere.onnx", 3, "nowhere.onnx"},
       {"run cut.onnx --random", 3, "bytes"},
       {"run mlp.onnx", 3, "input \"x\" was given no data"},
+      {"run mlp.onnx --threads 1", 3, "--input x=FILE.npy gives data, --random random numbers"},
       {"run customop.onnx --random", 4, "Swish6"},
       {"run mlp.onnx --input y=small.npy", 3, "no input \"y\""},
       {"run mlp.onnx --input x=small.npy", 3, "input \"x\""},
@@ -167,7 +170,6 @@ TEST(Command, ErrorsAreOneLineAndTheRightStatus) {
       {"run mlp.onnx --random --precision f64", 2, "--precision"},
       {"run", 2, "MODEL"},
       {"sing", 2, ""},
-      {"", 2, ""},
       {"bench cut.onnx", 3, "bytes"},
       {"task ocr cut.onnx", 3, "picture"},
       {"task ocr nowhere.png", 3, "nowhere.png"},

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace chorus::testing {
 namespace {
@@ -34,7 +38,77 @@ TEST(Usage, WhatIsNearNothingGetsTheHelp) {
 TEST(Usage, ValuesAndWhatIsMissing) {
   expect_usage("run model.onnx --threads 0", "--threads: Value 0 not in range 1 to 1024", "`chorus run --help`");
   expect_usage("run", "chorus run: MODEL is required", "`chorus run --help`");
-  expect_usage("", "chorus: A subcommand is required", "`chorus --help`");
+}
+
+TEST(Usage, NothingButTheNameGivesAnOverview) {
+  for (const std::string name : {"", "task"}) {
+    const Done done = chorus_command(name);
+    EXPECT_EQ(done.status, 0);
+    EXPECT_EQ(done.out, chorus_command(name + " --help").out);
+    EXPECT_TRUE(done.err.empty()) << done.err;
+  }
+  const std::string overview = chorus_command("").out;
+  for (const char* words :
+       {"Use a model:\n  run  ", "Examples:\n  chorus gen lenet ", "chorus COMMAND …", "Exit status: 0 done"})
+    EXPECT_NE(overview.find(words), std::string::npos) << words << "\n" << overview;
+}
+
+TEST(Usage, HelpNamesValuesRangesAndDefaults) {
+  const std::string help = chorus_command("run --help").out;
+  for (const char* words : {"Usage: chorus run MODEL [OPTION …]\n", "  --engine NAME           what computes",
+                            "[default native]", "--threads N", "[1 to 1024]", "--precision bf16|f16|f32|int8",
+                            "[at least 0]", "--shape NAME=SIZES", "-h, --help"})
+    EXPECT_NE(help.find(words), std::string::npos) << words << "\n" << help;
+  EXPECT_EQ(help.find("TEXT"), std::string::npos) << help;
+  EXPECT_EQ(help.find('\033'), std::string::npos);  // no colours in a pipe
+}
+
+// Every line of every help fits a terminal, but for examples.
+TEST(Usage, HelpLinesAreShort) {
+  for (const std::string name :
+       {"", "run", "bench", "check", "compare", "eval", "convert", "conformance", "task ocr"}) {
+    std::istringstream lines(chorus_command(name + " --help").out);
+    for (std::string line; std::getline(lines, line);) {
+      const bool example = line.starts_with("  chorus ");
+      EXPECT_TRUE(example || line.size() <= 114) << name << ": " << line;  // 110 columns, some of more than a byte
+    }
+  }
+}
+
+TEST(Usage, TerminalsGetColoursUnlessToldNotTo) {
+  const auto in_terminal = [](const std::string& before) {
+    return chorus_command("--version >/dev/null; " + before + " script -qec \"" CHORUS_COMMAND " rnu\" /dev/null").out;
+  };
+  if (std::system("command -v script >/dev/null") != 0)
+    GTEST_SKIP() << "there is no program script, which makes a terminal";
+  EXPECT_NE(in_terminal("TERM=xterm").find("\033[1;31mchorus:\033[0m unknown command"), std::string::npos)
+      << in_terminal("TERM=xterm");
+  EXPECT_EQ(in_terminal("TERM=dumb").find('\033'), std::string::npos);
+  EXPECT_EQ(in_terminal("TERM=xterm NO_COLOR=1").find('\033'), std::string::npos);
+}
+
+TEST(Usage, TablesHaveHeadings) {
+  const std::string engines = chorus_command("engines").out, devices = chorus_command("devices").out;
+  EXPECT_TRUE(engines.starts_with("engine         version    state    reason\nnative ")) << engines;
+  EXPECT_TRUE(devices.starts_with("device   state   description\ncpu ")) << devices;
+}
+
+// The command of a checkout finds the models that ./dev demo has fetched there: damaged ones are named by their path.
+TEST(Usage, ModelsOfTheCheckoutAreFound) {
+  namespace fs = std::filesystem;
+  const fs::path checkout = scratch() / "checkout", models = checkout / ".cache/models/ocr";
+  fs::create_directories(checkout / "build/bin");
+  fs::create_directories(models);
+  fs::copy_file(CHORUS_COMMAND, checkout / "build/bin/chorus", fs::copy_options::overwrite_existing);
+  for (const char* name :
+       {"ch_PP-OCRv4_det_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx", "ch_ppocr_mobile_v2.0_cls_infer.onnx"})
+    std::ofstream(models / name) << "no model";
+  std::ofstream(scratch() / "dot.ppm") << "P3 1 1 255 20 20 20";
+  const Done done = chorus_command("--version >/dev/null; unset CHORUS_OCR_MODELS; " +
+                                   (checkout / "build/bin/chorus").string() + " task ocr dot.ppm");
+  EXPECT_EQ(done.status, 3);
+  EXPECT_NE(done.err.find(models.string()), std::string::npos) << done.err;
+  fs::remove_all(checkout);
 }
 
 }  // namespace
