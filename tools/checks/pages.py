@@ -7,7 +7,8 @@
 `<!-- needs: PATH … -->` anywhere on a page: files of the checkout (downloaded ones) that lie in the page's folder by their last name
 
 Numbers with a point may differ by a thousandth; times (`ms=1.2`, `1.2 ms`), errors in units of the last place (`ulp 1.5`) and instruction
-sets in names of kernels by anything; `…` stands for any characters, alone on a line for any lines. Programs see no engine but native. A command must succeed unless the page shows its error (`chorus: …`) or asks for its status next (`$ echo $?`).
+sets in names of kernels by anything; `…` stands for any characters, alone on a line for any lines. Programs see no engine but native. A
+command must succeed unless the page shows its error (`chorus: …`) or asks for its status next (`$ echo $?`).
 """
 import dataclasses
 import os
