@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <chorus/error.h>
+#include <engine/native/native_engine.h>
 #include <format/onnx/onnx.h>
 #include <graph/image.h>
 #include <runtime/load.h>
@@ -17,6 +18,7 @@ struct Options {
   std::string in, out;
   int opset = 0;
   int64_t ir = 0, external = 0;
+  bool lite = false;
 };
 
 enum class Format : uint8_t { onnx, chorus };
@@ -43,6 +45,9 @@ int convert(const Options& options) {
     throw Error(Code::unsupported, "a .chorus file holds its weights itself", {},
                 "leave --external out, or write .onnx");
   }
+  if (to != Format::chorus && options.lite) {
+    throw Error(Code::unsupported, "the edge profile reads .chorus files only", {}, "leave --lite out, or write .chorus");
+  }
   onnx::WriteOptions write;
   write.opset = options.opset;
   write.ir_version = options.ir;
@@ -51,7 +56,7 @@ int convert(const Options& options) {
   if (to == Format::onnx) {
     onnx::write_model_file(*model, options.out, write);
   } else {
-    Model image = *at_versions(model, write);
+    Model image = options.lite ? native::lite_form(*at_versions(model, write)) : *at_versions(model, write);
     image.source.clear();   // a path of this machine
     save_image_file(image, options.out);
   }
@@ -70,9 +75,10 @@ void add_convert(Arguments app, Outcome& outcome) {
   sub.option("--ir", options->ir, "IR version (default: the least that fits)").range(int64_t{1}, int64_t{1000});
   sub.option("--external", options->external, "tensors of at least so many bytes go to a file beside it")
       .range(int64_t{1}, int64_t{1} << 40);
+  sub.flag("--lite", options->lite, "a .chorus file for the edge profile (docs/lite.md)");
   sub.footer(
       "Examples:\n  chorus convert model.onnx old.onnx --opset 13\n  chorus convert model.onnx big.onnx --external "
-      "1024\n  chorus convert model.onnx model.chorus");
+      "1024\n  chorus convert model.onnx model.chorus --lite");
   sub.action([options, &outcome] { outcome.status = convert(*options); });
 }
 

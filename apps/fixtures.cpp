@@ -61,6 +61,12 @@ class Builder {
     return op("BatchNormalization", name, {x, weight(name + ".scale", {channels}, 0.1, 1), weight(name + ".bias", {channels}, 0.05),
                                            weight(name + ".mean", {channels}, 0.1), positive(name + ".var", {channels}, 0.5, 1.5)});
   }
+  ValueId layer_norm(const std::string& name, ValueId x, int64_t width) {
+    return op("LayerNormalization", name, {x, weight(name + ".scale", {width}, 0.1, 1), weight(name + ".bias", {width}, 0.05)}, {{"axis", -1}});
+  }
+  ValueId numbers(std::string name, const std::vector<int64_t>& list) {
+    return graph_.add_constant(std::move(name), Value::of<int64_t>(Shape{static_cast<int64_t>(list.size())}, list));
+  }
   ValueId pool(std::string_view type, const std::string& name, ValueId x, int64_t kernel, int64_t stride, int64_t pad = 0) {
     return op(type, name, {x}, {{"kernel_shape", std::vector<int64_t>{kernel, kernel}}, {"strides", std::vector<int64_t>{stride, stride}},
                                 {"pads", std::vector<int64_t>{pad, pad, pad, pad}}});
@@ -172,6 +178,72 @@ void resnet18(Graph& graph, uint64_t seed) {
   b.output(b.dense("fc", x, 512, 1000), "logits", {Dim(1), Dim(1000)});
 }
 
+void resnet50(Graph& graph, uint64_t seed) {
+  Builder b(graph, seed);
+  ValueId x = b.input("image", {Dim(1), Dim(3), Dim(224), Dim(224)});
+  const auto conv = [&b](const std::string& name, ValueId in, int64_t from, int64_t to, int64_t kernel, int64_t stride) {
+    return b.batch_norm(name + ".bn", b.conv(name, in, from, to, kernel, stride, kernel / 2, false), to);
+  };
+  const auto relu = [&b](const std::string& name, ValueId in) { return b.op("Relu", name, {in}); };
+  x = b.pool("MaxPool", "maxpool", relu("relu", conv("conv1", x, 3, 64, 7, 2)), 3, 2, 1);
+  constexpr int kBlocks[] = {3, 4, 6, 3};
+  int64_t from = 64;
+  for (int stage = 0; stage < 4; ++stage) {
+    const int64_t inner = int64_t{64} << stage, to = 4 * inner;
+    for (int i = 0; i < kBlocks[stage]; ++i) {
+      const std::string name = fmt::format("layer{}.{}", stage + 1, i);
+      const int64_t stride = i == 0 && stage > 0 ? 2 : 1;
+      ValueId y = relu(name + ".relu1", conv(name + ".conv1", x, from, inner, 1, 1));
+      y = relu(name + ".relu2", conv(name + ".conv2", y, inner, inner, 3, stride));
+      y = conv(name + ".conv3", y, inner, to, 1, 1);
+      if (i == 0) x = conv(name + ".down", x, from, to, 1, stride);
+      x = relu(name + ".relu3", b.op("Add", name + ".add", {y, x}));
+      from = to;
+    }
+  }
+  x = b.op("Flatten", "flatten", {b.op("GlobalAveragePool", "avgpool", {x})}, {{"axis", 1}});
+  b.output(b.dense("fc", x, 2048, 1000), "logits", {Dim(1), Dim(1000)});
+}
+
+constexpr int64_t kTokens = 16, kVocabulary = 1000, kWidth = 128, kHeads = 2;
+
+/// One layer of an encoder: attention and two dense layers, each with a residual and a normalisation behind it.
+ValueId encoder_layer(Builder& b, const std::string& name, ValueId x) {
+  const auto dense = [&](const std::string& part, ValueId in, int64_t from, int64_t to) {
+    const ValueId product = b.op("MatMul", name + part + ".product", {in, b.weight(name + part + ".weight", {from, to}, 1 / std::sqrt(static_cast<double>(from)))});
+    return b.op("Add", name + part, {product, b.weight(name + part + ".bias", {to}, 0.02)});
+  };
+  const auto shape = [&](const std::string& part, ValueId in, const std::vector<int64_t>& extents) {
+    return b.op("Reshape", name + part, {in, b.numbers(name + part + ".shape", extents)});
+  };
+  const auto heads = [&](const std::string& part, const std::vector<int64_t>& order) {
+    const ValueId split = shape(part + ".split", dense(part, x, kWidth, kWidth), {1, kTokens, kHeads, kWidth / kHeads});
+    return b.op("Transpose", name + part + ".heads", {split}, {{"perm", order}});
+  };
+  const ValueId query = heads(".query", {0, 2, 1, 3}), key = heads(".key", {0, 2, 3, 1}), value = heads(".value", {0, 2, 1, 3});
+  const ValueId scale = b.weight(name + ".scale", {}, 0, 1 / std::sqrt(static_cast<double>(kWidth / kHeads)));
+  const ValueId scores = b.op("Mul", name + ".scores", {b.op("MatMul", name + ".products", {query, key}), scale});
+  const ValueId seen = b.op("MatMul", name + ".seen", {b.op("Softmax", name + ".attention", {scores}, {{"axis", -1}}), value});
+  const ValueId joined = shape(".joined", b.op("Transpose", name + ".together", {seen}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}), {1, kTokens, kWidth});
+  x = b.layer_norm(name + ".norm1", b.op("Add", name + ".add1", {dense(".output", joined, kWidth, kWidth), x}), kWidth);
+  ValueId inner = dense(".inner", x, kWidth, 4 * kWidth);
+  const ValueId erf = b.op("Erf", name + ".erf", {b.op("Mul", name + ".erf_in", {inner, b.weight(name + ".root", {}, 0, std::sqrt(0.5))})});
+  const ValueId gate = b.op("Mul", name + ".gate", {b.op("Add", name + ".gate_in", {erf, b.weight(name + ".one", {}, 0, 1)}), b.weight(name + ".half", {}, 0, 0.5)});
+  inner = dense(".outer", b.op("Mul", name + ".gelu", {inner, gate}), 4 * kWidth, kWidth);
+  return b.layer_norm(name + ".norm2", b.op("Add", name + ".add2", {inner, x}), kWidth);
+}
+
+void bert_l2(Graph& graph, uint64_t seed) {
+  Builder b(graph, seed);
+  const ValueId ids = b.input("input_ids", {Dim(1), Dim(kTokens)}, DType::int64);
+  const ValueId words = b.op("Gather", "words", {b.weight("words.weight", {kVocabulary, kWidth}, 1), ids});
+  ValueId x = b.layer_norm("norm", b.op("Add", "embeddings", {words, b.weight("positions", {1, kTokens, kWidth}, 0.3)}), kWidth);
+  for (int i = 0; i < 2; ++i) x = encoder_layer(b, fmt::format("layer{}", i + 1), x);
+  const ValueId first = b.op("Gather", "first", {x, b.numbers("first.index", {0})}, {{"axis", 1}});
+  const ValueId pooled = b.op("Tanh", "pooled", {b.dense("pool", b.op("Flatten", "flatten", {first}, {{"axis", 1}}), kWidth, kWidth)});
+  b.output(b.op("Softmax", "softmax", {b.dense("intent", pooled, kWidth, 5)}, {{"axis", -1}}), "probabilities", {Dim(1), Dim(5)});
+}
+
 constexpr Fixture kFixtures[] = {
     {"mlp", "784 -> 128 -> 64 -> 10, Softmax", &mlp},
     {"lenet", "LeNet-5 on 28 x 28 pictures, Softmax over 10 classes", &lenet},
@@ -181,6 +253,8 @@ constexpr Fixture kFixtures[] = {
     {"dropout", "Dropout at inference", &dropout},
     {"customop", "the custom operator my.Swish6", &customop},
     {"resnet18", "ResNet-18 on 224 x 224 pictures", &resnet18},
+    {"bert_l2", "BERT with two layers over 16 tokens, Softmax over 5 intents", &bert_l2},
+    {"resnet50", "ResNet-50 on 224 x 224 pictures", &resnet50},
 };
 
 }  // namespace

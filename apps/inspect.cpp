@@ -126,12 +126,11 @@ void collect(const Graph& graph, std::set<std::string>& names) {
   }
 }
 
-/// What a build of the edge profile needs for the model: the operators of the file and those that it becomes before it runs.
+/// What a build of the edge profile needs for the model: the operators that `chorus convert --lite` writes and those that they become before it
+/// runs.
 void print_operators(const std::string& path) {
   const auto model = load_model(path);
   std::set<std::string> names;
-  collect(*model->graph, names);
-  for (const Function& function : model->functions) collect(*function.body, names);
   for (int level : {0, 1}) {
     CompileOptions options;
     options.optimize = level;

@@ -114,8 +114,10 @@ function(chorus_shared_library)
 
   set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Chorus)
   install(TARGETS chorus EXPORT ChorusTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+  # Programs see the models' interface only; the header for engines is a package of its own.
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
-    FILES_MATCHING PATTERN "*.h")
+    FILES_MATCHING PATTERN "*.h" PATTERN "engine_abi.h" EXCLUDE)
+  install(FILES ${CMAKE_SOURCE_DIR}/include/chorus/engine_abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chorus COMPONENT engine_sdk)
   if(EXISTS ${CMAKE_SOURCE_DIR}/gen/include/chorus)
     install(DIRECTORY ${CMAKE_SOURCE_DIR}/gen/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
       FILES_MATCHING PATTERN "*.h")

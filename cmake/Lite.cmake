@@ -26,12 +26,23 @@ function(chorus_operators_header file)
   list(REMOVE_ITEM names "")
   list(REMOVE_DUPLICATES names)
   list(SORT names)
+  file(GLOB kernels ${CMAKE_SOURCE_DIR}/src/engine/native/reference/*.cpp)
+  set(kernel_rows "")
+  foreach(kernel IN LISTS kernels)
+    file(STRINGS ${kernel} rows REGEX "{\"[A-Z][A-Za-z0-9]*\", ")
+    string(APPEND kernel_rows "${rows}")
+  endforeach()
   set(text "")
+  set(own_kernels "")
   foreach(name IN LISTS names)
     if(NOT name MATCHES "^[A-Za-z0-9_.]+$")
       message(FATAL_ERROR "CHORUS_OPERATORS: \"${name}\" is no name of an operator, and no file of that name is there")
     endif()
     string(APPEND text "    \"${name}\",\n")
+    string(FIND "${kernel_rows}" "{\"${name}\", " at)
+    if(at GREATER_EQUAL 0)
+      string(APPEND own_kernels "    \"${name}\",\n")
+    endif()
   endforeach()
   file(CONFIGURE OUTPUT ${file} @ONLY CONTENT "// Written by cmake/Lite.cmake from the option CHORUS_OPERATORS.
 #pragma once
@@ -40,6 +51,9 @@ function(chorus_operators_header file)
 namespace chorus {
 inline constexpr std::string_view kChosenOperators[] = {
 @text@};
+/// Of these, those with a kernel: nobody asks for what they are made of.
+inline constexpr std::string_view kOwnKernels[] = {
+@own_kernels@};
 }  // namespace chorus
 ")
 endfunction()
@@ -50,6 +64,21 @@ target_compile_definitions(chorus_flags INTERFACE CHORUS_LITE=1)
 set(sections -Os -ffunction-sections -fdata-sections)
 target_compile_options(chorus_flags INTERFACE ${sections})
 target_compile_options(chorus_fmt PRIVATE ${sections})
+# Numbers in messages are neither long double nor written as a locale says.
+target_compile_definitions(chorus_fmt PRIVATE FMT_USE_LONG_DOUBLE=0 FMT_STATIC_THOUSANDS_SEPARATOR=',')
+target_compile_definitions(chorus_flags INTERFACE FMT_USE_LONG_DOUBLE=0)
+# The linker sees all functions at once: 125 KB less.
+include(CheckIPOSupported)
+check_ipo_supported(RESULT CHORUS_LINKS_TOGETHER OUTPUT reason LANGUAGES CXX)
+if(CHORUS_LINKS_TOGETHER)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_link_options(chorus_flags INTERFACE -flto-partition=one)  # 8 KB
+  endif()
+  set_target_properties(chorus_fmt PROPERTIES INTERPROCEDURAL_OPTIMIZATION ON)
+else()
+  message(WARNING "the edge profile is larger than it need be: ${reason}")
+endif()
 target_link_options(chorus_flags INTERFACE -Wl,--gc-sections -Wl,-O1 -Wl,-z,noseparate-code)
 include(CheckLinkerFlag)
 check_linker_flag(CXX -Wl,-z,pack-relative-relocs CHORUS_PACKS_RELOCATIONS)  # 50 KB of addresses in a few hundred bytes

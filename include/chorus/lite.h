@@ -1,6 +1,6 @@
 // LiteModel: a model from a .chorus file, run by the native engine. The whole interface of the edge profile (docs/lite.md), where the
-// library has 1.15 MB; the full library has it too. C++17.
-//   chorus::LiteModel model("squeezenet.chorus");            // chorus convert squeezenet.onnx squeezenet.chorus
+// library has 0.9 MB; the full library has it too. C++17.
+//   chorus::LiteModel model("squeezenet.chorus");            // chorus convert --lite squeezenet.onnx squeezenet.chorus
 //   model.set_input(0, pixels.data(), pixels.size() * sizeof(float));
 //   model.run();
 //   const float* scores = static_cast<const float*>(model.output(0).data);

@@ -12,6 +12,12 @@
 namespace chorus {
 namespace {
 
+#ifdef CHORUS_LITE
+constexpr const char* kMakeAgain = "the edge profile reads what `chorus convert --lite` of the same version writes";
+#else
+constexpr const char* kMakeAgain = "make the image again";
+#endif
+
 namespace fb = flatbuffers;
 
 [[noreturn]] void fail(const std::string& what) { throw Error(Code::bad_input, "image: " + what, {}, "the file is damaged; make it again"); }
@@ -318,7 +324,7 @@ void Loader::load_nodes(const image::Graph& g, Graph& out) {
       }
       made.version = made.op->version_index(n.since());
       if (made.version < 0 || made.op->versions[static_cast<size_t>(made.version)].since != n.since()) {
-        throw Error(Code::unsupported, fmt::format("image: operator \"{}\" version {} is not known here", made.type, n.since()), {}, "make the image again");
+        throw Error(Code::unsupported, fmt::format("image: operator \"{}\" version {} is not known here", made.type, n.since()), {}, kMakeAgain);
       }
     }
     made.inputs = ids(n.inputs(), values, true, "operand");

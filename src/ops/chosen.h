@@ -1,6 +1,6 @@
-// What a build keeps of a table of operators or kernels: everything, or in the edge profile (CHORUS_LITE) the operators that the
-// CMake option CHORUS_OPERATORS names, without what only tools read. Nothing refers to the rules and kernels of the other rows, so
-// the compiler and the linker drop them.
+// What a build keeps of a table of operators or kernels: everything, or in the edge profile (CHORUS_LITE) the operators that the CMake
+// option CHORUS_OPERATORS names, without what only tools read and, where they have a kernel, what they are made of. Nothing refers to the
+// rules and kernels of the other rows, so the compiler and the linker drop them.
 #pragma once
 #include <ops/op_def.h>
 
@@ -45,9 +45,9 @@ constexpr bool is_chosen_row(const Row& row) {
 template <class Row>
 constexpr Row slim(Row row) {
   if constexpr (std::is_same_v<Row, OpDef>) {
-    row.doc = {};
-    row.grid = {};
+    row.doc = {}, row.grid = {};
     row.gradient = Gradient{NotDerived{}};
+    if (row.domain.empty() && std::find(std::begin(kOwnKernels), std::end(kOwnKernels), row.name) != std::end(kOwnKernels)) row.meaning = Primitive{"it has a kernel"};
   }
   return row;
 }
@@ -66,8 +66,28 @@ constexpr auto chosen_rows() {
   return rows;
 }
 
+/// `chorus convert --lite` has brought every node to its newest version: no other is kept, nor the steps between them.
 template <const auto& table>
-inline constexpr auto kChosenRows = chosen_rows<table>();
+constexpr auto newest_versions() {
+  constexpr auto rows = chosen_rows<table>();
+  std::array<Version, rows.size()> versions{};
+  for (size_t i = 0; i < rows.size(); ++i) versions[i] = {rows[i].versions.back().since, rows[i].versions.back().signature};
+  return versions;
+}
+template <const auto& table>
+inline constexpr auto kNewestVersions = newest_versions<table>();
+
+template <const auto& table>
+constexpr auto newest_rows() {
+  auto rows = chosen_rows<table>();
+  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(table[0])>, OpDef>) {
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].versions = std::span(kNewestVersions<table>).subspan(i, 1);
+  }
+  return rows;
+}
+
+template <const auto& table>
+inline constexpr auto kChosenRows = newest_rows<table>();
 
 #endif
 

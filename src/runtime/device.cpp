@@ -42,6 +42,21 @@ struct Counter {
   int64_t last = 0, range = 0;
 };
 
+/// Whether the counter is that of a processor package. Those of its parts (intel-rapl:0:0 …) are contained in it, the second way to read it
+/// (intel-rapl-mmio:0) shows the same energy, and a counter of the whole platform ("psys") has the packages in it too.
+bool is_package(const std::filesystem::path& counter) {
+  const std::string folder = counter.filename().string();
+  const size_t colon = folder.find(':');
+  if (colon == std::string::npos || colon != folder.rfind(':') || folder.compare(0, colon, "intel-rapl") != 0) return false;
+  std::error_code error;
+  if (!std::filesystem::exists(counter / "name", error)) return true;
+  try {
+    return read_whole((counter / "name").string(), 64).rfind("package", 0) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 int64_t read_number(const std::filesystem::path& path) { return std::stoll(read_whole(path.string(), 64)); }
 
 }  // namespace
@@ -116,7 +131,6 @@ PowerMode Device::GetPowerMode() const noexcept {
 
 const std::string& Device::EnergyReason() const noexcept { return impl_->energy_reason; }
 
-// Packages only (intel-rapl:0 …): their counters contain those of their parts (intel-rapl:0:0 …).
 std::optional<EnergyReading> Device::Energy() {
   const char* chosen = std::getenv("CHORUS_POWERCAP_ROOT");
   const std::filesystem::path root = chosen != nullptr && *chosen != 0 ? chosen : "/sys/class/powercap";
@@ -124,8 +138,8 @@ std::optional<EnergyReading> Device::Energy() {
   bool found = false;
   impl_->energy_reason = "there is no energy counter below " + root.string();
   for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
+    if (!is_package(entry.path())) continue;
     const std::string name = entry.path().filename().string();
-    if (name.find(':') == std::string::npos || name.find(':') != name.rfind(':')) continue;
     try {
       const int64_t now = read_number(entry.path() / "energy_uj");
       const int64_t range = read_number(entry.path() / "max_energy_range_uj");

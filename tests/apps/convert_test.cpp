@@ -59,6 +59,29 @@ TEST(Convert, WritesTheVersionsThatAreAskedFor) {
   }
 }
 
+TEST(Convert, ForTheEdgeProfileEverythingIsAtItsNewest) {
+  expect_done("gen lenet -o e.onnx");
+  expect_done("convert e.onnx e13.onnx --opset 13");
+  for (const std::string from : {"e.onnx", "e13.onnx"}) {
+    expect_done("convert " + from + " e.chorus --lite");
+    const Json json = inspected("e.chorus"), before = inspected(from);
+    ASSERT_EQ(json.at("nodes").size(), before.at("nodes").size());
+    for (size_t i = 0; i < json.at("nodes").size(); ++i) {
+      const Json &node = json["nodes"][i], &old = before["nodes"][i];
+      EXPECT_EQ(node["name"], old["name"]);
+      EXPECT_GE(node["version"], old["version"]);
+    }
+    expect_done("run " + from + " --random --threads 1 --output before.npz");
+    expect_done("run e.chorus --random --threads 1 --output after.npz");
+    EXPECT_EQ(text_of(scratch() / "before.npz"), text_of(scratch() / "after.npz"));
+    expect_done("convert e.chorus back.onnx");   // and it is a model like others
+    expect_done("run back.onnx --random --threads 1 --output after.npz");
+    EXPECT_EQ(text_of(scratch() / "before.npz"), text_of(scratch() / "after.npz"));
+  }
+  EXPECT_EQ(inspected("e.chorus").at("nodes").at(0).at("version"), 22);   // Conv
+  EXPECT_EQ(chorus_command("convert e.onnx e2.onnx --lite").status, 4);
+}
+
 TEST(Convert, RefusesWithASentence) {
   expect_done("gen mlp -o r.onnx");
   for (const std::string arguments : {"r.onnx r.tflite", "r.pt r.onnx", "r.onnx r"}) {

@@ -248,6 +248,26 @@ TEST_F(CompileCacheTest, CustomOperatorsAreNotKept) {
   EXPECT_TRUE(kept().empty());
 }
 
+/// Second compile over first, on a network of some size.
+double ratio_of_compiles(const std::string& folder) {
+  const std::string bytes = testing::fixture_bytes("resnet18");
+  const api::Model model = api::Model::LoadBuffer(bytes.data(), bytes.size());
+  api::Device device = api::Device::Open("cpu");
+  device.SetNumThreads(1);
+  api::CompileOptions cached;
+  cached.cache_dir = folder;
+  double ratio = 1e9;
+  for (int round = 0; round < 5 && ratio > 0.2; ++round) {   // the machine may be busy
+    fs::remove_all(folder);
+    const int64_t begin = now_ns();
+    model.Compile(cached, device);
+    const int64_t middle = now_ns();
+    model.Compile(cached, device);
+    ratio = std::min(ratio, static_cast<double>(now_ns() - middle) / static_cast<double>(middle - begin));
+  }
+  return ratio;
+}
+
 TEST_F(CompileCacheTest, CompiledOnceSavedLoadedAndCached) {
   const std::string bytes = testing::fixture_bytes("convbnrelu");
   const api::Model model = api::Model::LoadBuffer(bytes.data(), bytes.size());
@@ -260,7 +280,10 @@ TEST_F(CompileCacheTest, CompiledOnceSavedLoadedAndCached) {
     return instance.output(0).to_vector<float>();
   };
   const auto truth = run(model.Compile(uncompiled).CreateInstance());
-  EXPECT_LT(model.Compile().step_count(), model.Compile(uncompiled).step_count());
+  EXPECT_EQ(model.Compile(uncompiled).step_count(), 9);   // three nodes a block
+  EXPECT_GE(model.Compile().step_count(), 3);              // one
+  EXPECT_LE(model.Compile().step_count(), 4);              // and where channel blocks are faster a change of the layout at the end
+  EXPECT_NE(model.Compile().Print("plan").find("conv"), std::string::npos);
   const auto fast = run(model.Compile().CreateInstance());
   EXPECT_TRUE(testing::close32(fast, truth));
   const fs::path artefact = root_ / "model.chorus";
@@ -276,27 +299,11 @@ TEST_F(CompileCacheTest, CompiledOnceSavedLoadedAndCached) {
   model.Compile(cached).Save(artefact.string());
   EXPECT_EQ(run(api::CompiledModel::Load(artefact.string()).CreateInstance()), fast);
   EXPECT_EQ(kept().size(), 1u);
-}
 
-TEST_F(CompileCacheTest, TheSecondCompileTakesAFifth) {
-  const std::string bytes = testing::fixture_bytes("resnet18");
-  const api::Model model = api::Model::LoadBuffer(bytes.data(), bytes.size());
-  api::Device device = api::Device::Open("cpu");
-  device.SetNumThreads(1);
-  api::CompileOptions cached;
-  cached.cache_dir = folder();
-  double ratio = 1e9;
-  for (int round = 0; round < 5 && ratio > 0.2; ++round) {   // the machine may be busy
-    fs::remove_all(folder());
-    const int64_t begin = now_ns();
-    model.Compile(cached, device);
-    const int64_t middle = now_ns();
-    model.Compile(cached, device);
-    ratio = std::min(ratio, static_cast<double>(now_ns() - middle) / static_cast<double>(middle - begin));
-  }
+  const double ratio = ratio_of_compiles(folder());
   RecordProperty("ratio", std::to_string(ratio));
   EXPECT_LE(ratio, 0.2);
-  testing::part_of("E-MOD-03");   // measured on resnet18; the rest of the row in the test before
+  testing::proves("E-MOD-03");
 }
 
 }  // namespace

@@ -129,6 +129,19 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
 
 std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) { return optimized_copy(model, options); }
 
+Model lite_form(const Model& model) {
+  CompileOptions options;
+  options.optimize = 0;
+  std::unique_ptr<Graph> graph = optimized_copy(model, options);
+  for (auto& [domain, version] : graph->opsets) {
+    if (const int newest = newest_opset(domain); newest > 0) version = newest;
+  }
+  Model made = model;
+  made.graph = std::move(graph);
+  made.functions.clear();
+  return made;
+}
+
 namespace {
 
 PlanOptions plan_options(const CompileOptions& options) {

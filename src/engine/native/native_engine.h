@@ -14,6 +14,8 @@ std::shared_ptr<Program> compile(const Model& model, const CompileOptions& optio
 std::unique_ptr<ConstantEvaluator> make_evaluator();
 /// The graph as the native engine runs it: passes applied, types inferred. What `chorus ir --level graph` prints.
 std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options);
+/// The model as the edge profile reads it (docs/lite.md): functions written out, bodies closed, operators at their newest version.
+Model lite_form(const Model& model);
 /// Whether a node's newest version has a kernel of its own.
 bool has_kernel(const Node& node);
 

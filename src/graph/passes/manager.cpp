@@ -1,6 +1,7 @@
 #include <graph/infer.h>
 #include <graph/passes/bodies.h>
 #include <graph/verify.h>
+#include <ops/chosen.h>
 
 #include <fmt/format.h>
 
@@ -12,19 +13,21 @@ namespace {
 constexpr int kRounds =
     16;   ///< of a group that runs until nothing changes; every pass makes less or orders what is there
 
+constexpr Pass kDead{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away"};
+#ifdef CHORUS_LITE
+// `chorus convert --lite` has done these; nothing is differentiated there.
+constexpr auto* kDone = +[](Graph&, PassContext&) { return 0; };
+constexpr Pass kClose{"close_bodies", kDone, ""}, kInline{"inline_functions", kDone, ""}, kGradient{"expand_gradient", kDone, ""},
+    kNewest{"to_newest", kDone, ""};
+#else
 constexpr Pass kClose{"close_bodies", passes::close_bodies,
                       "outer values that bodies read become operands of their node"};
 constexpr Pass kInline{"inline_functions", passes::inline_functions,
                        "calls of model-local functions are replaced by their bodies"};
-constexpr Pass kDead{"eliminate_dead", passes::eliminate_dead, "what no output needs goes away"};
-#ifdef CHORUS_LITE
-// Nothing is differentiated there: the node is refused when it is compiled.
-constexpr Pass kGradient{"expand_gradient", [](Graph&, PassContext&) { return 0; }, "not in this build"};
-#else
 constexpr Pass kGradient{"expand_gradient", passes::expand_gradient,
                          "Gradient nodes are replaced by the derivative of the tensor that they name"};
-#endif
 constexpr Pass kNewest{"to_newest", passes::to_newest, "every node is brought to the newest version of its operator"};
+#endif
 constexpr Pass kDecompose{"decompose_missing", passes::decompose_missing,
                           "operators without a kernel are expressed by simpler ones"};
 constexpr Pass kFold{"fold_constants", passes::fold_constants, "what depends on constants alone is computed once",
@@ -72,14 +75,13 @@ class Runner {
 
 // These ask for no types: they come before to_newest, while calls of functions and nodes of old versions are about.
 bool needs_types(const Pass& pass) {
-  return pass.run != passes::close_bodies && pass.run != passes::inline_functions && pass.run != kGradient.run &&
-         pass.run != passes::eliminate_dead && pass.run != passes::eliminate_common && pass.run != passes::to_newest;
+  return pass.run != kClose.run && pass.run != kInline.run && pass.run != kGradient.run &&
+         pass.run != passes::eliminate_dead && pass.run != passes::eliminate_common && pass.run != kNewest.run;
 }
 
 // These look into bodies by themselves.
 bool goes_into_bodies(const Pass& pass) {
-  return pass.run == passes::close_bodies || pass.run == passes::inline_functions || pass.run == passes::to_newest ||
-         pass.run == kGradient.run;
+  return pass.run == kClose.run || pass.run == kInline.run || pass.run == kNewest.run || pass.run == kGradient.run;
 }
 
 void Runner::infer(Graph& graph) {
@@ -122,6 +124,9 @@ int Runner::run(Graph& graph, std::span<const Pass> list) {
 }
 
 int Runner::run_in_bodies(Graph& graph, std::span<const Pass> list) {
+  constexpr bool kBodies =
+      is_chosen("", "If") || is_chosen("", "Loop") || is_chosen("", "Scan") || is_chosen("", "SequenceMap");
+  if constexpr (!kBodies) return 0;
   std::vector<Pass> inside;
   std::copy_if(list.begin(), list.end(), std::back_inserter(inside),
                [](const Pass& pass) { return !goes_into_bodies(pass); });

@@ -3,6 +3,7 @@
 #include <chorus/error.h>
 #include <engine/native/candidate.h>
 #include <engine/native/exec/stored.h>
+#include <engine/native/exec/taps.h>
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/product.h>
 #include <ops/chosen.h>
@@ -73,6 +74,9 @@ std::span<const Candidate* const> candidates(std::string_view op, LayoutForm for
 }
 
 const Candidate& reorder_candidate(LayoutForm) { left_out("a layout in blocks of channels"); }
+
+std::vector<std::vector<int>> taps_of(const Plan& plan) { return std::vector<std::vector<int>>(plan.steps.size() + 1); }  // LiteModel has no hooks
+std::string Plan::str() const { return {}; }
 
 void save_program(const NativeProgram&, FunctionRef<void(std::span<const std::byte>)>) { left_out("a stored program"); }
 std::shared_ptr<Program> load_program(std::string_view, std::shared_ptr<const void>, const CompileOptions&) {
