@@ -122,14 +122,14 @@ ConvSizes random_sizes(Random& random, int64_t top) {
 
 TEST(FastConv, RandomShapes) {
   Random random(11);
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < (kSanitized ? 60 : 400); ++i) {
     ASSERT_NO_FATAL_FAILURE(check(Kind::forward, random_shape(random), random_sizes(random, 20), random));
   }
 }
 
 TEST(FastConv, PointwiseInPlace) {
   Random random(12);
-  for (int i = 0; i < 80; ++i) {
+  for (int i = 0; i < (kSanitized ? 16 : 80); ++i) {
     ConvShape s;
     s.groups = random.whole(1, 2);
     s.in_channels = s.groups * random.whole(1, 40), s.out_channels = s.groups * random.whole(1, 40);
@@ -140,7 +140,7 @@ TEST(FastConv, PointwiseInPlace) {
 
 TEST(FastConv, Depthwise) {
   Random random(13);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < (kSanitized ? 30 : 200); ++i) {
     ConvShape s = random_shape(random);
     s.groups = s.in_channels = random.whole(1, 9);
     s.out_channels = s.in_channels * random.whole(1, 2);
@@ -160,7 +160,7 @@ TEST(FastConv, Depthwise) {
 
 TEST(FastConv, SeveralBlocksOfEveryDimension) {
   Random random(14);
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < (kSanitized ? 2 : 10); ++i) {
     ConvShape s;
     s.in_channels = random.whole(40, 130), s.out_channels = random.whole(20, 100);
     s.kernel_h = s.kernel_w = 3;
@@ -172,7 +172,7 @@ TEST(FastConv, SeveralBlocksOfEveryDimension) {
 
 TEST(FastConv, SmallOutputsOfABatchAreMerged) {
   Random random(15);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < (kSanitized ? 8 : 60); ++i) {
     ConvShape s;
     s.in_channels = random.whole(1, 40), s.out_channels = random.whole(1, 300);
     s.kernel_h = s.kernel_w = random.whole(1, 3);
@@ -184,7 +184,7 @@ TEST(FastConv, SmallOutputsOfABatchAreMerged) {
 
 TEST(FastConv, OneDimensional) {
   Random random(16);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < (kSanitized ? 20 : 60); ++i) {
     ConvShape s = random_shape(random);
     s.kernel_h = s.stride_h = s.dilation_h = 1, s.pad_top = s.pad_bottom = 0;
     ASSERT_NO_FATAL_FAILURE(check(Kind::forward, s, {random.whole(1, 3), 1, random.whole(1, 300)}, random));
@@ -205,7 +205,7 @@ TEST(FastConv, NothingToDo) {
 
 TEST(FastConvTranspose, RandomShapes) {
   Random random(18);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < (kSanitized ? 40 : 300); ++i) {
     ConvShape s = random_shape(random);
     if (i % 3 == 0) s.stride_h = s.kernel_h, s.stride_w = s.kernel_w;
     s.output_pad_h = random.whole(0, s.stride_h - 1), s.output_pad_w = random.whole(0, s.stride_w - 1);

@@ -23,7 +23,7 @@ enum class Shape { same, scalar, channel, last, odd };
 
 TEST(FastBinary, AllFormsOfBroadcasting) {
   Random random(51);
-  for (int i = 0; i < 700; ++i) {
+  for (int i = 0; i < (kSanitized ? 101 : 700); ++i) {
     BinaryArgs s;
     s.op = static_cast<Binary>(i % 7);
     s.outer = random.whole(0, 4), s.middle = random.whole(0, 6);
@@ -70,7 +70,7 @@ TEST(FastBinary, AllFormsOfBroadcasting) {
 
 TEST(FastTranspose, AllSizes) {
   Random random(52);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < (kSanitized ? 31 : 300); ++i) {
     TransposeArgs s;
     s.batch = random.whole(0, 3), s.rows = random.whole(0, 70), s.columns = random.whole(0, 70);
     s.inner = random.whole(0, 1) == 0 ? 1 : random.whole(1, 70);

@@ -61,10 +61,11 @@ float from_bits(uint32_t bits) {
   return f;
 }
 
-/// Every 1021st float of all 2^32, and those around zero, one, the powers of two and the infinities.
+/// Every 1021st float of all 2^32 (16381st under sanitizers), and those around zero, one, the powers of two and the infinities.
 std::vector<float> samples() {
   std::vector<float> x;
-  for (uint64_t b = 0; b < (uint64_t{1} << 32); b += 1021) x.push_back(from_bits(static_cast<uint32_t>(b)));
+  for (uint64_t b = 0; b < (uint64_t{1} << 32); b += kSanitized ? 16381 : 1021)
+    x.push_back(from_bits(static_cast<uint32_t>(b)));
   for (uint32_t sign : {0u, 0x80000000u}) {
     for (uint32_t e = 0; e <= 255; ++e) {
       for (int d = -3; d <= 3; ++d)

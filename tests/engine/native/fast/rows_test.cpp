@@ -45,7 +45,7 @@ std::string text_of(std::initializer_list<int64_t> values) {
 
 TEST(FastRows, Softmax) {
   Random random(31);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < (kSanitized ? 60 : 300); ++i) {
     const int64_t outer = random.whole(0, 5), n = random.whole(1, i % 20 == 0 ? 3000 : 90);
     const int64_t inner = random.whole(0, 1) == 0 ? 1 : random.whole(1, 70);
     const Softmax kind = static_cast<Softmax>(i % 2);
@@ -92,7 +92,7 @@ TEST(FastRows, SoftmaxOfNothingButMinusInfinity) {
 
 TEST(FastRows, Norms) {
   Random random(32);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < (kSanitized ? 60 : 300); ++i) {
     const int64_t rows = random.whole(0, 40), n = random.whole(1, i % 10 == 0 ? 5000 : 100);
     const Norm kind = static_cast<Norm>(i % 2);
     const float shift = i % 7 == 0 ? 100.0f : 0.0f;  // a mean far from zero must not cost the variance
@@ -127,7 +127,7 @@ TEST(FastRows, Norms) {
 
 TEST(FastReduce, AllKinds) {
   Random random(33);
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < (kSanitized ? 55 : 500); ++i) {
     const Reduce op = static_cast<Reduce>(i % 5);
     const int64_t outer = random.whole(0, 6), n = random.whole(0, i % 25 == 0 ? 200000 : 200);
     const int64_t inner = random.whole(0, 1) == 0 ? 1 : random.whole(1, i % 25 == 1 ? 3000 : 80);

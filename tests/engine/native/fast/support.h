@@ -16,7 +16,11 @@
 #include <string>
 #include <vector>
 
+#include "support/sanitized.h"
+
 namespace chorus::fast::testing {
+
+using chorus::testing::kSanitized;
 
 /// The tables of all levels that this machine can run, each forced by masking what is above it.
 inline std::vector<const FastKernels*> levels() {

@@ -7,7 +7,12 @@
 
 #include <string>
 
+#include "support/sanitized.h"
+
 namespace chorus::jit::test {
+
+using chorus::testing::kSanitized;
+using chorus::testing::Thinned;
 
 /// All levels that this processor has.
 inline std::vector<Level> levels() {

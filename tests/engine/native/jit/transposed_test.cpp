@@ -11,6 +11,7 @@ ConvProblem transposed(int64_t in, int64_t out, int64_t kernel, int64_t stride, 
 }
 
 TEST(JitTransposed, FiltersStridesPads) {
+  Thinned grid(7);
   for (const int64_t kernel : {1, 2, 3, 4, 5}) {
     for (int64_t stride = 1; stride <= std::min<int64_t>(kernel, 3); ++stride) {
       for (const int64_t pad : {int64_t{0}, kernel / 2, kernel - 1}) {
@@ -19,7 +20,7 @@ TEST(JitTransposed, FiltersStridesPads) {
           p.shape.output_pad_w = stride - 1;
           if (fast::conv_transpose_out_height(p.shape, {1, 4, width}) > 0 &&
               fast::conv_transpose_out_width(p.shape, {1, 4, width}) > 0)
-            check_all(p, {1, 4, width});
+            if (grid.takes_next()) check_all(p, {1, 4, width});
         }
       }
     }

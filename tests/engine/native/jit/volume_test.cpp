@@ -63,13 +63,16 @@ void check_volume(const ConvProblem& p, const fast::ConvSizes& z, Level level, G
 }
 
 TEST(JitVolume, FiltersStridesPads) {
+  Thinned grid(7);
   for (const int64_t kernel : {1, 2, 3}) {
     for (const int64_t stride : {1, 2}) {
       for (const int64_t pad : {int64_t{0}, kernel / 2, kernel}) {  // pads of a whole filter: slices that meet nothing
         ConvProblem p = square(20, 24, 3, stride, 1);
         p.depth = {5, kernel, stride, kernel == 2 ? 2 : 1, pad, pad};
         for (const Level l : levels()) {
-          for (const Guard g : {Guard::before, Guard::behind}) check_volume(p, {2, 6, 7}, l, g);
+          for (const Guard g : {Guard::before, Guard::behind}) {
+            if (grid.takes_next()) check_volume(p, {2, 6, 7}, l, g);
+          }
         }
       }
     }

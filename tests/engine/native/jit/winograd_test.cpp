@@ -5,15 +5,16 @@ namespace chorus::jit::test {
 namespace {
 
 TEST(JitWinograd, Winograd) {
+  Thinned grid(3);
   for (const Method method : {Method::winograd4, Method::winograd2}) {
     for (const int64_t width : {1, 2, 3, 4, 5, 8, 13, 30}) {
       ConvProblem p = square(20, 40, 3, 1, 1);
       p.method = method;
-      check_all(p, {1, 6, width});
+      if (grid.takes_next()) check_all(p, {1, 6, width});
       p.residual_place = fast::ResidualPlace::after_activation;
       p.activation = fast::Activation::silu;
       p.shape.pad_left = 0, p.shape.pad_bottom = 2;
-      if (width > 1) check_all(p, {2, 9, width});
+      if (width > 1 && grid.takes_next()) check_all(p, {2, 9, width});
     }
     ConvProblem p = square(100, 33, 3, 1, 1);
     p.method = method;
