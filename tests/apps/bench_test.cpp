@@ -139,7 +139,8 @@ TEST(Bench, PeersTakeTurnsAndAWrongOneDoesNotCount) {
   EXPECT_NE(text.out.find("does not count: \"product\" is wrong"), std::string::npos) << text.out;
   const Done first = chorus_command(common + "--engines faulty,native --json", kFaulty);
   EXPECT_EQ(first.status, 1);
-  for (const Json& e : Json::parse(first.out)["engines"]) EXPECT_FALSE(e.contains("ratio")) << e["engine"];
+  const Json first_found = Json::parse(first.out);
+  for (const Json& e : first_found["engines"]) EXPECT_FALSE(e.contains("ratio")) << e["engine"];
   part_of("S-TNN-04");
 }
 
@@ -154,7 +155,8 @@ TEST(Bench, TheOracleMayBeAFile) {
   write_feeds(0.05);
   const Done off = chorus_command(common + "--oracle truth.npz --json");
   EXPECT_EQ(off.status, 1);
-  for (const Json& e : Json::parse(off.out)["engines"]) EXPECT_EQ(e["wrong"], "product") << e["engine"];
+  const Json off_found = Json::parse(off.out);
+  for (const Json& e : off_found["engines"]) EXPECT_EQ(e["wrong"], "product") << e["engine"];
 }
 
 TEST(Bench, WrongUseIsToldApart) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graph/graph_case.h"
+#include "support/sanitized.h"
 
 namespace chorus::testing {
 
@@ -69,6 +70,8 @@ class InstalledEngine : public ::testing::Test {
  protected:
   explicit InstalledEngine(std::string name) : name_(std::move(name)) {}
   void SetUp() override {
+    // OpenVINO and PyTorch open libraries with RTLD_DEEPBIND or share containers with code that is not instrumented.
+    if (kSanitized && name_ != "onnxruntime") GTEST_SKIP() << name_ << " does not run in a process with sanitizers";
     for (const EngineInfo& info : list_engines()) {
       if (info.name != name_ || info.available) continue;
       ASSERT_FALSE(asks_for(std::getenv("CHORUS_ENGINES"), name_))

@@ -61,7 +61,7 @@ void run_all(int64_t count) {
 }
 
 TEST(Mutants, NeitherCrashNorHangNorGrow) { run_all(500); }
-TEST(Mutants, TenThousandLong) { run_all(10'000); }
+TEST(Mutants, TenThousandLong) { run_all(kSanitized ? 4'000 : 10'000); }
 
 TEST(Mutants, TheCorpusItselfIsGood) {
   int ran = 0, all = 0;

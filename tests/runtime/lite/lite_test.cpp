@@ -8,8 +8,8 @@
 #include <core/file.h>
 #include <engine/native/native_engine.h>
 #include <graph/image.h>
-#include <gtest/gtest.h>
 #include <runtime/load.h>
+#include <gtest/gtest.h>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +32,9 @@ namespace fs = std::filesystem;
 
 class LiteTest : public ::testing::Test {
  protected:
-  LiteTest() : folder_(fs::temp_directory_path() / ("chorus_lite_" + std::to_string(::getpid()))) { fs::create_directories(folder_); }
+  LiteTest() : folder_(fs::temp_directory_path() / ("chorus_lite_" + std::to_string(::getpid()))) {
+    fs::create_directories(folder_);
+  }
   ~LiteTest() override { fs::remove_all(folder_); }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string image(const Model& model, const std::string& name) const {
@@ -90,18 +92,6 @@ std::vector<float> predicted(const std::string& model, std::vector<float>& data,
   return result;
 }
 
-/// The largest difference, relative to the largest magnitude.
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size() || a.empty()) return INFINITY;
-  double largest = 0, worst = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return INFINITY;
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-  }
-  return worst / std::max(largest, 1e-30);
-}
-
 TEST_F(LiteTest, AnswersAsThePredictor) {
   const std::string file = image(app::make_fixture("lenet"), "lenet.chorus");
   std::vector<float> data;
@@ -149,6 +139,17 @@ TEST_F(LiteTest, MistakesAreNamed) {
 }
 
 #ifdef CHORUS_SOURCE  // not under sanitizers: their flags have no place in a build for size
+/// The largest difference, relative to the largest magnitude.
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size() || a.empty()) return INFINITY;
+  double largest = 0, worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return INFINITY;
+    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
+    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  }
+  return worst / std::max(largest, 1e-30);
+}
 
 struct Outcome {
   int status;
@@ -169,7 +170,8 @@ Outcome shell(const std::string& command) {
 class EdgeBuild : public LiteTest {
  protected:
   static void SetUpTestSuite() {
-    const Outcome built = shell("cd " CHORUS_SOURCE " && cmake --preset lite && cmake --build --preset lite --target chorus example_lite");
+    const Outcome built = shell("cd " CHORUS_SOURCE
+                                " && cmake --preset lite && cmake --build --preset lite --target chorus example_lite");
     ASSERT_EQ(built.status, 0) << built.text.substr(built.text.size() - std::min<size_t>(built.text.size(), 4000));
   }
   int64_t stripped(const std::string& file) const {
@@ -181,7 +183,8 @@ class EdgeBuild : public LiteTest {
     AtomicFile input(path("input"));
     input.write({reinterpret_cast<const char*>(data.data()), data.size() * sizeof(float)});
     input.commit();
-    return shell(CHORUS_SOURCE "/build-lite/bin/example_lite " + model + " " + path("input") + " --output " + path("output"));
+    return shell(CHORUS_SOURCE "/build-lite/bin/example_lite " + model + " " + path("input") + " --output " +
+                 path("output"));
   }
 };
 
@@ -196,7 +199,8 @@ std::string network() {
 
 TEST_F(EdgeBuild, SmallLibraryRunsANetworkAsTheFullOneLong) {
   const int64_t library = stripped("lib/libchorus.so"), program = stripped("bin/example_lite");
-  std::printf("libchorus.so of the edge profile: %lld bytes; a program that holds it: %lld bytes\n", static_cast<long long>(library), static_cast<long long>(program));
+  std::printf("libchorus.so of the edge profile: %lld bytes; a program that holds it: %lld bytes\n",
+              static_cast<long long>(library), static_cast<long long>(program));
   EXPECT_GT(library, 100'000);
   EXPECT_LT(library, 1'000'000);
   EXPECT_LT(program, 1'000'000);
@@ -210,7 +214,8 @@ TEST_F(EdgeBuild, SmallLibraryRunsANetworkAsTheFullOneLong) {
   const std::string bytes = read_whole(path("output"), 1 << 20);
   const auto* scores = reinterpret_cast<const float*>(bytes.data());
   const double worst = difference(std::vector<float>(scores, scores + bytes.size() / sizeof(float)), expected);
-  std::printf("%s: largest difference to the full library %.2g of the largest result\n", real.empty() ? "resnet18 (fixture)" : real.c_str(), worst);
+  std::printf("%s: largest difference to the full library %.2g of the largest result\n",
+              real.empty() ? "resnet18 (fixture)" : real.c_str(), worst);
   EXPECT_LT(worst, 1e-4);  // other kernels: no Winograd, other orders of summation
   testing::part_of({"S-NCNN-12", "S-TFL-12"});
 }
