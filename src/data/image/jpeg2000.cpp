@@ -89,9 +89,36 @@ Image copy_pixels(const opj_image_t& decoded, int64_t width, int64_t height) {
   return out;
 }
 
+constexpr uint64_t kMostTiles = 4096;   // OpenJPEG takes some 10 KB for each, however small it is
+constexpr uint64_t kMostComponents = 8;
+
+/// ITU-T T.800 A.5.1: the marker SIZ stands at once behind the begin of the codestream. Asked before OpenJPEG, which takes memory for all
+/// tiles and components while it reads the header. Every place that looks like one counts: a decoy hides nothing.
+void check_codestreams(const Source& source) {
+  static constexpr uint8_t kBegin[] = {0xff, 0x4f, 0xff, 0x51};
+  const auto all = source.bytes;
+  for (auto at = all.begin();; ++at) {
+    at = std::search(at, all.end(), std::begin(kBegin), std::end(kBegin));
+    if (all.end() - at < 42) return;
+    const auto number = [&](int place) {
+      uint64_t v = 0;
+      for (int i = 0; i < 4; ++i) v = v << 8 | at[place + i];
+      return v;
+    };
+    const uint64_t wide = number(24), high = number(28), components = uint64_t{at[40]} << 8 | at[41];
+    if (wide == 0 || high == 0) fail(source, kKind, "tiles without a size", at - all.begin());
+    // Tiles begin at an offset of their own: at most one more in each direction.
+    const uint64_t tiles = (number(8) / wide + 2) * (number(12) / high + 2);
+    const bool few = number(8) / wide < kMostTiles && number(12) / high < kMostTiles && tiles <= kMostTiles;
+    if (!few || components > kMostComponents)
+      fail(source, kKind, "it has no or too many components, or too many tiles", at - all.begin());
+  }
+}
+
 }  // namespace
 
 Image decode_jpeg2000(const Source& source) {
+  check_codestreams(source);
   Reader reader{source.bytes};
   std::string said;
   const Stream stream(opj_stream_create(size_t{1} << 16, OPJ_TRUE), &opj_stream_destroy);
@@ -115,7 +142,7 @@ Image decode_jpeg2000(const Source& source) {
   if (!opened || !image) fail(source, kKind, said.empty() ? "damaged header" : said);
   const int64_t width = static_cast<int64_t>(image->x1) - image->x0,
                 height = static_cast<int64_t>(image->y1) - image->y0;
-  if (image->numcomps < 1 || image->numcomps > 8) fail(source, kKind, "it has no or too many components");
+  if (image->numcomps < 1 || image->numcomps > kMostComponents) fail(source, kKind, "it has no or too many components");
   check_size(source, kKind, width, height, 4 * image->numcomps + 4);  // OpenJPEG computes in 32 bits
   for (uint32_t c = 0; c < image->numcomps; ++c) {
     if (image->comps[c].prec < 1 || image->comps[c].prec > 31) fail(source, kKind, "samples of an impossible width");

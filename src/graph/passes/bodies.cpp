@@ -84,4 +84,11 @@ int change_bodies(Graph& graph, NodeId id, BodyTypes how, FunctionRef<int(Graph&
   return changes;
 }
 
+bool is_inference_dropout(const Graph& graph, const Node& n) {
+  if (n.inputs.size() <= 2 || n.inputs[2] == kNone) return true;
+  const Value* training = constant_operand(graph, n, 2);
+  return training != nullptr && training->dtype() == DType::boolean && training->numel() == 1 &&
+         training->to_int64s()[0] == 0;
+}
+
 }  // namespace chorus::passes

@@ -12,6 +12,8 @@ Effect effect_of(const Node& node);
 bool is_newest(const Node& node, std::string_view type) noexcept;
 /// The value of a constant operand that no caller can override, else null.
 const Value* constant_operand(const Graph& graph, const Node& node, size_t operand) noexcept;
+/// Whether a Dropout of the newest version draws nothing.
+bool is_inference_dropout(const Graph& graph, const Node& node);
 
 /// What the inputs of a body are taken to be while `change` runs.
 enum class BodyTypes : uint8_t {

@@ -1,6 +1,7 @@
 #include <graph/differentiate.h>
 #include <graph/infer.h>
 #include <graph/pass.h>
+#include <graph/passes/bodies.h>
 #include <graph/sweep.h>
 
 #include <fmt/format.h>
@@ -103,6 +104,13 @@ void Copy::copy(NodeId id) {
                 graph_.where(id));
   }
   Node node = graph_.node(id);
+  if (effect_of(node) != Effect::pure && !(is_newest(node, "Dropout") && is_inference_dropout(graph_, node))) {
+    throw Error(
+        Code::unsupported,
+        fmt::format("Gradient: {} between its x and y has random numbers or effects, and others when it is run again",
+                    node.type),
+        graph_.where(id), "name a tensor behind it among xs or zs");
+  }
   for (ValueId& value : node.inputs) value = of(value);
   for (ValueId& value : node.captured) value = of(value);
   const std::vector<ValueId> outputs = node.outputs;

@@ -29,13 +29,6 @@ bool constant_ints(const Graph& graph, const Node& n, size_t operand, Test test)
   return std::all_of(items.begin(), items.end(), test);
 }
 
-bool is_inference_dropout(const Graph& graph, const Node& n) {
-  if (!given(n, 2)) return true;
-  const Value* training = constant_operand(graph, n, 2);
-  return training != nullptr && training->dtype() == DType::boolean && training->numel() == 1 &&
-         training->to_int64s()[0] == 0;
-}
-
 bool is_still_transpose(const Graph& graph, const Node& n) {
   const auto perm = n.attrs().integers("perm");
   if (perm.empty()) {

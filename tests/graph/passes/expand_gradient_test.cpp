@@ -5,6 +5,7 @@ namespace chorus {
 namespace {
 using testing::GraphCase;
 using testing::make;
+using testing::ops_of;
 
 constexpr std::string_view kTraining = "ai.onnx.preview.training";
 using Names = std::vector<std::string>;
@@ -89,6 +90,37 @@ TEST(ExpandGradient, CutsAtTensorsBetweenNodes) {
   c.out(slope, "dh");
   c.out(c.other(slope, 1), "dx");
   EXPECT_EQ(run(c, {make(DType::float32, Shape{1}, {3})}), (Rows{{3}, {9}}));
+}
+
+// A second draw is not the one that y was computed with.
+TEST(ExpandGradient, RandomNumbersAreNotDrawnTwice) {
+  GraphCase c;
+  const ValueId x = c.in("x", {4}), p = c.constant(Value::scalar<float>(0.5f)),
+                on = c.constant(Value::scalar<bool>(true));
+  const ValueId dropped = c.op("Dropout", {c.op("Mul", {x, x}), p, on});
+  c.graph.rename(dropped, "dropped");
+  const ValueId y = c.op("Mul", {dropped, x});
+  c.out(y, "y");
+  GraphCase behind = c;
+  c.out(gradient(c, {x}, {"x"}, "y"), "slope");
+  EXPECT_NE(refusal(c).find("Dropout between its x and y has random numbers"), std::string::npos) << refusal(c);
+  // Cut behind it, nothing is drawn again: dy/dx at this draw is what was dropped; and noise that x does not reach is shared.
+  behind.out(gradient(behind, {x, behind.graph.find_value("dropped")}, {"x"}, "y", {"dropped"}), "slope");
+  PassContext context;
+  EXPECT_EQ(passes::expand_gradient(behind.graph, context), 1);
+  EXPECT_EQ(ops_of(behind.graph).find("Dropout"), ops_of(behind.graph).rfind("Dropout")) << ops_of(behind.graph);
+  GraphCase still;  // at inference nothing is drawn
+  const ValueId s = still.in("s", {1});
+  still.out(still.op("Mul", {still.op("Dropout", {s, still.constant(Value::scalar<float>(0.5f))}), s}), "t");
+  still.out(gradient(still, {s}, {"s"}, "t"), "slope");
+  EXPECT_EQ(run(still, {make(DType::float32, Shape{1}, {3})}), (Rows{{9}, {6}}));
+  GraphCase noise;
+  const ValueId z = noise.in("z", {4});
+  const ValueId drawn = noise.op("RandomNormalLike", {noise.floats(Shape{4}, {0, 0, 0, 0})});
+  noise.out(noise.op("Mul", {z, drawn}), "w");
+  noise.out(gradient(noise, {z}, {"z"}, "w"), "slope");
+  EXPECT_EQ(passes::expand_gradient(noise.graph, context), 1);
+  EXPECT_EQ(ops_of(noise.graph).find("Random"), ops_of(noise.graph).rfind("Random")) << ops_of(noise.graph);
 }
 
 TEST(ExpandGradient, SaysWhatIsWrong) {
