@@ -12,6 +12,8 @@ namespace {
 
 using Key = std::tuple<std::string, std::string, std::string>;   // domain, name, overload
 
+constexpr int64_t kWalked = -1;
+
 class Inliner {
  public:
   explicit Inliner(PassContext& context) : context_(context) {
@@ -29,14 +31,15 @@ class Inliner {
   const Graph& closed_body(const Function& f);
   void bind_attributes(Attributes& attributes, const Attributes& given, const Function& f, int depth);
   std::vector<NodeId> expand(Graph& graph, NodeId call, const Function& f);
-  void spend(int nodes, const Graph& graph, NodeId call);
+  /// The nodes of one body, and those that will be there `at_last`, when what it calls is in its place too.
+  void spend(int nodes, int64_t at_last, const Graph& graph, NodeId call);
   std::vector<const Function*> callees(const Function& f) const;
-  void refuse_cycle(const Function& f);
+  int64_t nodes_of(const Function& f);
 
   PassContext& context_;
   std::map<Key, const Function*> functions_;
   std::map<const Function*, std::shared_ptr<const Graph>> closed_;
-  std::map<const Function*, bool> checked_;   ///< false: being walked, true: reaches no cycle
+  std::map<const Function*, int64_t> nodes_;   ///< that a call becomes, with all calls inside; kWalked: not known yet
   int64_t made_ = 0;   ///< nodes of all copies: calls in two branches of bodies in bodies double at every level
 };
 
@@ -50,9 +53,10 @@ const Graph& Inliner::closed_body(const Function& f) {
   return *body;
 }
 
-void Inliner::spend(int nodes, const Graph& graph, NodeId call) {
+void Inliner::spend(int nodes, int64_t at_last, const Graph& graph, NodeId call) {
+  const bool too_many = made_ + at_last > context_.max_nodes;
   made_ += nodes;
-  if (made_ > context_.max_nodes)
+  if (too_many)
     throw Error(Code::budget, fmt::format("function calls grow the graph past {} nodes", context_.max_nodes),
                 graph.where(call));
 }
@@ -75,27 +79,33 @@ std::vector<const Function*> Inliner::callees(const Function& f) const {
   return found;
 }
 
-// ONNX has no recursion; without this check a cycle of calls costs the whole budget of nodes before it is refused.
-void Inliner::refuse_cycle(const Function& f) {
-  if (!checked_.emplace(&f, false).second) return;
+// Nodes that a call becomes, counted before one is made: forty functions that call the one before twice are 2^40. ONNX has no
+// recursion; without this check a cycle of calls costs the whole budget of nodes before it is refused.
+int64_t Inliner::nodes_of(const Function& f) {
+  if (const auto known = nodes_.find(&f); known != nodes_.end()) return known->second;
+  nodes_.emplace(&f, kWalked);
   std::vector<std::pair<const Function*, std::vector<const Function*>>> path;
   path.emplace_back(&f, callees(f));
   while (!path.empty()) {
+    const Function* at = path.back().first;
     if (path.back().second.empty()) {
-      checked_[path.back().first] = true;
+      int64_t sum = at->body->node_count() + 1;
+      for (const Function* callee : callees(*at)) sum = std::min(sum + nodes_[callee], int64_t{context_.max_nodes} + 1);
+      nodes_[at] = sum;
       path.pop_back();
       continue;
     }
     const Function* next = path.back().second.back();
     path.back().second.pop_back();
-    const auto [at, fresh] = checked_.emplace(next, false);
+    const auto [known, fresh] = nodes_.emplace(next, kWalked);
     if (fresh) {
       path.emplace_back(next, callees(*next));
-    } else if (!at->second) {
+    } else if (known->second == kWalked) {
       throw Error(Code::bad_input, fmt::format("function \"{}\" calls itself", next->name), {},
                   "ONNX has no recursion: use a Loop");
     }
   }
+  return nodes_[&f];
 }
 
 // Nobody gives `id` a value: the nodes that read it do without.
@@ -174,9 +184,9 @@ void check_call(const Graph& graph, NodeId call, const Function& f, const Graph&
 }
 
 std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f) {
-  refuse_cycle(f);
+  const int64_t at_last = nodes_of(f);
   const Graph& body = closed_body(f);
-  spend(body.node_count() + 1, graph, call);
+  spend(body.node_count() + 1, at_last, graph, call);
   const Node caller = graph.node(call);
   check_call(graph, call, f, body);
   std::vector<ValueId> to(static_cast<size_t>(body.value_capacity()), kNone);

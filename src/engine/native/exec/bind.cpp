@@ -53,6 +53,7 @@ void NativeInstance::bind_dims(const std::function<std::span<const int64_t>(size
     const int64_t x = b.slots[static_cast<size_t>(check.a)], y = b.slots[static_cast<size_t>(check.b)];
     if (x != y) throw Error(Code::shape, fmt::format("{}: {} and {} differ for these input shapes", check.what, x, y));
   }
+  const auto fits = [budget = program_->options().memory_budget](int64_t bytes) { return bytes >= 0 && bytes <= budget; };
   for (size_t t = 0; t < plan_.tensors.size(); ++t) {
     const PlanTensor& tensor = plan_.tensors[t];
     int64_t* out = b.dims.data() + b.dims_at[t];
@@ -65,14 +66,17 @@ void NativeInstance::bind_dims(const std::function<std::span<const int64_t>(size
       count = checked_mul(count, out[d]);
     }
     if (tensor.place == Place::dynamic || tensor.place == Place::constant) continue;
-    if (tensor.layout.channel_block > 1 && count > 0) {
+    b.bytes[t] = count < 0 ? -1 : dtype_bytes(tensor.dtype, count);
+    if (tensor.layout.channel_block > 1 && count > 0 && fits(b.bytes[t])) {
       const int64_t padded = (out[1] + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
       count = checked_mul(count / out[1], padded);
+      b.bytes[t] = count < 0 ? -1 : dtype_bytes(tensor.dtype, count);
     }
-    b.bytes[t] = count < 0 ? -1 : dtype_bytes(tensor.dtype, count);
-    if (b.bytes[t] < 0 || b.bytes[t] > program_->options().memory_budget) {
+    if (!fits(b.bytes[t])) {
+      const NodeId made = tensor.value == kNone ? kNone : plan_.graph->value(tensor.value).producer;
       throw Error(Code::budget, fmt::format("value \"{}\" of {} elements does not fit the memory budget of {} bytes", tensor.name, count,
-                                            program_->options().memory_budget), {}, "smaller inputs, or a larger memory budget");
+                                            program_->options().memory_budget),
+                  made == kNone ? std::string() : plan_.graph->where(made), "smaller inputs, or a larger memory budget");
     }
   }
 }
