@@ -1,5 +1,6 @@
 // chorus run: runs a model once on data from files.
 #include "command.h"
+#include "difference.h"
 #include "model_options.h"
 
 #include <core/clock.h>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -107,6 +109,30 @@ void run_once(Predictor& predictor) {
   }
 }
 
+/// How far the outputs are from those of float32, as a share of the largest value of each; to the error stream.
+void report_accuracy(const Options& options, Predictor& predictor) {
+  Options exact = options;
+  exact.model.precision = "f32";
+  Config config = config_of(exact.model);
+  config.SetOutputs(options.outputs);
+  Predictor truth(config);
+  set_inputs(truth, options.inputs);
+  if (options.random || !options.shapes.empty()) fill_inputs(truth, options.shapes, options.seed);
+  truth.SetSeed(options.seed);
+  truth.Run();
+  for (const std::string& name : predictor.GetOutputNames()) {
+    const Value &a = predictor.GetOutputTensor(name)->value(), &b = truth.GetOutputTensor(name)->value();
+    const Difference d = difference(a, b);
+    double largest = 0;
+    if (d.reason.empty() && b.dtype() == DType::float32) {
+      for (const float x : b.as<float>()) largest = std::max(largest, std::fabs(static_cast<double>(x)));
+    }
+    if (largest > 0)
+      std::fprintf(stderr, "chorus: precision %s: \"%s\" differs from f32 by at most %.2g of its largest value\n",
+                   options.model.precision.c_str(), name.c_str(), d.absolute / largest);
+  }
+}
+
 int run(const Options& options) {
   TerminalBar bar;
   Config config = config_of(options.model);
@@ -134,6 +160,7 @@ int run(const Options& options) {
     std::fprintf(stderr, "chorus: no step makes the value \"%s\" (it was folded or fused; --optimize 0 keeps all)\n",
                  name.c_str());
   }
+  if (options.model.precision != "f32") report_accuracy(options, predictor);
   if (!options.output.empty()) {
     write_npz(options.output, collect(predictor, taps));
     if (!options.json) std::printf("%s\n", options.output.c_str());

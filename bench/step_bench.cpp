@@ -1,5 +1,6 @@
 // Where a model's time goes, measured under load: processor time of whole runs, and of every step the least time of all runs.
-//   step_bench MODEL [seconds = 3] [first steps to print = 0: none] [name=1,3,224,224 …]     one thread, random inputs, open dims are 1
+//   step_bench MODEL [seconds = 3] [first steps to print = 0: none] [name=1,3,224,224 …] [precision=bf16]     one thread, random inputs,
+//                                                                                                             open dims are 1
 // prints the least and the median processor time of a run, the sum of the steps' least times, then the steps by time with their rate.
 #include <chorus/error.h>
 #include <engine/engine.h>
@@ -101,18 +102,22 @@ void print(const Times& t, const std::vector<StepInfo>& steps, size_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fputs("step_bench MODEL [seconds] [steps] [name=dims …]\n", stderr), 2;
+  if (argc < 2) return std::fputs("step_bench MODEL [seconds] [steps] [name=dims …] [precision=bf16]\n", stderr), 2;
   try {
     std::map<std::string, std::vector<int64_t>> shapes;
+    CompileOptions options;
     for (int i = 4; i < argc; ++i) {
       const std::string text = argv[i];
       const size_t eq = text.find('=');
+      if (text == "precision=bf16") {
+        options.precision = Precision::bf16;
+        continue;
+      }
       for (size_t at = eq + 1; eq != std::string::npos && at < text.size();
            at = std::min(text.find(',', at), text.size() - 1) + 1) {
         shapes[text.substr(0, eq)].push_back(std::atoll(text.c_str() + at));
       }
     }
-    CompileOptions options;
     options.threads = 1;
     const auto program = native::make_native_engine()->compile(onnx::read_model(argv[1]), options);
     const auto instance = program->instance();

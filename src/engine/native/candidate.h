@@ -3,6 +3,7 @@
 // scratch it needs for given sizes.
 #pragma once
 #include <core/cpu.h>
+#include <engine/engine.h>
 #include <engine/native/kernel.h>
 #include <engine/native/packs.h>
 #include <graph/graph.h>
@@ -39,6 +40,7 @@ struct StepDescription {
   const CpuFeatures* cpu = nullptr;
   std::span<const EpilogueItem> epilogues;   ///< accepted ones, in order (prepare only)
   Packs* packs = nullptr;                    ///< of the program (prepare only); null: packs are made and forgotten
+  Precision precision = Precision::f32;      ///< bf16: what products of float32 may be rounded to (prepare only)
   const Node& n() const { return graph->node(node); }
   const Type& in(int i) const;               ///< kind none when omitted
   const Type& out(int i) const;

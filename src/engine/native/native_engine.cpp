@@ -149,6 +149,7 @@ PlanOptions plan_options(const CompileOptions& options) {
   plan.fuse = options.optimize > 0;
   plan.reference_only = options.reference_kernels;
   plan.cpu = &cpu();
+  plan.precision = options.precision;
   if (plan.fuse && jit::level(cpu()) != jit::Level::plain) plan.blocking = Blocking::where_faster;
   return plan;
 }

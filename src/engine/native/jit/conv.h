@@ -64,8 +64,13 @@ struct Depth {
 /// widths are cut into few kinds of tiles.
 enum class Extents : uint8_t { fixed, open };
 
+/// What products are made of; sums, bias, residual and results are float32 in any case. bf16: input and weights are rounded to bfloat16
+/// (relative error 2^-9 each) and numbers below 2^-126 count as zero; only where CpuFeatures::avx512_bf16 is.
+enum class Element : uint8_t { f32, bf16 };
+
 struct ConvProblem {
   fast::ConvShape shape;
+  Element element = Element::f32;
   Extents extents = Extents::fixed;
   Depth depth;
   Direction direction = Direction::forward;

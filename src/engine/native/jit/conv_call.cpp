@@ -1,6 +1,7 @@
 #include <engine/native/jit/code_cache.h>
 #include <engine/native/jit/direct.h>
 #include <engine/native/jit/geometry.h>
+#include <engine/native/jit/narrow.h>
 #include <engine/native/jit/transposed.h>
 #include <engine/native/jit/volume.h>
 #include <engine/native/jit/winograd.h>
@@ -76,6 +77,8 @@ void generate(const ConvProblem& problem, const fast::ConvSizes& given, Level le
     generate_volume(problem, sizes, level);
   else if (problem.direction == Direction::transposed)
     generate_transposed(problem, sizes, level);
+  else if (problem.element == Element::bf16)
+    generate_narrow(problem, sizes, level);
   else if (problem.method != Method::direct)
     generate_winograd(problem, sizes, level);
   else
@@ -87,6 +90,7 @@ std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const
   if (level != Level::plain) {
     call = is_volume(problem)                           ? make_volume(problem, sizes, level)
            : problem.direction == Direction::transposed ? make_transposed(problem, sizes, level)
+           : problem.element == Element::bf16           ? make_narrow(problem, sizes, level)
            : problem.method != Method::direct           ? make_winograd(problem, sizes, level)
                                                         : make_direct(problem, sizes, level);
   }

@@ -89,6 +89,7 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   height_ = fast::conv_out_height(s, z_), width_ = fast::conv_out_width(s, z_);
   in_height_ = z_.height, in_width_ = z_.width;
   if (g_.form == Form::planar) pixel_floats_ = 1;
+  if (p_.element == Element::bf16) pixel_floats_ = g_.lanes;
   const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
                       s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0 && grid_.plane == 0;
   if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;
@@ -142,7 +143,7 @@ void DirectCall::choose_tile_size() {
     if (n == 1 || c < best) best = c, out_blocks_ = n;
   }
   pixels_ = most_pixels(level_, out_blocks_);
-  if (open() && g_.lanes == kBlock && g_.out_blocks * g_.out_block_floats * 4 > kColdWeights) prefetch_ = 2;
+  if (open() && g_.lanes > 1 && g_.out_blocks * g_.out_block_floats * 4 > kColdWeights) prefetch_ = 2;
 }
 
 void DirectCall::choose_tiles() {
@@ -196,8 +197,8 @@ void DirectCall::choose_passes() {
 
 /// Of weights used next, with each filter position.
 int DirectCall::lines_ahead() const {
-  if (depthwise() || g_.lanes != kBlock || pass_tiles_ <= 1 || pass_tiles_ > 2 * kPassTiles) return 0;
-  return static_cast<int>(parts(kBlock, pass_tiles_));
+  if (depthwise() || g_.lanes == 1 || pass_tiles_ <= 1 || pass_tiles_ > 2 * kPassTiles) return 0;
+  return static_cast<int>(parts(g_.lanes, pass_tiles_));
 }
 
 TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
@@ -293,7 +294,7 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
       // What is used next: the weights of the next pass, at the end those of the next group.
       const int64_t ahead = !final ? in_step_ * block_floats * 4 : end == last ? next - c * block_floats * 4 : 0;
       for (int64_t i = unit, tile = 0; i < (rows ? end : unit + 1); ++i, tile += tiles_) {
-        a.ahead = ahead != 0 && tile * prefetch_ < kBlock ? ahead + tile * prefetch_ * 64 : 0;
+        a.ahead = ahead != 0 && tile * prefetch_ < g_.lanes ? ahead + tile * prefetch_ * 64 : 0;
         if (rows)
           row(a, i, 0, tiles_, out_blocks);
         else

@@ -1,4 +1,5 @@
 #include <engine/native/jit/geometry.h>
+#include <engine/native/jit/narrow.h>
 #include <engine/native/jit/transposed.h>
 #include <engine/native/jit/winograd.h>
 
@@ -71,6 +72,9 @@ const char* refusal(const ConvProblem& p) noexcept {
     const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
     if (in != out || kBlock % in != 0 || s.in_channels % kBlock != 0) return "groups that do not fill blocks of 16";
   }
+  if (p.element == Element::bf16) {
+    if (const char* reason = narrow_refusal(p)) return reason;
+  }
   if (p.method != Method::direct && !winograd_fits(p)) return "not a 3x3 convolution of stride 1";
   return nullptr;
 }
@@ -98,6 +102,7 @@ Geometry geometry(const ConvProblem& p) noexcept {
       g.lanes = g.last_lanes = 1;
       break;
   }
+  if (p.element == Element::bf16) g.lanes = kBlock / 2, g.last_lanes = (g.last_lanes + 1) / 2;
   g.tap = g.lanes * kBlock;
   g.out_block_floats = g.in_blocks * s.kernel_h * s.kernel_w * g.tap;
   return g;
@@ -119,15 +124,20 @@ void pack_block(const ConvProblem& p, const Geometry& g, int64_t k, int64_t c, c
                 const float* scale, float* packed) noexcept {
   const ConvShape& s = p.shape;
   const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
-  const int64_t taps = s.kernel_h * s.kernel_w;
+  const int64_t taps = s.kernel_h * s.kernel_w, lanes = p.element == Element::bf16 ? kBlock : g.lanes;
   for (int64_t o = k * kBlock; o < std::min((k + 1) * kBlock, s.out_channels); ++o) {
     const float factor = scale != nullptr ? scale[o] : 1.0f;
     // Of the channels that the block reads, those of this output's group.
     const int64_t first = g.form == Form::depthwise ? 0 : o / out_group * in_group - g.first_in(k) * kBlock;
-    for (int64_t lane = 0; lane < g.lanes; ++lane) {
-      const int64_t i = c * g.lanes + lane - first;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const int64_t i = c * lanes + lane - first;
       if (i < 0 || i >= in_group) continue;
       const float* from = weights + (o * in_group + i) * filter;
+      if (p.element == Element::bf16) {
+        auto* to = reinterpret_cast<uint16_t*>(packed) + (lane / 2 * kBlock + o % kBlock) * 2 + lane % 2;
+        for (int64_t t = 0; t < taps; ++t) to[t * g.tap * 2] = rounded(from[t] * factor);
+        continue;
+      }
       float* to = packed + lane * kBlock + o % kBlock;
       for (int64_t t = 0; t < taps; ++t) to[t * g.tap] = from[t] * factor;
     }

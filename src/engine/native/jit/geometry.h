@@ -13,13 +13,14 @@ enum class Form : uint8_t {
 };
 
 /// Weights, in floats; those of volumes are as many sets as the filter is deep, one after the other: [out block][in block of its group][kernel_h][kernel_w][16 in][16 out]; planar
-/// [out block][in channel][kernel_h][kernel_w][16]; depthwise [block][kernel_h][kernel_w][16].
+/// [out block][in channel][kernel_h][kernel_w][16]; depthwise [block][kernel_h][kernel_w][16]. Bfloat16: [8 pairs in][16 out][2] for the last two.
 struct Geometry {
   Form form = Form::dense;
   int64_t out_blocks = 0;
   int64_t in_blocks = 0;  ///< that one output block reads; planar: channels
   int64_t blocks_per_group = 0;  ///< output blocks that read the same input blocks
-  int64_t lanes = kBlock;  ///< input channels per step: 16, planar and depthwise 1
+  int64_t lanes =
+      kBlock;  ///< numbers of four bytes per input block: 16 channels, 8 pairs of bfloat16; planar and depthwise 1
   int64_t last_lanes = kBlock;  ///< of the last input block
   int64_t tap = 0;  ///< floats of weights per kernel position and input block
   int64_t out_block_floats = 0;  ///< weights of one output block

@@ -18,8 +18,10 @@ enum class Op : uint8_t {
   load,  ///< d = mem, a whole vector
   broadcast,  ///< d = one float of mem in all lanes
   store,  ///< mem = a
+  store_half,  ///< mem = a rounded to bfloat16, half a vector; d is lost; AVX-512 with bfloat16 only
   fma,  ///< d += a * b
   fma_splat,  ///< d += a * (one float of mem in all lanes); AVX-512 only
+  dot,  ///< d += the products of two neighbouring bfloat16 of a and b; AVX-512 with bfloat16 only
   horner,  ///< d = d * a + b
   add,  ///< d = a + b, and so on
   sub,

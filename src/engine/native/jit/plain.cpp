@@ -1,5 +1,6 @@
 // The same convolutions without generated code: for other processors and where executable memory is refused.
 #include <engine/native/jit/geometry.h>
+#include <engine/native/jit/narrow.h>
 
 #include <core/thread_pool.h>
 
@@ -37,6 +38,12 @@ struct Plain {
   void tap(const float* x, int64_t lanes, const float* w, float* acc) const noexcept {
     if (g.form == Form::depthwise) {
       for (int64_t o = 0; o < kBlock; ++o) acc[o] += x[o] * w[o];
+      return;
+    }
+    if (problem.element == Element::bf16) {
+      const auto* pairs = reinterpret_cast<const uint16_t*>(w);
+      for (int64_t i = 0; i < 2 * lanes * kBlock; ++i)
+        acc[i / 2 % kBlock] += widened(rounded(x[i / (2 * kBlock) * 2 + i % 2])) * widened(pairs[i]);
       return;
     }
     for (int64_t i = 0; i < lanes; ++i) {

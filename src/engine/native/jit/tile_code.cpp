@@ -37,12 +37,12 @@ class TileWriter {
     halves_ = c_.halves();
     const int sums = k_.pixels * k_.out_blocks * halves_;
     // Few sums would wait for each other: input channels go to several sets, added at the end.
-    sets_ = k_.lanes == 16 ? std::clamp((7 + sums) / sums, 1, 8) : 1;
+    sets_ = k_.lanes > 1 ? std::clamp((7 + sums) / sums, 1, 8) : 1;
     weights_ = sums * sets_;
     splat_ = weights_ + k_.out_blocks * halves_;
     // The loops of a call, with those of its neighbours in the row, shall fit into the instruction cache.
     const int per_channel = (k_.pixels + 1) * k_.out_blocks * halves_ + k_.pixels;
-    if (k_.lanes == kBlock) {
+    if (k_.lanes > 1) {
       while (unrolled_ > 2 && per_channel * unrolled_ * std::max(k_.columns, 1) > kMostUnrolled) unrolled_ /= 2;
     }
     // Most displacements fit into a byte when the pointer stands in the middle of the tile.
@@ -130,13 +130,14 @@ class TileWriter {
     }
   }
   void multiply(int set, int pixel, const Mem& m) {
-    if (k_.out_blocks == 1 && k_.level == Level::avx512) {
+    const Op op = k_.lanes == kPairs ? Op::dot : Op::fma;
+    if (op == Op::fma && k_.out_blocks == 1 && k_.level == Level::avx512) {
       c_.vec(Op::fma_splat, sum(set, pixel, 0, 0), weights_, m);
       return;
     }
     c_.broadcast(splat_, m);
     for (int b = 0; b < k_.out_blocks; ++b) {
-      for (int h = 0; h < halves_; ++h) c_.vec(Op::fma, sum(set, pixel, b, h), weights_ + b * halves_ + h, splat_);
+      for (int h = 0; h < halves_; ++h) c_.vec(op, sum(set, pixel, b, h), weights_ + b * halves_ + h, splat_);
     }
   }
 
@@ -277,7 +278,7 @@ bool inside(const TileKey& k, int pixel, int column) noexcept {
   if (k.columns == 0) return true;
   const int at = pixel * k.pixel_step + column * k.column_step;
   const int end = (k.pixels - 1) * k.pixel_step + (k.columns - 1) * k.column_step;
-  const int unit = k.lanes == 1 && !k.depthwise ? 4 : 64;
+  const int unit = k.depthwise ? 64 : 4 * k.lanes;
   return at >= k.left * unit && at <= end - k.right * unit;
 }
 

@@ -5,12 +5,16 @@
 
 namespace chorus::jit {
 
+/// Of bfloat16 in a block.
+inline constexpr int kPairs = 8;
+
 /// All that the code of a tile depends on. Sizes are arguments.
 struct TileKey {
   Level level = Level::avx512;
   int pixels = 1;  ///< along a row
   int out_blocks = 1;  ///< 1 … 4
-  int lanes = 16;  ///< input channels per step: 16, or 1 for planar inputs
+  int lanes =
+      16;  ///< numbers of four bytes per pixel and input block: 16 channels, 8 pairs of bfloat16, or 1 for planar inputs
   int last_lanes = 16;  ///< of the last input block; below 16 it has code of its own
   int pixel_step = 64;  ///< bytes of input between neighbouring output pixels
   int output_step = 64;  ///< bytes between output pixels

@@ -73,6 +73,11 @@ class Assembler : public Xbyak::CodeGenerator {
       case Op::load: vmovups(d, m); break;
       case Op::broadcast: vbroadcastss(d, m); break;
       case Op::store: vmovups(m, a); break;
+      case Op::store_half:
+        vcvtneps2bf16(Ymm(i.d), Zmm(i.a));
+        vmovups(m, Ymm(i.d));
+        break;
+      case Op::dot: vdpbf16ps(Zmm(i.d), Zmm(i.a), s); break;
       case Op::fma: vfmadd231ps(d, a, s); break;
       case Op::fma_splat: vfmadd231ps(Zmm(i.d), Zmm(i.a), ptr_b[where(i.mem)]); break;
       case Op::horner: vfmadd213ps(d, a, s); break;

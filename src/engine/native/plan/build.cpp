@@ -293,7 +293,7 @@ class Builder {
       step.candidate = candidate;
       step.run = candidate->run;
       step.epilogues = choice.epilogues;
-      const StepDescription description{&g_, id, options_.cpu, step.epilogues, options_.packs};
+      const StepDescription description{&g_, id, options_.cpu, step.epilogues, options_.packs, options_.precision};
       if (candidate->prepare != nullptr) step.prepared = candidate->prepare(description);
       if (choice.runs_blocked) blocked = candidate->blocked_operands(description);
     }

@@ -86,6 +86,7 @@ struct PlanOptions {
   Blocking blocking = Blocking::never;
   bool reference_only = false;
   const CpuFeatures* cpu = nullptr;
+  Precision precision = Precision::f32;   ///< of products: bf16 where a candidate and the processor can
   Packs* packs = nullptr;          ///< where the steps' packed constants come from; null: made and forgotten
 };
 

@@ -1,6 +1,7 @@
 // Conv (of volumes too) and ConvTranspose over channel blocks by generated kernels: blocked to blocked, and a first layer that reads a plain picture.
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/convolution.h>
+#include <engine/native/steps/product_element.h>
 
 #include <algorithm>
 
@@ -119,7 +120,8 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   if (p->auto_pad != AutoPad::none) {
     problem.shape.pad_top = problem.shape.pad_left = problem.shape.pad_bottom = problem.shape.pad_right = 0;
   }
-  problem.method = jit::preferred_method(problem, typical(step), p->level);
+  problem.element = element_of(step, problem, p->level);
+  if (problem.element == jit::Element::f32) problem.method = jit::preferred_method(problem, typical(step), p->level);
   // y = (x·w + bias) · scale + shift: the scale goes into the weights.
   const Value* bias = step.constant(2);
   const PreparedEpilogue e = prepare_epilogue(step, bias != nullptr ? OwnBias::constant : OwnBias::none,
@@ -138,7 +140,11 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   static constexpr std::string_view forms[] = {"conv.blocked.direct", "conv.blocked.winograd4",
                                                "conv.blocked.winograd2"};
   const bool transposed = problem.direction == jit::Direction::transposed;
-  p->weights = step.pack(1, transposed ? "conv_transpose.blocked" : forms[static_cast<size_t>(problem.method)],
+  const bool narrow = problem.element == jit::Element::bf16;
+  p->weights = step.pack(1,
+                         transposed ? "conv_transpose.blocked"
+                         : narrow   ? "conv.blocked.bf16"
+                                    : forms[static_cast<size_t>(problem.method)],
                          jit::packed_weight_bytes(problem), [&](std::byte* to) {
                            jit::pack_weights(problem, static_cast<const float*>(step.constant(1)->data()),
                                              e.scale.empty() ? nullptr : e.scale.data(), reinterpret_cast<float*>(to));

@@ -1,6 +1,7 @@
 // MatMul and Gemm with a constant right matrix by the generated tiles of convolutions: rows are pixels, columns are channels.
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/product.h>
+#include <engine/native/steps/product_element.h>
 
 #include <algorithm>
 #include <cstring>
@@ -80,14 +81,17 @@ void pack(const StepDescription& step, const Matrix& m, const PreparedEpilogue& 
   const auto* from = static_cast<const float*>(step.constant(1)->data());
   std::vector<float> scale(static_cast<size_t>(m.n), m.alpha);
   for (size_t i = 0; i < e.scale.size(); ++i) scale[i] *= e.scale[i];
-  p.weights = step.pack(1, "product.tiles", jit::packed_weight_bytes(p.problem), [&](std::byte* to) {
-    auto* packed = reinterpret_cast<float*>(to);
-    if (m.form == fast::Form::transposed) return jit::pack_weights(p.problem, from, scale.data(), packed);
-    std::vector<float> turned(static_cast<size_t>(m.k * m.n));
-    ThreadPool alone{ThreadPool::Options{}};
-    table().transpose_run({from, turned.data(), 1, m.k, m.n, 1}, alone);
-    jit::pack_weights(p.problem, turned.data(), scale.data(), packed);
-  });
+  const bool narrow = p.problem.element == jit::Element::bf16;
+  p.weights = step.pack(1, narrow ? "product.tiles.bf16" : "product.tiles", jit::packed_weight_bytes(p.problem),
+                        [&](std::byte* to) {
+                          auto* packed = reinterpret_cast<float*>(to);
+                          if (m.form == fast::Form::transposed)
+                            return jit::pack_weights(p.problem, from, scale.data(), packed);
+                          std::vector<float> turned(static_cast<size_t>(m.k * m.n));
+                          ThreadPool alone{ThreadPool::Options{}};
+                          table().transpose_run({from, turned.data(), 1, m.k, m.n, 1}, alone);
+                          jit::pack_weights(p.problem, turned.data(), scale.data(), packed);
+                        });
   p.constants_used |= 1U << 1;
 }
 
@@ -105,13 +109,15 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   problem.shape.in_channels = m.k;
   problem.shape.out_channels = m.n;
   problem.extents = m.rows > 0 ? jit::Extents::fixed : jit::Extents::open;
-  problem.source = is_crowded(m.k) ? jit::Source::blocked : jit::Source::rows;
+  problem.source = jit::Source::rows;
   problem.target = jit::Target::rows;
   problem.bias = !e.bias.empty() || !e.shift.empty();
   problem.residual = e.residual >= 0;
   problem.activation = is_generated(e.activation) ? e.activation : fast::Activation::none;
   problem.alpha = e.alpha;
   problem.beta = e.beta;
+  problem.element = element_of(step, problem, p->level);
+  if (problem.element == jit::Element::f32 && is_crowded(m.k)) problem.source = jit::Source::blocked;
   p->after = is_generated(e.activation) ? fast::Activation::none : e.activation;
   p->residual = e.residual;
   p->bias = Buffer::allocate(static_cast<size_t>(m.n) * sizeof(float));

@@ -1,6 +1,7 @@
 // Runs a Code without a processor: for levels that this machine lacks. Every access to memory must lie in a range that was named.
 #pragma once
 #include <engine/native/jit/ir.h>
+#include <engine/native/jit/narrow.h>
 
 #include <gtest/gtest.h>
 
@@ -74,6 +75,10 @@ class Interpreter {
     return x;
   }
 
+  /// The two bfloat16 in a number's bits.
+  static float high(float x) { return real(bits(x) & 0xffff0000U); }
+  static float low(float x) { return real(bits(x) << 16); }
+
   // As the instruction: what no int32 holds, and no number, becomes the least one.
   static int32_t integer(float x) {
     return x >= -2147483648.0f && x < 2147483648.0f ? static_cast<int32_t>(std::nearbyint(x)) : INT32_MIN;
@@ -83,6 +88,7 @@ class Interpreter {
     switch (op) {
       case Op::fma:
       case Op::fma_splat: return std::fma(a, b, d);
+      case Op::dot: return std::fma(low(a), low(b), std::fma(high(a), high(b), d));
       case Op::horner: return std::fma(d, a, b);
       case Op::scale: return std::ldexp(a, static_cast<int>(std::fmax(std::fmin(b, 1000.0f), -1000.0f)));
       case Op::add: return a + b;
@@ -108,6 +114,11 @@ class Interpreter {
     if (i.op == Op::store) {
       std::byte* to = where(i.mem, all);
       if (!failed_) std::memcpy(to, v_[i.a], all);
+    } else if (i.op == Op::store_half) {
+      uint16_t half[16] = {};
+      for (int l = 0; l < width_; ++l) half[l] = rounded(v_[i.a][l]);
+      std::byte* to = where(i.mem, all / 2);
+      if (!failed_) std::memcpy(to, half, all / 2);
     } else if (i.op <= Op::copy) {
       alignas(64) float b[16] = {};
       if (i.memory && (i.op == Op::broadcast || i.op == Op::fma_splat)) {
