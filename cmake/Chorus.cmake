@@ -148,7 +148,8 @@ function(chorus_adapter name dir)
     add_custom_target(engine_plugins)  # all of them
   endif()
   add_dependencies(engine_plugins chorus_engine_${name})
-  install(TARGETS chorus_engine_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/chorus/engines COMPONENT library)
+  # OPTIONAL: a build of the library alone can be installed.
+  install(TARGETS chorus_engine_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/chorus/engines COMPONENT library OPTIONAL)
 endfunction()
 
 # chorus_test(NAME DIR [TIMEOUT seconds] [SERIAL] [THREADS] [DEPENDS …]): tests/DIR/*_test.cpp as one GoogleTest program

@@ -120,7 +120,8 @@ void InputTensor::Reshape(const std::vector<int64_t>& shape) {
   const Shape wanted(shape);
   for (size_t i = 0; i < shape.size() && type.has_rank; ++i) {
     if (type.dims[i].is_number() && type.dims[i].number() != shape[i]) {
-      throw Error(Code::shape, fmt::format("input \"{}\": extent {} on axis {} given, the model takes {}", name(), shape[i], i, type.str()));
+      throw Error(Code::shape, fmt::format("input \"{}\": extent {} on axis {} given, the model takes {}", name(), shape[i], i, type.str()), {},
+                  fmt::format("give extent {} on axis {}; other sizes need a model that declares the axis open", type.dims[i].number(), i));
     }
   }
   impl_->shape = wanted;

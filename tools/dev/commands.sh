@@ -34,6 +34,7 @@ command_demo() {
     shift
   fi
   build/bin/chorus task ocr "$picture" --models .cache/models/ocr "$@"
+  say "build/bin/chorus lists what else there is; docs/README.md is where to read on"
 }
 
 command_test() {
