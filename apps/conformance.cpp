@@ -282,6 +282,9 @@ int conformance(const Options& options) {
   for (const auto& entry : fs::recursive_directory_iterator(options.folder)) {
     if (entry.path().filename() == "model.onnx") folders.push_back(entry.path().parent_path());
   }
+  if (folders.empty())
+    throw Error(Code::not_found, "no test case lies below \"" + options.folder + "\"", {},
+                "a case is a folder with model.onnx and test_data_set_0, test_data_set_1 …");
   std::sort(folders.begin(), folders.end());
   const std::shared_ptr<Engine> engine = open_engine(options.engine);
   Report report;

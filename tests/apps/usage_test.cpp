@@ -93,6 +93,26 @@ TEST(Usage, TablesHaveHeadings) {
   EXPECT_TRUE(devices.starts_with("device   state   description\ncpu ")) << devices;
 }
 
+TEST(Usage, OneOperatorOrThoseThatHoldAWord) {
+  const std::string conv = chorus_command("ops conv").out;
+  for (const char* words : {"Conv\n", "versions   1, 11, 22\n", "signature  (", "kernel_shape"})
+    EXPECT_NE(conv.find(words), std::string::npos) << words << "\n" << conv;
+  const std::string pools = chorus_command("ops pool").out;
+  for (const char* name : {"AveragePool ", "GlobalMaxPool ", "MaxRoiPool "})
+    EXPECT_NE(pools.find(name), std::string::npos) << pools;
+  EXPECT_EQ(pools.find("Softmax "), std::string::npos);
+  const Done unknown = chorus_command("ops Sofmax");
+  EXPECT_EQ(unknown.status, 3);
+  EXPECT_NE(unknown.err.find("did you mean Softmax?"), std::string::npos) << unknown.err;
+}
+
+TEST(Usage, AFolderWithoutCasesIsNoSuccess) {
+  std::filesystem::create_directories(scratch() / "no_cases");
+  const Done done = chorus_command("conformance no_cases");
+  EXPECT_EQ(done.status, 3);
+  EXPECT_NE(done.err.find("no test case lies below \"no_cases\""), std::string::npos) << done.err;
+}
+
 // The command of a checkout finds the models that ./dev demo has fetched there: damaged ones are named by their path.
 TEST(Usage, ModelsOfTheCheckoutAreFound) {
   namespace fs = std::filesystem;
