@@ -13,7 +13,7 @@ void selu(Call& c) {
 }
 
 void hard_sigmoid(Call& c) {
-  c.out(0, at::clamp(at::add(at::mul(c.in(0), c.f("alpha", 0.2)), c.f("beta", 0.5)), 0, 1));
+  c.out(0, at::clamp(at::add(at::mul(c.in(0), c.f("alpha", 0.2f)), c.f("beta", 0.5)), 0, 1));
 }
 
 void gelu(Call& c) { c.out(0, at::gelu(c.in(0), c.s("approximate", "none"))); }

@@ -239,6 +239,17 @@ ch_code run(ch_instance* self, const ch_run* run, ch_error* error) {
   });
 }
 
+// A line per step: what it calls, and where that means something else.
+void explain(ch_program* program, ch_str, ch_sink sink, void* user) {
+  for (const Step& step : program->walk->steps) {
+    std::string line(view(step.node->op));
+    line.append(" -> ").append(step.row->aten);
+    if (!step.row->difference.empty()) line.append("; differs: ").append(step.row->difference);
+    line += '\n';
+    sink(user, line.data(), line.size());
+  }
+}
+
 uint64_t memory(ch_instance* self) {
   uint64_t bytes = 0;
   for (const Tensor& t : self->results) bytes += t.nbytes();
@@ -251,7 +262,7 @@ extern "C" const ch_engine_api* chorus_engine_v1(void) {
   static const ch_engine_api api = [] {
     auto a = table_of<ch_engine, ch_program, ch_instance>("torch", TORCH_VERSION, TORCH_VERSION);
     a.open = open, a.claim = claim, a.compile = compile, a.instance = instance, a.run = run, a.describe = describe;
-    a.memory = memory;
+    a.memory = memory, a.explain = explain;
     a.wants = CH_WANTS_NEWEST;
     return a;
   }();

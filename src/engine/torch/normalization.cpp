@@ -70,7 +70,7 @@ void rms_norm(Call& c) {
   Ints axes;
   for (int64_t d = axis; d < x.dim(); ++d) axes.push_back(d);
   const Tensor inverse = at::rsqrt(at::add(at::mean(at::mul(x, x), axes, true), c.f("epsilon", 1e-5f)));
-  c.out(0, at::mul(at::mul(x, inverse).to(given.scalar_type()), scale));
+  c.out(0, at::mul(at::mul(x, inverse).to(scale.scalar_type()), scale));
 }
 
 void group_norm(Call& c) {
@@ -154,7 +154,7 @@ constexpr Row kRows[] = {
     {"InstanceNormalization", instance_norm, kFloats, "instance_norm"},
     {"LayerNormalization", layer_norm, kFloats, "layer_norm",
      "gives neither mean nor deviation; scale and bias may broadcast here"},
-    {"RMSNormalization", rms_norm, kFloats, "rsqrt, mean", "rms_norm multiplies before it rounds to the input's type"},
+    {"RMSNormalization", rms_norm, kFloats, "rsqrt, mean"},
     {"GroupNormalization", group_norm, kFloats, "group_norm"},
     {"LpNormalization", lp_norm, kFloats, "linalg_vector_norm", "of zeros NaN there: 0"},
     {"LRN", lrn, kFloats, "mul, pow", "an even window lies elsewhere there"},

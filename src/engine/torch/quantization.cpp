@@ -72,10 +72,10 @@ void dynamic_quantize(Call& c) {
   const Tensor x = c.in(0);
   c.require(x.numel() > 0, "there is no smallest number of nothing");
   const Tensor low = at::clamp_max(x.min(), 0), high = at::clamp_min(x.max(), 0);
-  const Tensor scale = at::div(at::sub(high, low), 255);
-  const Tensor safe = at::where(at::eq(scale, 0), at::ones_like(scale), scale);
-  const Tensor zero = at::clamp(at::round(at::div(at::neg(low), safe)), 0, 255).to(at::kByte);
-  c.out(0, quantized(x, safe, zero, at::kByte));
+  const Tensor range = at::sub(high, low);
+  const Tensor scale = at::div(at::where(at::eq(range, 0), at::ones_like(range), range), 255);
+  const Tensor zero = at::clamp(at::round(at::div(at::neg(low), scale)), 0, 255).to(at::kByte);
+  c.out(0, quantized(x, scale, zero, at::kByte));
   c.out(1, scale);
   c.out(2, zero);
 }

@@ -17,3 +17,5 @@ target_link_libraries(chorus_engine_torch PRIVATE ${torch_root}/torch/lib/libtor
 target_link_options(chorus_engine_torch BEFORE PRIVATE -Wl,--no-as-needed -Wl,--disable-new-dtags -Wl,--allow-shlib-undefined)
 set_target_properties(chorus_engine_torch PROPERTIES BUILD_RPATH "${torch_root}/torch/lib"
   INSTALL_RPATH "$ORIGIN/../../../.engines/torch/torch/lib;${torch_root}/torch/lib")
+set_target_properties(chorus_engine_torch PROPERTIES TORCH_INCLUDE "${torch_include}"
+  TORCH_LIBRARIES "${torch_root}/torch/lib/libtorch_cpu.so;${torch_root}/torch/lib/libc10.so")
