@@ -315,6 +315,28 @@ TEST_F(TensorFlow, EinsumTakesSpaces) {
   expect(op("Einsum", {v, v}, one("equation", std::string("i, j -> ij")))[0], floats({2, 2}, {1, 2, 2, 4}));
 }
 
+// One head, two queries: the first sees one key, and where a mask hides all keys there is nothing to share.
+TEST_F(TensorFlow, AttentionOfAQueryThatSeesNoKeyIsZero) {
+  const Value q = floats({1, 1, 2, 1}, {0, 0}), k = floats({1, 1, 2, 1}, {1, 2}), v = floats({1, 1, 2, 1}, {3, 5});
+  expect(op("Attention", {q, k, v}, one("is_causal", int64_t{1}))[0], floats({1, 1, 2, 1}, {3, 4}), 1e-6);
+  const Value mask = make(DType::boolean, {2, 2}, {0, 0, 0, 1});
+  expect(op("Attention", {q, k, v, mask})[0], floats({1, 1, 2, 1}, {0, 5}), 1e-6);
+}
+
+TEST_F(TensorFlow, QuantisedNumbersSaturate) {
+  const Value scale = floats({}, {2}), zero = make(DType::uint8, {}, {128});
+  expect(op("QuantizeLinear", {floats({5}, {0, 3, 5, 1000, -1000}), scale, zero})[0],
+         make(DType::uint8, {5}, {128, 130, 130, 255, 0}));
+  expect(op("DequantizeLinear", {make(DType::uint8, {2}, {130, 0}), scale, zero})[0], floats({2}, {4, -256}));
+}
+
+TEST_F(TensorFlow, LossesLeaveIgnoredClassesOut) {
+  Attributes ignore = one("ignore_index", int64_t{-1});
+  const Value x = floats({3, 2}, {-1, -2, -3, -4, -5, -6}), classes = longs({3}, {1, -1, 0}),
+              weights = floats({2}, {3, 1});
+  expect(op("NegativeLogLikelihoodLoss", {x, classes, weights}, ignore)[0], floats({}, {(2 * 1 + 5 * 3) / 4.F}), 1e-6);
+}
+
 // The plug-in.
 
 TEST_F(TensorFlow, TypesWithoutAKernelAreComputedInWiderOnes) {

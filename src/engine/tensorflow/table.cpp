@@ -6,9 +6,10 @@ namespace chorus_tensorflow {
 namespace {
 
 using Family = std::span<const Row> (*)();
-constexpr std::array kFamilies = std::to_array<Family>(
-    {elementwise_rows, activation_rows, reduction_rows, movement_rows, indexing_rows, matrix_rows, convolution_rows,
-     pooling_rows, normalization_rows, quantization_rows, sequence_rows, vision_rows, loss_rows, control_rows});
+constexpr std::array kFamilies =
+    std::to_array<Family>({elementwise_rows, activation_rows, reduction_rows, movement_rows, indexing_rows, matrix_rows,
+                           convolution_rows, pooling_rows, normalization_rows, attention_rows, quantization_rows,
+                           sequence_rows, vision_rows, loss_rows, control_rows});
 
 std::string type_text(int dtype) {
   const Type type = to_tensorflow(dtype);

@@ -88,6 +88,7 @@ std::span<const Row> matrix_rows();
 std::span<const Row> convolution_rows();
 std::span<const Row> pooling_rows();
 std::span<const Row> normalization_rows();
+std::span<const Row> attention_rows();
 std::span<const Row> quantization_rows();
 std::span<const Row> sequence_rows();
 std::span<const Row> vision_rows();

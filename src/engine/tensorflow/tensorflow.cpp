@@ -1,7 +1,11 @@
 #include "tensorflow.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <string_view>
@@ -78,13 +82,50 @@ void separate_pools(void* library) {
   if (shared != nullptr) *shared = false;
 }
 
-// Lines of information that come before the environment is asked.
-void silence(void* library) {
-  if (std::getenv("TF_CPP_MIN_LOG_LEVEL") != nullptr) return;  // the user wants to see them, or not
-  ::setenv("TF_CPP_MIN_LOG_LEVEL", "3", 0);
+// While it is loaded, TensorFlow prints a line of information about oneDNN that no setting keeps back. What goes to the standard error
+// meanwhile is held and given back without such lines.
+class QuietLoad {
+ public:
+  QuietLoad() {
+    if (std::getenv("TF_CPP_MIN_LOG_LEVEL") != nullptr) return;  // the user wants to see them, or not
+    ::setenv("TF_CPP_MIN_LOG_LEVEL", "3", 0);
+    held_ = ::memfd_create("chorus", MFD_CLOEXEC);
+    before_ = held_ < 0 ? -1 : ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (before_ >= 0) ::dup2(held_, STDERR_FILENO);
+  }
+  QuietLoad(const QuietLoad&) = delete;
+  QuietLoad& operator=(const QuietLoad&) = delete;
+  ~QuietLoad() {
+    if (before_ >= 0) {
+      ::dup2(before_, STDERR_FILENO);
+      ::close(before_);
+      give_back();
+    }
+    if (held_ >= 0) ::close(held_);
+  }
+
+ private:
+  void give_back() const {
+    std::string text(4096, '\0');
+    const ssize_t n = ::pread(held_, text.data(), text.size(), 0);
+    text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
+      const std::string_view line = std::string_view(text).substr(begin, end - begin);
+      const bool noise = line.find("absl::InitializeLog()") != line.npos || line.find(" port.cc:") != line.npos;
+      if (!noise && ::write(STDERR_FILENO, line.data(), line.size()) < 0) return;
+      begin = end;
+    }
+  }
+  int held_ = -1, before_ = -1;
+};
+
+// Its own logging keeps to what ends the process, unless the user has set a level.
+void log_less(void* library) {
   const auto set = reinterpret_cast<void (*)(int)>(
       ::dlsym(library, "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE"));
-  if (set != nullptr) set(3);  // what ends the process
+  const char* level = std::getenv("TF_CPP_MIN_LOG_LEVEL");
+  if (set != nullptr && level != nullptr && std::string_view(level) == "3") set(3);
 }
 
 bool open_library(const std::string& folder, std::string& reason) {
@@ -92,7 +133,10 @@ bool open_library(const std::string& folder, std::string& reason) {
   std::string path = named != nullptr ? named : "";
   const bool anywhere = path.empty() && folder.empty();
   if (path.empty()) path = folder.empty() ? std::string(kFile) : folder + "/tensorflow/" + kFile;
-  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = [&path] {
+    const QuietLoad quiet;
+    return ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  }();
   if (library == nullptr) {
     const char* why = ::dlerror();
     reason = anywhere ? "the library " + path + " is not installed"
@@ -121,7 +165,7 @@ bool open_library(const std::string& folder, std::string& reason) {
     return false;
   }
   separate_pools(library);
-  silence(library);
+  log_less(library);
   g_functions = found;
   g_library = library;
   return true;
