@@ -4,7 +4,8 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <ctime>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <thread>
 
@@ -475,6 +476,37 @@ TEST_F(TensorFlow, TwoInstancesAtOnce) {
   std::thread other([&] { work(1000); });
   work(2000);
   other.join();
+}
+
+// Its contexts would share the threads of the first without the adapter's switch.
+TEST_F(TensorFlow, ProgramsHaveTheThreadsThatTheyAskFor) {
+  const auto tasks = [] {
+    const std::filesystem::directory_iterator list("/proc/self/task");
+    return std::distance(begin(list), end(list));
+  };
+  GraphCase c;
+  c.out(c.op("MatMul", {c.in("x", {400, 400}), c.in("y", {400, 400})}), "z");
+  const std::vector<Value> inputs = {noise(Shape{400, 400}, 1), noise(Shape{400, 400}, 2)};
+  const Value one_thread = run(c, inputs, 1)[0];
+  const auto before = tasks();
+  expect(run(c, inputs, 9)[0], one_thread, 1e-4);
+  EXPECT_GE(tasks(), before + 7);
+}
+
+TEST_F(TensorFlow, EmptyTensors) {
+  const Value none = Value::tensor(DType::float32, Shape{0, 3, 4, 4}), w = noise(Shape{2, 3, 3, 3});
+  EXPECT_EQ(op("Conv", {none, w})[0].shape(), Shape({0, 2, 2, 2}));
+  EXPECT_EQ(op("ConvTranspose", {none, noise(Shape{3, 2, 3, 3})})[0].shape(), Shape({0, 2, 6, 6}));
+  const Attributes kernel = one("kernel_shape", std::vector<int64_t>{2, 2});
+  EXPECT_EQ(op("MaxPool", {none}, kernel)[0].shape(), Shape({0, 3, 3, 3}));
+  EXPECT_EQ(op("AveragePool", {none}, kernel)[0].shape(), Shape({0, 3, 3, 3}));
+  EXPECT_EQ(op("Softmax", {none})[0].shape(), none.shape());
+  EXPECT_EQ(op("Transpose", {none})[0].shape(), Shape({4, 4, 3, 0}));
+  const Value flat = Value::tensor(DType::float32, Shape{0}), thin = Value::tensor(DType::float32, Shape{2, 0});
+  expect(op("ReduceSum", {flat})[0], floats({1}, {0}));
+  expect(op("MatMul", {thin, Value::tensor(DType::float32, Shape{0, 1})})[0], floats({2, 1}, {0, 0}));
+  EXPECT_EQ(op("Concat", {flat, flat}, one("axis", int64_t{0}))[0].shape(), Shape({0}));
+  EXPECT_EQ(op("Gather", {floats({2}, {1, 2}), Value::tensor(DType::int64, Shape{0})})[0].shape(), Shape({0}));
 }
 
 TEST_F(TensorFlow, TooMuchMemoryIsRefusedBeforeItIsTaken) {

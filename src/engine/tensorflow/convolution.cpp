@@ -100,8 +100,21 @@ Tensor part(Call& c, const Tensor& x, int64_t axis, int64_t at, int64_t n) {
   return c.slice(x, begin, size);
 }
 
+// What its kernel makes of a picture without elements has the picture's own shape.
+Tensor nothing(Call& c, const Tensor& x, const Tensor& w, const Ints& strides, const Ints& dilations) {
+  Ints shape = x.dims();
+  const size_t lead = x.dims().size() - 2 - strides.size();  // an axis of extent 1 before the only one
+  for (size_t d = 0; d < strides.size(); ++d) {
+    int64_t& extent = shape[1 + lead + d];
+    extent = (extent - (w.dims()[lead + d] - 1) * dilations[d] - 1) / strides[d] + 1;
+  }
+  shape.back() = w.dims().back();
+  return c.fill(shape, 0, x.type());
+}
+
 // x [N, spatial …, C], w [spatial …, C / group, M].
 Tensor convolve(Call& c, const Tensor& x, const Tensor& w, const Ints& strides, const Ints& dilations, int64_t group) {
+  if (x.count() == 0 || w.count() == 0) return nothing(c, x, w, strides, dilations);
   const char* name = x.rank() == 4 ? "Conv2D" : "Conv3D";
   if (group == 1 || x.rank() == 4) {
     return c.op(name)
@@ -204,6 +217,7 @@ Tensor spread(Call& c, const Tensor& x, const Tensor& w, const Ints& strides, co
   sizes.insert(sizes.end(), full.begin(), full.end());
   sizes.push_back(w.dim(w.rank() - 2));
   c.room(sizes, x.type());
+  if (x.count() == 0 || w.count() == 0) return c.fill(sizes, 0, x.type());
   const char* name = x.rank() == 4 ? "Conv2DBackpropInput" : "Conv3DBackpropInputV2";
   return c.op(name)
       .in(vector_of(sizes, kInt32))

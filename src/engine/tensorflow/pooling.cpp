@@ -73,7 +73,10 @@ Tensor unfolded(Call& c, const Exact& e, const Window& w) {
   return c.reshape(c.transpose(y, order), last);
 }
 
-bool usual(const Window& w) { return w.axes() == 2 && w.dilations[0] == 1 && w.dilations[1] == 1; }
+// One call of TensorFlow does.
+bool usual(const Tensor& x, const Window& w) {
+  return x.count() != 0 && w.axes() == 2 && w.dilations[0] == 1 && w.dilations[1] == 1;
+}
 
 Tensor pool2d(Call& c, const char* name, const Exact& e, const Window& w) {
   const Tensor made = c.op(name)
@@ -108,7 +111,7 @@ void max_pool(Call& c) {
   const Tensor x = c.in(0);
   const Window w = window_of(c, x, c.is("kernel_shape"));
   const Exact e = exact(c, x, w, lowest_of(x.type()));
-  if (!c.wants(1) && usual(w) && is_float(x.type())) return c.out(0, pool2d(c, "MaxPool", e, w));
+  if (!c.wants(1) && usual(x, w) && is_float(x.type())) return c.out(0, pool2d(c, "MaxPool", e, w));
   const Tensor windows = unfolded(c, e, w);
   c.out(0, c.reduce("Max", windows, {windows.rank() - 1}, false));
   if (!c.wants(1)) return;
@@ -150,7 +153,7 @@ void average_pool(Call& c) {
   const Window w = window_of(c, x, c.is("kernel_shape"));
   const Exact e = exact(c, x, w, 0);
   Tensor sum;
-  if (usual(w)) {
+  if (usual(x, w)) {
     const Tensor mean = pool2d(c, "AvgPool", e, w);
     if (e.end == Ints(2, 0) && w.begin == Ints(2, 0)) return c.out(0, mean);
     sum = c.bin("Mul", mean, static_cast<double>(w.kernel[0] * w.kernel[1]));
