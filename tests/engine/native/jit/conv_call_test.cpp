@@ -69,11 +69,13 @@ TEST(JitConvCall, OpenExtentsOfAnyWidth) {
   ConvProblem four = square(24, 40, 3, 1, 1), two = four;
   four.method = Method::winograd4, two.method = Method::winograd2;
   all.push_back(four), all.push_back(two);
+  Thinned grid(7);
   for (ConvProblem& p : all) {
     p.extents = Extents::open;
     for (const int64_t width : {1, 2, 5, 13, 15, 23, 31, 47, 61}) {
       if (fast::conv_extent(width, p.shape.kernel_w, p.shape.stride_w, p.shape.dilation_w, p.shape.pad_left,
-                            p.shape.pad_right) > 0)
+                            p.shape.pad_right) > 0 &&
+          grid.takes_next())
         check_all(p, {1, 5, width});
     }
   }
