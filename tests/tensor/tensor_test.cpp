@@ -202,7 +202,9 @@ TEST(Lazy, FirstSightCostsMicroseconds) {
   std::printf("per node: %.2f us for the call, %.2f us for the run\n", (called - begin) / kNodes * 1e6,
               (done - called) / kNodes * 1e6);
   expect_values(x[{0, 0}], {kNodes});
-  EXPECT_LT((done - begin) / kNodes, 100e-6);
+  if (!kSanitized) {
+    EXPECT_LT((done - begin) / kNodes, 100e-6);
+  }
 }
 
 }  // namespace
