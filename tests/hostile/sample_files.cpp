@@ -221,7 +221,7 @@ Samples pickles() {
   const std::string pickle(
       "\x80\x02"
       "cposix\nsystem\nq\x00X\x04\x00\x00\x00trueq\x01\x85q\x02Rq\x03.",
-      40);
+      36);
   return {{"pickle.onnx", pickle, "pickle.onnx"},
           {"disguised.bin", pickle, "disguised.bin"},
           {"object.npy", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", pickle), "objects"},
