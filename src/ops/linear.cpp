@@ -1,5 +1,6 @@
 // ai.onnx.ml: linear models and support vector machines on tables of features.
 #include <ops/chosen.h>
+#include <ops/gradients/rules.h>
 #include <ops/label.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -248,6 +249,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> linear_ops() { return chosen<kTable>(); }
+std::span<const OpDef> linear_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kLinear);
+  return chosen<kAll>();
+}
 
 }  // namespace chorus::families

@@ -1,6 +1,7 @@
 // ai.onnx.ml: encoders, scalers and maps; TfIdfVectorizer. Models: linear.cpp, tree.cpp.
 #include <core/convert.h>
 #include <ops/chosen.h>
+#include <ops/gradients/rules.h>
 #include <ops/label.h>
 #include <ops/rules.h>
 #include <ops/table.h>
@@ -582,6 +583,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> ml_ops() { return chosen<kTable>(); }
+std::span<const OpDef> ml_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kMl);
+  return chosen<kAll>();
+}
 
 }  // namespace chorus::families

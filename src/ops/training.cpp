@@ -1,5 +1,6 @@
 // ai.onnx.preview.training: one step of an optimizer as an operator, for any number of tensors.
 #include <ops/chosen.h>
+#include <ops/gradients/rules.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 
@@ -243,6 +244,9 @@ constexpr OpDef kTable[] = {
 
 }  // namespace
 
-std::span<const OpDef> training_ops() { return chosen<kTable>(); }
+std::span<const OpDef> training_ops() {
+  static constexpr auto kAll = gradients::differentiable(kTable, gradients::kTraining);
+  return chosen<kAll>();
+}
 
 }  // namespace chorus::families

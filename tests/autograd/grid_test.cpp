@@ -50,6 +50,7 @@ Case make_case(const OpDef& def, const GridCase& one, uint64_t seed) {
   Case c;
   c.graph.opsets[""] = newest_opset("");
   c.graph.opsets["chorus"] = newest_opset("chorus");
+  c.graph.opsets[std::string(def.domain)] = newest_opset(def.domain);
   const Schema& schema = def.newest();
   Node n;
   n.op = &def;
@@ -98,8 +99,8 @@ bool rounds_coarsely(const Graph& graph) {
   return false;
 }
 
-// Operators whose cases in the grid have no bodies: control_test.cpp makes some.
-const std::set<std::string_view> kBodies = {"If", "Loop", "Scan", "SequenceMap"};
+// Operators whose cases in the grid have no bodies: control_test.cpp makes some. Gradient has a test below.
+const std::set<std::string_view> kBodies = {"If", "Loop", "Scan", "SequenceMap", "Gradient"};
 // Operands whose gradient is defined nowhere: docs/gradients.md says why.
 const std::map<std::string_view, std::set<int>> kWithout = {{"RoiAlign", {1}}, {"Resize", {1}}};
 // Rows of which the second derivative is compared as well.
@@ -163,11 +164,23 @@ TEST(GradientGrid, EveryRowAgainstDifferences) {
   EXPECT_TRUE(only != nullptr || rows >= 140);
 }
 
+// A Gradient node that is still there is said, not taken for a constant.
+TEST(GradientGrid, ANodeGradientIsExpandedFirst) {
+  const OpDef* def = find_op("ai.onnx.preview.training", "Gradient");
+  ASSERT_NE(def, nullptr);
+  Case c = make_case(*def, parse_grid(*def).front(), 1);
+  try {
+    add_gradients(c.graph, c.graph.outputs(), {}, c.graph.inputs());
+    FAIL() << "the node had a gradient";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unsupported);
+    EXPECT_NE(std::string(error.what()).find("expand_gradient"), std::string::npos) << error.what();
+  }
+}
+
 // A row says that it has no gradient, or has one: nothing is left open.
 TEST(GradientGrid, NoRowIsLeftOut) {
   for (const OpDef* def : all_ops()) {
-    // The classic models of ai.onnx.ml and the optimizers' steps are not trained through.
-    if (!def->domain.empty() && def->domain != "chorus" && def->domain != "ai.onnx.preview") continue;
     EXPECT_FALSE(std::holds_alternative<NotDerived>(def->gradient)) << def->name;
   }
 }

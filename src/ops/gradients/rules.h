@@ -176,6 +176,12 @@ void roi_align_rule(GradContext& b);
 // signal
 void dft_rule(GradContext& b);
 void stft_rule(GradContext& b);
+// ml
+void linear_regressor_rule(GradContext& b);
+void svm_regressor_rule(GradContext& b);
+void feature_vectorizer_rule(GradContext& b);
+// training
+void gradient_rule(GradContext& b);
 // own rows
 void sum_to_rule(GradContext& b);
 void slice_grad_rule(GradContext& b);
@@ -269,6 +275,16 @@ inline constexpr RuleOf kLoss[] = {
 };
 inline constexpr RuleOf kVision[] = {
     {"CenterCropPad", by_meaning}, {"RoiAlign", roi_align_rule},
+};
+inline constexpr RuleOf kMl[] = {
+    {"ArrayFeatureExtractor", by_meaning}, {"FeatureVectorizer", feature_vectorizer_rule}, {"Imputer", by_meaning},
+    {"Normalizer", by_meaning}, {"Scaler", by_meaning},
+};
+inline constexpr RuleOf kLinear[] = {
+    {"LinearRegressor", linear_regressor_rule}, {"SVMRegressor", svm_regressor_rule},
+};
+inline constexpr RuleOf kTraining[] = {
+    {"Adagrad", by_meaning}, {"Adam", by_meaning}, {"Momentum", by_meaning}, {"Gradient", gradient_rule},
 };
 inline constexpr RuleOf kSignal[] = {
     {"DFT", dft_rule}, {"STFT", stft_rule},
