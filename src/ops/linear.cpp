@@ -198,7 +198,10 @@ constexpr OpDef kTable[] = {
          .grid = "f32[4,2] coefficients=[0.5,-1.0]; f64[3,2] coefficients=[0.5,-1.0,1.0,2.0] intercepts=[0.5,1.0] "
                  "targets=2 post_transform='SOFTMAX'; "
                  "i64[3,2] coefficients=[0.5,-1.0] intercepts=[1.0] post_transform='LOGISTIC'; i32[3] "
-                 "coefficients=[1.0,2.0,3.0]; f32[0,1] coefficients=[1.0]",
+                 "coefficients=[1.0,2.0,3.0]; f32[0,1] coefficients=[1.0]; "
+                 "f64[3,2] coefficients=[0.5,-1.0] intercepts=[1.0] post_transform='LOGISTIC'; "
+                 "f32[3,2] coefficients=[0.5,-1.0,1.0,2.0] targets=2 post_transform='SOFTMAX_ZERO'; "
+                 "f64[3,2]@0..1 coefficients=[0.25,0.375] intercepts=[0.125] post_transform='PROBIT'",
          .doc = "Y [N, targets] = post_transform(X coefficients^T + intercepts). X [N, C] or [C]; coefficients "
                 "[targets, C]."}),
     row({.name = "SVMClassifier",
@@ -240,7 +243,12 @@ constexpr OpDef kTable[] = {
              "i64[3,2] coefficients=[0.5] support_vectors=[0.5,1.0] n_supports=1 rho=[-0.5] kernel_type='POLY' "
              "kernel_params=[1.0,1.0,2.0] one_class=1; "
              "i32[2] coefficients=[0.5] support_vectors=[0.5,1.0] n_supports=1 rho=[0.0] kernel_type='SIGMOID' "
-             "kernel_params=[1.0,1.0,2.0]",
+             "kernel_params=[1.0,1.0,2.0]; "
+             "f64[3,2]@0..1 coefficients=[0.5,-0.25] support_vectors=[0.5,1.0,0.25,0.5] n_supports=2 rho=[0.5] "
+             "kernel_type='POLY' kernel_params=[0.5,1.0,3.0] post_transform='LOGISTIC'; "
+             "f32[3,2] coefficients=[0.5,1.5] support_vectors=[0.5,1.0,-1.0,0.25] n_supports=2 rho=[0.0] "
+             "kernel_type='SIGMOID' kernel_params=[0.5,0.25,2.0]; "
+             "f32[2,2] coefficients=[0.5] support_vectors=[0.5,1.0] n_supports=1 rho=[0.0] kernel_type='LINEAR' one_class=1",
          .doc = "Y [N, 1] = sum of coefficients[i] * kernel(X, support_vectors[i]) + rho; without support vectors X "
                 "coefficients + rho. one_class: 1 where that is positive, else -1. "
                 "Kernels: LINEAR x.v, POLY (gamma x.v + coef0)^degree, RBF exp(-gamma |x - v|^2), SIGMOID tanh(gamma "
