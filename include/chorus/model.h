@@ -117,6 +117,11 @@ class CHORUS_API Model {
   CompiledModel Compile(const CompileOptions& options = {}) const;
   CompiledModel Compile(const CompileOptions& options, const Device& device) const;
 
+  /// The functions of this model (FunctionProto) can be called by every model that is loaded from now on, until the process ends; types and
+  /// gradients follow from their nodes. A model's own function of the same name goes first. Returns how many there are.
+  /// Throws Error(bad_input) when there is none, Error(already_exists) for a name that is taken.
+  int RegisterFunctions() const;
+
   struct Impl;
   explicit Model(std::shared_ptr<const Impl> impl);
   ~Model();
@@ -145,10 +150,25 @@ struct CustomOp {
   std::function<std::vector<std::vector<int64_t>>(const std::vector<std::vector<int64_t>>& inputs, const Numbers& attribute)> shape;
   /// Computes; returns an empty string or what is wrong with the data. Called by one thread at a time per instance.
   std::function<std::string(const std::vector<CustomTensor>& inputs, std::vector<CustomTensor>& outputs, const Numbers& attribute)> compute;
+  /// The gradients of the inputs: writes `input_gradients`, which are like the inputs and hold zeros before (`out` null: nobody asks for
+  /// it, or the input has no real or complex numbers). `output_gradients` are like the outputs. Returns as compute does. It becomes an
+  /// operator of its own, NAMEGradient in the same domain.
+  std::function<std::string(const std::vector<CustomTensor>& inputs, const std::vector<CustomTensor>& outputs,
+                            const std::vector<CustomTensor>& output_gradients, std::vector<CustomTensor>& input_gradients, const Numbers& attribute)>
+      gradient;
+  /// Instead: why there is none ("labels"); nothing flows back then. Without either a derivative is refused with the operator's name.
+  std::string no_gradient;
+  /// Cases for CheckOp, as in the operator table: "f32[2,3]; f32[0]; f64[]@0..1 alpha=0.5".
+  std::string cases;
 };
 
 /// For every model compiled from now on, until the process ends. Throws Error(already_exists), Error(bad_input) for a wrong signature.
 CHORUS_API void RegisterOp(CustomOp op);
+/// Checks any operator on its cases (CustomOp::cases, or the grid of a row of the table), as the tests of the table do: shape rule and
+/// kernel agree, with known and with unknown extents; equal operands give equal bits; a decomposition gives the kernel's values;
+/// derivatives are those of central differences, and none where a reason says so. Returns a sentence for everything that is wrong; empty:
+/// nothing. `seed`: of the operands. Throws Error(not_found) for an unknown operator.
+CHORUS_API std::vector<std::string> CheckOp(const std::string& domain, const std::string& name, uint64_t seed = 1);
 /// Opens a shared object and calls its `extern "C" void chorus_register_ops(void (*add)(chorus::api::CustomOp))`. Those named in the
 /// environment variable CHORUS_PLUGIN (paths, ':' between) are opened by the first Model or Predictor.
 CHORUS_API void LoadPlugin(const std::string& path);

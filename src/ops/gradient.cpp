@@ -107,9 +107,9 @@ Cost cost_cell_grad(const CostContext& ctx) {
 // Rows ---------------------------------------------------------------------------------------------------------------------------
 
 constexpr Version kSumTo[] = {{1, "(T data, @i64 shape) -> (T reduced); T = floats complex"}};
-constexpr Version kSliceGrad[] = {
-    {1,
-     "(T dY, @i64 shape, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T dX); T = floats complex; Tind = i32 i64"}};
+constexpr Version kSliceGrad[] = {{1,
+                                   "(T dY, @i64 shape, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T dX); "
+                                   "T = floats complex; Tind = i32 i64"}};
 constexpr Version kCumProdGrad[] = {
     {1, "(T dY, T x, @T2 axis) -> (T dX) {exclusive: int = 0, reverse: int = 0}; T = floats; T2 = i32 i64"}};
 constexpr Version kConvGradData[] = {
@@ -197,11 +197,6 @@ consteval OpDef without_gradient(OpDef d, std::string_view reason) {
   d.gradient = Gradient{NoGradient{reason}};
   return row(d);
 }
-/// Its second derivative is not offered: nothing needs it, and the first is there.
-consteval OpDef first_order(OpDef d) {
-  return without_gradient(d, "second derivatives of this operator are not offered");
-}
-
 constexpr OpDef kTable[] = {
     gradient(
         "SumTo", "sum_to", kSumTo, infer_sum_to, "which axes are summed may be known in the run only", cost_reduction,
@@ -234,25 +229,26 @@ constexpr OpDef kTable[] = {
              "f32[1,2,5,5] i64{1,2,5,5} kernel_shape=[3,3] pads=[1,1,1,1]; f64[1,1,2,2] i64{1,1,4,4} "
              "kernel_shape=[3,3] strides=[2,2] ceil_mode=1",
              "Gradient of AveragePool with regard to its input of `shape`."),
-    first_order(gradient("MaxRoiPoolGrad", "max_roi_pool_grad", kMaxRoiPoolGrad, infer_like_1,
-                         "maxima over windows at computed places", cost_traffic,
-                         "f32[1,2,2,2] f32[1,2,6,6] f32{1,5:0,0,0,3,3} pooled_shape=[2,2]",
-                         "Gradient of MaxRoiPool with regard to X: dY at the place of each maximum.")),
+    gradient("MaxRoiPoolGrad", "max_roi_pool_grad", kMaxRoiPoolGrad, infer_like_1,
+             "maxima over windows at computed places", cost_traffic,
+             "f32[1,2,2,2] f32[1,2,6,6] f32{1,5:0,0,0,3,3} pooled_shape=[2,2]",
+             "Gradient of MaxRoiPool with regard to X: dY at the place of each maximum."),
     gradient(
         "ResizeGrad", "resize_grad", kResizeGrad, infer_slice_grad, "interpolation between neighbours", cost_traffic,
         "f32[1,1,4,6] i64{1,1,2,2} - f32{1.0,1.0,2.0,3.0}; f64[1,1,9,3] i64{1,1,4,4} - - i64{1,1,9,3} mode='cubic'; "
         "f32[1,1,3,3] i64{1,1,4,4} - f32{1.0,1.0,0.8,0.8} mode='linear' antialias=1",
         "Gradient of Resize with regard to X of `shape`: every element of dY goes to the neighbours that it was made "
         "of, by their weights."),
-    first_order(gradient("GridSampleGrad", "grid_sample_grad", kGridSampleGrad, infer_grid_sample_grad,
-                         "interpolation at computed places", cost_traffic,
-                         "f32[1,1,3,2] f32[1,1,4,4] f32[1,3,2,2]@-1..1 out=2; f64[1,2,3,2] f64[1,2,4,4] "
-                         "f64[1,3,2,2]@-1..1 mode='cubic' padding_mode='border' out=2",
-                         "Gradients of GridSample with regard to X and to the grid.")),
-    first_order(gradient(
+    gradient(
+        "GridSampleGrad", "grid_sample_grad", kGridSampleGrad, infer_grid_sample_grad,
+        "interpolation at computed places", cost_traffic,
+        "f32[1,1,3,2] f32[1,1,4,4] f32[1,3,2,2]@-1..1 out=2; f64[1,2,3,2] f64[1,2,4,4] "
+        "f64[1,3,2,2]@-1..1 mode='cubic' padding_mode='border' out=2; f64[1,2,3,2] f64[1,2,4,4] f64[1,3,2,2]@-0.9..0.9",
+        "Gradients of GridSample with regard to X and to the grid."),
+    gradient(
         "RoiAlignGrad", "roi_align_grad", kRoiAlignGrad, infer_like_1, "interpolation at computed places", cost_traffic,
         "f32[1,2,2,2] f32[2,2,6,6] f32{1,4:0.0,0.0,4.0,4.0} i64{1} output_height=2 output_width=2 sampling_ratio=2",
-        "Gradient of RoiAlign with regard to X.")),
+        "Gradient of RoiAlign with regard to X."),
     gradient("Inverse", "inverse", kInverse, infer_inverse, "elimination with pivots", cost_inverse,
              "f32{2,2:2.0,1.0,1.0,3.0}; f64[2,3,3]; f32[0,2,2]",
              "The inverse of each square matrix in the last two axes; of a singular one, infinities or NaN."),
@@ -270,26 +266,25 @@ constexpr OpDef kTable[] = {
                        "makes a sequence", cost_traffic,
                        "f32[5] seq(f32[2] f32[3]) axis=0; f32[2,2] seq(f32[2] f32[2]) axis=1 new_axis=1",
                        "dY cut into parts like the items of `sequence`.")),
-    first_order(gradient("RNNGrad", "rnn_grad", kRNNGrad, infer_rnn_grad, "a recurrence over time", cost_cell_grad,
-                         "f32[4,1,2,5] - f32[4,2,3] f32[1,5,3] f32[1,5,5] out=3; f64[4,1,2,5] f64[1,2,5] f64[4,2,3] "
-                         "f64[1,5,3] f64[1,5,5] f64[1,10] i32{4,2} f64[1,2,5] out=5",
-                         "Gradients of RNN with regard to X, W, R, B and initial_h.")),
-    first_order(gradient("GRUGrad", "gru_grad", kGRUGrad, infer_rnn_grad, "a recurrence over time", cost_cell_grad,
-                         "f32[4,1,2,5] - f32[4,2,3] f32[1,15,3] f32[1,15,5] out=3; f64[4,1,2,5] f64[1,2,5] f64[4,2,3] "
-                         "f64[1,15,3] f64[1,15,5] f64[1,30] i32{4,2} f64[1,2,5] linear_before_reset=1 out=5",
-                         "Gradients of GRU with regard to X, W, R, B and initial_h.")),
-    first_order(gradient("LSTMGrad", "lstm_grad", kLSTMGrad, infer_lstm_grad, "a recurrence over time", cost_cell_grad,
-                         "f32[4,1,2,5] - - f32[4,2,3] f32[1,20,3] f32[1,20,5] out=3; "
-                         "f64[4,1,2,5] f64[1,2,5] f64[1,2,5] f64[4,2,3] f64[1,20,3] f64[1,20,5] f64[1,40] i32{4,2} "
-                         "f64[1,2,5] f64[1,2,5] f64[1,15] out=7",
-                         "Gradients of LSTM with regard to X, W, R, B, initial_h, initial_c and P.")),
-    first_order(gradient(
-        "LinearAttentionGrad", "linear_attention_grad", kLinearAttentionGrad, infer_linear_attention_grad,
-        "a recurrence over time", cost_cell_grad,
-        "f32[1,3,4] - f32[1,3,4] f32[1,3,4] f32[1,3,4] kv_num_heads=2 q_num_heads=2 update_rule='linear' out=3; "
-        "f32[1,3,4] f32[1,1,2,4] f32[1,3,2] f32[1,3,2] f32[1,3,4] f32[1,1,2,4] f32[1,3,2]@-1..0 f32[1,3,1]@0..1 "
-        "kv_num_heads=1 q_num_heads=1 out=6",
-        "Gradients of LinearAttention with regard to its operands.")),
+    gradient("RNNGrad", "rnn_grad", kRNNGrad, infer_rnn_grad, "a recurrence over time", cost_cell_grad,
+             "f32[4,1,2,5] - f32[4,2,3] f32[1,5,3] f32[1,5,5] out=3; f64[4,1,2,5] f64[1,2,5] f64[4,2,3] "
+             "f64[1,5,3] f64[1,5,5] f64[1,10] i32{4,2} f64[1,2,5] out=5",
+             "Gradients of RNN with regard to X, W, R, B and initial_h."),
+    gradient("GRUGrad", "gru_grad", kGRUGrad, infer_rnn_grad, "a recurrence over time", cost_cell_grad,
+             "f32[4,1,2,5] - f32[4,2,3] f32[1,15,3] f32[1,15,5] out=3; f64[4,1,2,5] f64[1,2,5] f64[4,2,3] "
+             "f64[1,15,3] f64[1,15,5] f64[1,30] i32{4,2} f64[1,2,5] linear_before_reset=1 out=5",
+             "Gradients of GRU with regard to X, W, R, B and initial_h."),
+    gradient("LSTMGrad", "lstm_grad", kLSTMGrad, infer_lstm_grad, "a recurrence over time", cost_cell_grad,
+             "f32[4,1,2,5] - - f32[4,2,3] f32[1,20,3] f32[1,20,5] out=3; "
+             "f64[4,1,2,5] f64[1,2,5] f64[1,2,5] f64[4,2,3] f64[1,20,3] f64[1,20,5] f64[1,40] i32{4,2} "
+             "f64[1,2,5] f64[1,2,5] f64[1,15] out=7",
+             "Gradients of LSTM with regard to X, W, R, B, initial_h, initial_c and P."),
+    gradient("LinearAttentionGrad", "linear_attention_grad", kLinearAttentionGrad, infer_linear_attention_grad,
+             "a recurrence over time", cost_cell_grad,
+             "f32[1,3,4] - f32[1,3,4] f32[1,3,4] f32[1,3,4] kv_num_heads=2 q_num_heads=2 update_rule='linear' out=3; "
+             "f32[1,3,4] f32[1,1,2,4] f32[1,3,2] f32[1,3,2] f32[1,3,4] f32[1,1,2,4] f32[1,3,2]@-1..0 f32[1,3,1]@0..1 "
+             "kv_num_heads=1 q_num_heads=1 out=6",
+             "Gradients of LinearAttention with regard to its operands."),
 };
 
 constexpr gradients::RuleOf kRules[] = {
@@ -304,6 +299,13 @@ constexpr gradients::RuleOf kRules[] = {
     {"SequenceSum", gradients::sequence_sum_rule},
     {"SequenceAtGrad", gradients::sequence_at_grad_rule},
     {"ConcatFromSequenceGrad", gradients::concat_from_sequence_grad_rule},
+    {"GridSampleGrad", gradients::grid_sample_grad_rule},
+    {"RoiAlignGrad", gradients::roi_align_grad_rule},
+    {"MaxRoiPoolGrad", gradients::not_derived},
+    {"RNNGrad", gradients::not_derived},
+    {"GRUGrad", gradients::not_derived},
+    {"LSTMGrad", gradients::not_derived},
+    {"LinearAttentionGrad", gradients::not_derived},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The table as JSON: what `chorus ops --json` prints and tools/truth/check_table.py compares with the onnx package.
 #include <core/type.h>
+#include <ops/gradients/rules.h>
 #include <ops/op_def.h>
 #include <ops/table.h>
 
@@ -105,6 +106,7 @@ std::string version_json(const Schema& schema) {
 }
 
 std::string gradient_json(const OpDef& def) {
+  if (gradients::is_not_derived(def)) return R"("gradient": "not derived")";
   if (std::holds_alternative<Vjp>(def.gradient)) return R"("gradient": "rule")";
   if (const auto* none = std::get_if<NoGradient>(&def.gradient)) {
     return R"("gradient": "none", "gradient_reason": )" + quote(none->reason);

@@ -1,6 +1,7 @@
 #include <engine/native/kernel.h>
 #include <ops/op_def.h>
 #include <runtime/custom_op.h>
+#include <runtime/custom_record.h>
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -13,12 +14,7 @@
 namespace chorus {
 namespace {
 
-/// Lives for the rest of the process: the operator table points into it.
-struct Record {
-  api::CustomOp op;
-  Version version;
-  OpDef def;
-};
+using custom::Record;
 
 struct Records {
   std::mutex lock;
@@ -32,19 +28,41 @@ Records& records() {
 }
 
 template <class Map, class Key>
-const Record* find(const Map& map, const Key& key) {
+const Record* look_up(const Map& map, const Key& key) {
   std::lock_guard guard(records().lock);
   const auto it = map.find(key);
   return it == map.end() ? nullptr : it->second;
 }
 
+}  // namespace
+
+namespace custom {
+
+const Record* find(const OpDef& def) { return look_up(records().by_def, &def); }
+const Record* find(const Schema& schema) { return look_up(records().by_schema, &schema); }
+
 api::CustomOp::Numbers numbers_of(const AttrReader& attrs) {
   return [&attrs](const std::string& name) -> double {
     const AttrValue* value = attrs.find(name);
     if (value == nullptr) return 0;
-    return value->kind() == AttrKind::integer ? static_cast<double>(attrs.integer(name)) : static_cast<double>(attrs.real(name));
+    return value->kind() == AttrKind::integer ? static_cast<double>(attrs.integer(name))
+                                              : static_cast<double>(attrs.real(name));
   };
 }
+
+api::CustomTensor tensor_of(const native::TensorView& view) {
+  api::CustomTensor t;
+  t.dtype = view.dtype;
+  t.shape.assign(view.dims, view.dims + view.rank);
+  return t;
+}
+
+}  // namespace custom
+
+namespace {
+
+using custom::numbers_of;
+using custom::tensor_of;
 
 /// Type of an output: that of an input with the same type letter, else the only member of its set.
 DType output_dtype(const Schema& schema, int output, const std::function<DType(int)>& input, int inputs) {
@@ -66,13 +84,14 @@ using Extents = std::vector<std::vector<int64_t>>;
 Extents call_shape(const Record& record, const Extents& inputs, const AttrReader& attrs, size_t outputs) {
   Extents result = record.op.shape(inputs, numbers_of(attrs));
   if (result.size() < outputs) {
-    throw Error(Code::bad_input, fmt::format("{}.{}: its shape function gave {} shapes for {} outputs", record.op.domain, record.op.name, result.size(), outputs));
+    throw Error(Code::bad_input, fmt::format("{}.{}: its shape function gave {} shapes for {} outputs",
+                                             record.op.domain, record.op.name, result.size(), outputs));
   }
   return result;
 }
 
 void infer_custom(ShapeContext& c) {
-  const Record* record = find(records().by_def, &c.op());
+  const Record* record = custom::find(c.op());
   if (record == nullptr) c.fail(Code::internal, "the custom operator has no record");
   const Schema& schema = c.attrs().schema();
   bool ranks = true;
@@ -85,7 +104,8 @@ void infer_custom(ShapeContext& c) {
   Extents shapes;
   if (record->op.shape && ranks) shapes = call_shape(*record, inputs, c.attrs(), static_cast<size_t>(c.outputs()));
   for (int i = 0; i < c.outputs(); ++i) {
-    const DType dtype = output_dtype(schema, i, [&](int k) { return c.input(k).dtype; }, c.inputs());
+    const DType dtype = output_dtype(
+        schema, i, [&](int k) { return c.input(k).dtype; }, c.inputs());
     if (!record->op.shape) {
       Type type = c.input(0);
       type.dtype = dtype;
@@ -108,12 +128,6 @@ Cost cost_custom(const CostContext& c) {
 }
 
 Status run_custom_record(const Record& record, native::KernelContext& c) {
-  const auto tensor_of = [](const native::TensorView& v) {
-    api::CustomTensor t;
-    t.dtype = v.dtype;
-    t.shape.assign(v.dims, v.dims + v.rank);
-    return t;
-  };
   std::vector<api::CustomTensor> inputs, outputs;
   Extents extents;
   for (int i = 0; i < c.n_in; ++i) {
@@ -126,7 +140,8 @@ Status run_custom_record(const Record& record, native::KernelContext& c) {
   for (int i = 0; i < c.n_out; ++i) {
     native::TensorView view = c.out[i];
     if (record.op.shape) {
-      const DType dtype = output_dtype(c.attrs->schema(), i, [&](int k) { return c.in[k].dtype; }, c.n_in);
+      const DType dtype = output_dtype(
+          c.attrs->schema(), i, [&](int k) { return c.in[k].dtype; }, c.n_in);
       const Status status = c.services->allocate(i, dtype, shapes[static_cast<size_t>(i)], &view);
       if (!status.ok()) return status;
     }
@@ -139,7 +154,7 @@ Status run_custom_record(const Record& record, native::KernelContext& c) {
 
 Status run_custom(native::KernelContext& c) noexcept {
   try {
-    const Record* record = find(records().by_schema, &c.attrs->schema());
+    const Record* record = custom::find(c.attrs->schema());
     if (record == nullptr) return Status::error(Code::internal, "the custom operator has no record");
     return run_custom_record(*record, c);
   } catch (const Error& error) {
@@ -165,14 +180,38 @@ bool has_custom(const Graph& graph) {
 }  // namespace
 
 bool has_custom_operators(const chorus::Model& model) {
-  return has_custom(*model.graph) ||
-         std::any_of(model.functions.begin(), model.functions.end(), [](const Function& f) { return f.body && has_custom(*f.body); });
+  return has_custom(*model.graph) || std::any_of(model.functions.begin(), model.functions.end(),
+                                                 [](const Function& f) { return f.body && has_custom(*f.body); });
 }
+
+namespace {
+
+/// The record is there before the row: a model compiled by another thread never sees the row alone.
+void add_row(const Record& r, const OpDef& def, native::KernelFn kernel) {
+  {
+    std::lock_guard guard(records().lock);
+    records().by_def.emplace(&def, &r);
+  }
+  try {
+    register_op(def);
+  } catch (...) {
+    std::lock_guard guard(records().lock);
+    records().by_def.erase(&def);
+    throw;
+  }
+  const Schema* schema = &def.newest();
+  std::lock_guard guard(records().lock);
+  records().by_schema.emplace(schema, &r);
+  native::register_reference(def.domain, def.name, kernel);
+}
+
+}  // namespace
 
 namespace api {
 
 void RegisterOp(CustomOp op) {
-  if (!op.compute) throw Error(Code::bad_input, "RegisterOp: " + op.domain + "." + op.name + " has no compute function");
+  if (!op.compute)
+    throw Error(Code::bad_input, "RegisterOp: " + op.domain + "." + op.name + " has no compute function");
   if (op.doc.empty()) op.doc = "Custom operator.";
   auto owned = std::make_unique<Record>();
   owned->op = std::move(op);
@@ -186,27 +225,14 @@ void RegisterOp(CustomOp op) {
   r.def.versions = {&r.version, 1};
   r.def.infer = &infer_custom;
   r.def.sizes = r.op.shape ? Sizes::known_after_run : Sizes::by_shapes;
-  r.def.gradient = NoGradient{"a custom operator states none"};
   r.def.meaning = Primitive{"a custom operator"};
   r.def.cost = &cost_custom;
   r.def.doc = r.op.doc;
-  // The kernel before the row: a model compiled by another thread never sees the row alone.
-  {
-    std::lock_guard guard(records().lock);
-    records().by_def.emplace(&r.def, &r);
-  }
-  try {
-    register_op(r.def);
-  } catch (...) {
-    std::lock_guard guard(records().lock);
-    records().by_def.erase(&r.def);
-    throw;
-  }
-  const Schema* schema = &r.def.newest();
-  std::lock_guard guard(records().lock);
-  records().by_schema.emplace(schema, &r);
-  native::register_reference(r.op.domain, r.op.name, &run_custom);
-  owned.release();
+  r.def.grid = r.op.cases;
+  custom::complete_gradient(r);
+  add_row(r, r.def, &run_custom);
+  owned.release();  // the table points into it from here on
+  if (r.op.gradient) add_row(r, r.gradient_def, &custom::run_gradient);
 }
 
 namespace {
@@ -217,7 +243,8 @@ void LoadPlugin(const std::string& path) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* why = dlerror();
-    throw Error(Code::unavailable, "plug-in \"" + path + "\" cannot be opened: " + (why != nullptr ? why : "no reason given"));
+    throw Error(Code::unavailable,
+                "plug-in \"" + path + "\" cannot be opened: " + (why != nullptr ? why : "no reason given"));
   }
   using Register = void (*)(void (*)(CustomOp));
   auto* enter = reinterpret_cast<Register>(dlsym(handle, "chorus_register_ops"));

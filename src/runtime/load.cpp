@@ -55,6 +55,11 @@ Model from_image(std::string_view bytes, std::shared_ptr<const void> owner, cons
     throw error.at(source);
   }
 }
+
+std::shared_ptr<const Model> with_functions(Model model) {
+  add_registered_functions(model);
+  return std::make_shared<const Model>(std::move(model));
+}
 }  // namespace
 
 std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params, const onnx::ReadLimits& limits, onnx::ExternalFiles* external) {
@@ -65,13 +70,13 @@ std::shared_ptr<const Model> load_model(const std::string& path, const std::stri
   auto file = std::make_shared<MappedFile>(path, options);
   const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   if (is_image(bytes)) return std::make_shared<const Model>(from_image(bytes, file, path, limits));
-  return std::make_shared<const Model>(onnx::read_model(bytes, file, folder_of(params.empty() ? path : params), path, limits, external));
+  return with_functions(onnx::read_model(bytes, file, folder_of(params.empty() ? path : params), path, limits, external));
 }
 
 std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params, const onnx::ReadLimits& limits) {
   load_plugins_of_environment();
   if (is_image(bytes)) return std::make_shared<const Model>(from_image(bytes, std::move(owner), "memory", limits));
-  return std::make_shared<const Model>(onnx::read_model(bytes, std::move(owner), params.empty() ? std::string() : folder_of(params), "memory", limits));
+  return with_functions(onnx::read_model(bytes, std::move(owner), params.empty() ? std::string() : folder_of(params), "memory", limits));
 }
 
 namespace {

@@ -227,6 +227,8 @@ std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model
 }
 }  // namespace
 
+int Model::RegisterFunctions() const { return register_functions(*impl_->model); }
+
 CompiledModel Model::Compile(const CompileOptions& options) const { return Compile(options, Device::Open("cpu")); }
 
 CompiledModel Model::Compile(const CompileOptions& options, const Device& device) const {

@@ -1,10 +1,10 @@
 // Gradients through bodies and sequences, and what add_gradients says about paths, against differences and by hand.
 #include <graph/differentiate.h>
 #include <graph/infer.h>
+#include <runtime/differences.h>
 
 #include <cstdio>
 
-#include "autograd/differences.h"
 #include "graph/graph_case.h"
 #include "support/sanitized.h"
 

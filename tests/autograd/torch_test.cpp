@@ -5,6 +5,7 @@
 #include <graph/differentiate.h>
 #include <graph/infer.h>
 #include <graph/pass.h>
+#include <runtime/differences.h>
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,6 @@
 #include <map>
 #include <set>
 
-#include "autograd/differences.h"
 
 namespace chorus::testing {
 namespace {

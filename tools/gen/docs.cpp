@@ -2,6 +2,7 @@
 #include "gen.h"
 
 #include <fmt/format.h>
+#include <ops/gradients/rules.h>
 
 #include <vector>
 
@@ -42,6 +43,7 @@ std::string parameters(const Schema& schema, const std::vector<Param>& list) {
 }
 
 std::string gradient(const OpDef& def) {
+  if (gradients::is_not_derived(def)) return "Not known: a derivative through it is refused.";
   if (std::holds_alternative<Vjp>(def.gradient)) return "By the row's rule.";
   if (const auto* none = std::get_if<NoGradient>(&def.gradient)) return fmt::format("None: {}.", none->reason);
   return "The row has no rule yet.";

@@ -328,6 +328,18 @@ void grid_sample_rule(GradContext& b) {
   if (b.wanted(1)) b.set_gradient(1, both[1]);
 }
 
+/// The part of the gradient that goes to X is linear in dY, and its product with anything is a sample of that.
+void grid_sample_grad_rule(GradContext& b) {
+  if (b.out_gradient(1))
+    b.fail(Code::unsupported, "the second derivative of what flows to the grid is not known", "detach the grid");
+  const Ref v = b.out_gradient(0);
+  if (b.wanted(0)) b.set_gradient(0, b.op("GridSample", {v, b.in(2)}, with(b)));
+  if (!b.wanted(2)) return;
+  b.next("chorus", 0);
+  const Ref inputs[] = {b.in(0), v, b.in(2)};
+  b.set_gradient(2, b.emit("GridSampleGrad", inputs, with(b), 2)[1]);
+}
+
 /// The grid is linear in theta, with the coordinates of the grid of the identity.
 void affine_grid_rule(GradContext& b) {
   const Type& grid = b.type_of(b.out(0));
@@ -348,6 +360,11 @@ void col2im_rule(GradContext& b) {
   b.set_gradient(0, reshape(b, image_to_columns(b, b.out_gradient(0)), shape_of(b, b.in(0))));
 }
 
+/// Averages are linear in X; of maxima the places follow from X.
+void roi_align_grad_rule(GradContext& b) {
+  if (b.attrs().string("mode") == "max") not_derived(b);
+  b.set_gradient(0, b.op("RoiAlign", {b.out_gradient(0), b.in(2), b.in(3)}, with(b)));
+}
 void roi_align_rule(GradContext& b) {
   b.set_gradient(0, own(b, "RoiAlignGrad", {b.out_gradient(0), b.in(0), b.in(1), b.in(2)}, with(b)));
 }

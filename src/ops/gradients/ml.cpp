@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numbers>
 
 namespace chorus::gradients {
@@ -66,6 +67,25 @@ Expansion linear_regressor_form(OpBuilder& b) {
   return cast_to(b, transformed(b, scores), DType::float32);
 }
 
+/// The scores; labels have no gradient.
+Expansion linear_classifier_form(OpBuilder& b) {
+  const auto w = b.attrs().reals("coefficients"), bias = b.attrs().reals("intercepts");
+  const auto labels = static_cast<int64_t>(
+      std::max(b.attrs().integers("classlabels_ints").size(), b.attrs().strings("classlabels_strings").size()));
+  const Ref x = cast_to(b, table(b, 0), DType::float64);
+  const Dim& columns = b.type_of(x).dims[1];
+  const auto size = static_cast<int64_t>(w.size());
+  if (bias.empty() && !columns.is_number())
+    return Expansion::refuse("the number of features is not known, nor are intercepts given");
+  const int64_t rows = !bias.empty()          ? static_cast<int64_t>(bias.size())
+                       : columns.number() > 0 ? size / columns.number()
+                                              : labels;
+  const Ref weights = matrix(b, w, rows, size / rows);
+  Ref scores = b.op("Gemm", {x, weights, bias.empty() ? Ref{} : matrix(b, bias, 1, rows)}, {{"transB", 1}});
+  if (rows < labels) scores = b.op("Concat", {neg(b, scores), scores}, {{"axis", 1}});
+  return std::vector<Ref>{Ref{}, cast_to(b, transformed(b, scores), DType::float32)};
+}
+
 /// Kernels of all rows with all support vectors: [N, n].
 Ref support_kernels(OpBuilder& b, Ref x, int64_t n) {
   const auto vectors = b.attrs().reals("support_vectors"), p = b.attrs().reals("kernel_params");
@@ -113,6 +133,7 @@ Expansion feature_vectorizer_form(OpBuilder& b) {
 
 }  // namespace
 
+void linear_classifier_rule(GradContext& b) { b.through(linear_classifier_form); }
 void linear_regressor_rule(GradContext& b) { b.through(linear_regressor_form); }
 void svm_regressor_rule(GradContext& b) { b.through(svm_regressor_form); }
 void feature_vectorizer_rule(GradContext& b) { b.through(feature_vectorizer_form); }

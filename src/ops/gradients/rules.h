@@ -70,6 +70,12 @@ void erf_rule(GradContext& b);
 void pass_on(GradContext& b);
 void by_meaning(GradContext& b);
 void by_bodies(GradContext& b);
+/// Of rows that have a derivative which is not written down yet: refuses by name, so that it is never taken for zero.
+void not_derived(GradContext& b);
+inline bool is_not_derived(const OpDef& def) {
+  const auto* vjp = std::get_if<Vjp>(&def.gradient);
+  return std::holds_alternative<NotDerived>(def.gradient) || (vjp != nullptr && vjp->rule == not_derived);
+}
 // activation
 void relu_rule(GradContext& b);
 void leaky_relu_rule(GradContext& b);
@@ -177,6 +183,7 @@ void roi_align_rule(GradContext& b);
 void dft_rule(GradContext& b);
 void stft_rule(GradContext& b);
 // ml
+void linear_classifier_rule(GradContext& b);
 void linear_regressor_rule(GradContext& b);
 void svm_regressor_rule(GradContext& b);
 void feature_vectorizer_rule(GradContext& b);
@@ -194,6 +201,8 @@ void inverse_rule(GradContext& b);
 void sequence_sum_rule(GradContext& b);
 void sequence_at_grad_rule(GradContext& b);
 void concat_from_sequence_grad_rule(GradContext& b);
+void grid_sample_grad_rule(GradContext& b);
+void roi_align_grad_rule(GradContext& b);
 
 inline constexpr RuleOf kElementwise[] = {
     {"Add", add_rule}, {"Sub", sub_rule}, {"Mul", mul_rule}, {"Div", div_rule}, {"Mod", mod_rule},
@@ -281,7 +290,8 @@ inline constexpr RuleOf kMl[] = {
     {"Normalizer", by_meaning}, {"Scaler", by_meaning},
 };
 inline constexpr RuleOf kLinear[] = {
-    {"LinearRegressor", linear_regressor_rule}, {"SVMRegressor", svm_regressor_rule},
+    {"LinearClassifier", linear_classifier_rule}, {"LinearRegressor", linear_regressor_rule},
+    {"SVMRegressor", svm_regressor_rule}, {"SVMClassifier", not_derived},
 };
 inline constexpr RuleOf kTraining[] = {
     {"Adagrad", by_meaning}, {"Adam", by_meaning}, {"Momentum", by_meaning}, {"Gradient", gradient_rule},

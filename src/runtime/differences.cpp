@@ -1,4 +1,4 @@
-#include "autograd/differences.h"
+#include <runtime/differences.h>
 
 #include <core/convert.h>
 #include <engine/native/call.h>
@@ -11,7 +11,7 @@
 #include <cmath>
 #include <random>
 
-namespace chorus::testing {
+namespace chorus {
 namespace {
 
 using Values = std::vector<Value>;
@@ -351,4 +351,4 @@ Differences compare_with_differences(const Graph& graph, const std::vector<Value
   return total;
 }
 
-}  // namespace chorus::testing
+}  // namespace chorus

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace chorus::testing {
+namespace chorus {
 
 /// All outputs of a graph, node by node with the reference kernels; random nodes draw the same numbers every time.
 std::vector<Value> run_once(const Graph& graph, const std::vector<Value>& inputs);
@@ -32,4 +32,4 @@ struct DifferenceOptions {
 Differences compare_with_differences(const Graph& graph, const std::vector<Value>& inputs,
                                      const DifferenceOptions& options, const std::string& what);
 
-}  // namespace chorus::testing
+}  // namespace chorus
