@@ -3,6 +3,7 @@
 #pragma once
 #include <chorus/autograd.h>
 #include <chorus/buffer.h>
+#include <chorus/call.h>
 #include <chorus/config.h>
 #include <chorus/device.h>
 #include <chorus/dtype.h>

@@ -1,7 +1,8 @@
-"""Random models of ai.onnx.ml, ai.onnx.preview.training and TfIdfVectorizer for check_cases.py: (name, model, list of feeds).
+"""Random models of ai.onnx.ml, ai.onnx.preview.training and some operators of ai.onnx for check_cases.py: (name, model, list of feeds).
 
 Attributes that the case grids of the table cannot vary: forests with every node mode, aggregate function, transform and way of NaN;
-linear models and support vector machines; encoders with many categories; n-grams with skips; optimizers with many tensors.
+linear models and support vector machines; encoders with many categories; n-grams with skips; optimizers with many tensors; and what
+the evaluators take of recurrent cells and LRN, whose grids are wider.
 `everything(seed)` yields them all, the same for the same seed.
 """
 
@@ -397,7 +398,48 @@ def optimizers(rng):
             yield case(op, 1, draw, [TensorProto.FLOAT] * (tensors * (states + 1)), attributes | {"norm_coefficient": 0.01 * (i % 3)}, domain=TRAINING, sets=3)
 
 
+def plain_case(op, opset, draw, attributes, inputs, outputs=1):
+    """An operator of ai.onnx on float32; an empty name in `inputs` leaves an operand out."""
+    feeds = [draw() for _ in range(SETS)]
+    results = [f"y{i}" for i in range(outputs)]
+    node = helper.make_node(op, inputs, results, **attributes)
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in results]
+    graph = helper.make_graph([node], op, [input_info(n, v) for n, v in feeds[0].items()], infos)
+    return op, helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), feeds
+
+
+def recurrent(rng):
+    """Cells without sequence_lens, in the sizes and forms that both evaluators take; their grids have few of these."""
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}
+    for i in range(12):
+        for op, count in gates.items():
+            steps, batch, width, hidden = (int(n) for n in rng.integers(1, 5, 4))
+            bias, state = i % 2 == 0, i % 3 == 0
+
+            def draw():
+                shapes = {"X": (steps, batch, width), "W": (1, count * hidden, width), "R": (1, count * hidden, hidden)}
+                if bias or state:
+                    shapes["B"] = (1, 2 * count * hidden)
+                if state:
+                    shapes["initial_h"] = (1, batch, hidden)
+                return {n: rng.uniform(-1, 1, s).astype(np.float32) for n, s in shapes.items()}
+
+            attributes = {"hidden_size": hidden} | ({"linear_before_reset": i % 2} if op == "GRU" else {})
+            inputs = ["X", "W", "R"] + (["B"] if bias or state else []) + (["", "initial_h"] if state else [])
+            yield plain_case(op, 14, draw, attributes, inputs, outputs=2)
+
+
+def local_response(rng):
+    for i in range(12):
+        size, shape = [1, 3, 5, 7][i % 4], tuple(int(n) for n in rng.integers(2, 7, 4))
+
+        def draw():
+            return {"X": rng.normal(0, 1, shape).astype(np.float32)}
+
+        yield plain_case("LRN", 13, draw, {"size": size, "alpha": 0.01 * (i + 1), "beta": 0.5 + 0.1 * (i % 3), "bias": 1.0 + i % 2}, ["X"])
+
+
 def everything(seed):
     rng = np.random.default_rng(seed)
-    for make in (tree_regressors, tree_classifiers, tree_ensembles, linear, vectors, encoders, maps, grams, optimizers):
+    for make in (tree_regressors, tree_classifiers, tree_ensembles, linear, vectors, encoders, maps, grams, optimizers, recurrent, local_response):
         yield from make(rng)
