@@ -99,6 +99,26 @@ def fetcher_refuses(tree):
                 yield "a refused file leaves something behind"
 
 
+def engines_are_pinned(tree):
+    """An engine is unpacked from a wheel with the pinned sum, only the members that are named; another sum is refused, nothing installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "tools/dev").mkdir(parents=True)
+        (root / "tools/dev/fetch.py").write_text((DEV / "fetch.py").read_text())
+        for name in ("good", "bad"):
+            wheels = root / f".cache/wheels/{name}-1"
+            wheels.mkdir(parents=True)
+            with zipfile.ZipFile(wheels / "pkg-1.whl", "w") as archive:
+                archive.writestr("lib/wanted.so", "data")
+                archive.writestr("lib/large.so", "data")
+            digest = hashlib.sha256((wheels / "pkg-1.whl").read_bytes()).hexdigest() if name == "good" else "0" * 64
+            (root / "tools/dev/pins.txt").write_text(f"engine {name} {name}==1\nwheel {name}==1 {digest} lib/wanted.so\n")
+            done = subprocess.run([sys.executable, root / "tools/dev/fetch.py", "engines", name], capture_output=True, text=True)
+            there = sorted(p.name for p in (root / f".engines/{name}").rglob("*") if p.is_file())
+            if there != ([".installed", "wanted.so"] if name == "good" else []) or (done.returncode == 0) != (name == "good"):
+                yield f"a wheel with a {name} sum: status {done.returncode}, installed {there}, {done.stderr.strip()}"
+
+
 def trace_adds_up(tree):
     """The trace counts a row as proved only when a test proves it, and names claims for rows that do not exist."""
     with tempfile.TemporaryDirectory() as folder:
@@ -151,4 +171,4 @@ def bench_page(tree):
                 yield f"the picture {name} has {len(marks)} marks"
 
 
-CHECKS = [bench_page, runner_counts, skip_reasons_found, fetcher_refuses, trace_adds_up]
+CHECKS = [bench_page, runner_counts, skip_reasons_found, fetcher_refuses, engines_are_pinned, trace_adds_up]

@@ -60,9 +60,10 @@ using Key = std::pair<std::string_view, std::string_view>;
 
 std::map<Key, const Row*> all_rows() {
   std::map<Key, const Row*> rows;
-  for (const auto& family : {elementwise_rows(), activation_rows(), reduction_rows(), movement_rows(), indexing_rows(),
-                             creation_rows(), matrix_rows(), convolution_rows(), pooling_rows(), normalization_rows(),
-                             quantization_rows(), sequence_rows(), control_rows(), attention_rows(), vision_rows()}) {
+  for (const auto& family :
+       {elementwise_rows(), activation_rows(), reduction_rows(), movement_rows(), indexing_rows(), creation_rows(),
+        matrix_rows(), convolution_rows(), pooling_rows(), normalization_rows(), quantization_rows(), sequence_rows(),
+        control_rows(), attention_rows(), vision_rows(), signal_rows()}) {
     for (const Row& row : family) rows.emplace(Key(row.domain, row.op), &row);
   }
   return rows;

@@ -67,7 +67,6 @@ std::span<const Row> convolution_rows();
 std::span<const Row> pooling_rows();
 std::span<const Row> normalization_rows();
 std::span<const Row> quantization_rows();
-std::span<const Row> recurrent_rows();
 std::span<const Row> sequence_rows();
 std::span<const Row> vision_rows();
 std::span<const Row> signal_rows();
