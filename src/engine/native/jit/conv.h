@@ -66,7 +66,9 @@ enum class Extents : uint8_t { fixed, open };
 
 /// What products are made of; sums, bias, residual and results are float32 in any case. bf16: input and weights are rounded to bfloat16
 /// (relative error 2^-9 each) and numbers below 2^-126 count as zero; only where CpuFeatures::avx512_bf16 is.
-enum class Element : uint8_t { f32, bf16 };
+/// bytes: products of unsigned input and signed weights, both bytes, in blocks; residual (none, or int32, added before) and sums are int32
+/// in the place of floats, exact; without bias and activation, only where CpuFeatures::avx512_vnni is.
+enum class Element : uint8_t { f32, bf16, bytes };
 
 struct ConvProblem {
   fast::ConvShape shape;
@@ -102,6 +104,8 @@ Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typic
 size_t packed_weight_bytes(const ConvProblem& problem) noexcept;
 /// weights [out_channels, in_channels / groups, (kernel_d,) kernel_h, kernel_w], transposed [in_channels, out_channels / groups, …]; scale [out_channels] or null is multiplied in.
 void pack_weights(const ConvProblem& problem, const float* weights, const float* scale, float* packed) noexcept;
+/// Of Element::bytes: weights [out_channels, in_channels], 1x1 filters.
+void pack_byte_weights(const ConvProblem& problem, const int8_t* weights, void* packed) noexcept;
 /// Floats of a bias: 16 * blocks(out_channels), zeros behind the last channel.
 constexpr int64_t bias_count(int64_t out_channels) { return blocks(out_channels) * kBlock; }
 

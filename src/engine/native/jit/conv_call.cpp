@@ -22,7 +22,9 @@ class PlainCall final : public ConvCall {
   PlainCall(const ConvProblem& problem, const fast::ConvSizes& sizes) : problem_(problem), sizes_(sizes) {}
   size_t scratch_bytes(int) const noexcept override { return 0; }
   void run(const ConvBuffers& buffers, ThreadPool& pool) const noexcept override {
-    if (problem_.direction == Direction::transposed)
+    if (problem_.element == Element::bytes)
+      run_bytes_plain(problem_, sizes_, buffers, pool);
+    else if (problem_.direction == Direction::transposed)
       run_transposed_plain(problem_, sizes_, buffers, pool);
     else if (problem_.method == Method::direct)
       run_plain(problem_, sizes_, buffers, pool);

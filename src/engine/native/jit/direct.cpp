@@ -89,7 +89,7 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   height_ = fast::conv_out_height(s, z_), width_ = fast::conv_out_width(s, z_);
   in_height_ = z_.height, in_width_ = z_.width;
   if (g_.form == Form::planar) pixel_floats_ = 1;
-  if (p_.element == Element::bf16) pixel_floats_ = g_.lanes;
+  if (p_.element != Element::f32) pixel_floats_ = g_.lanes;
   const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
                       s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0 && grid_.plane == 0;
   if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;

@@ -27,6 +27,21 @@ bool wide_borders(const ConvShape& s) noexcept {
   return wide(s.pad_left) || wide(s.pad_right);
 }
 
+/// Sums of bytes stay below 2^31 up to so many channels: 255 * 128 each.
+constexpr int64_t kMostByteChannels = 65'000;
+
+const char* bytes_refusal(const ConvProblem& p) noexcept {
+  const ConvShape& s = p.shape;
+  if (s.kernel_h != 1 || s.kernel_w != 1 || s.stride_h != 1 || s.stride_w != 1 || s.groups != 1 || s.pad_top != 0 ||
+      s.pad_left != 0 || s.pad_bottom != 0 || s.pad_right != 0 || p.source != Source::blocked ||
+      p.direction != Direction::forward || p.method != Method::direct || is_volume(p))
+    return "bytes of another form than a product";
+  if (p.bias || p.activation != Activation::none ||
+      (p.residual && p.residual_place != fast::ResidualPlace::before_activation))
+    return "bytes with a bias or an activation";
+  return s.in_channels > kMostByteChannels ? "bytes of so many channels that int32 does not hold their sums" : nullptr;
+}
+
 }  // namespace
 
 const char* refusal(const ConvProblem& p) noexcept {
@@ -72,6 +87,9 @@ const char* refusal(const ConvProblem& p) noexcept {
     const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups;
     if (in != out || kBlock % in != 0 || s.in_channels % kBlock != 0) return "groups that do not fill blocks of 16";
   }
+  if (p.element == Element::bytes) {
+    if (const char* reason = bytes_refusal(p)) return reason;
+  }
   if (p.element == Element::bf16) {
     if (const char* reason = narrow_refusal(p)) return reason;
   }
@@ -103,6 +121,7 @@ Geometry geometry(const ConvProblem& p) noexcept {
       break;
   }
   if (p.element == Element::bf16) g.lanes = kBlock / 2, g.last_lanes = (g.last_lanes + 1) / 2;
+  if (p.element == Element::bytes) g.lanes = kBlock / 4, g.last_lanes = (g.last_lanes + 3) / 4;
   g.tap = g.lanes * kBlock;
   g.out_block_floats = g.in_blocks * s.kernel_h * s.kernel_w * g.tap;
   return g;
@@ -156,6 +175,16 @@ void pack_weights(const ConvProblem& p, const float* weights, const float* scale
     const int64_t c = i % g.in_blocks, k = i / g.in_blocks % g.out_blocks, d = i / g.in_blocks / g.out_blocks;
     float* to = packed + (d * g.out_blocks + k) * g.out_block_floats + c * taps * g.tap;
     pack_block(p, g, k, c, weights + d * taps, sets * taps, scale, to);
+  }
+}
+
+void pack_byte_weights(const ConvProblem& p, const int8_t* weights, void* packed) noexcept {
+  const Geometry g = geometry(p);
+  const int64_t in = p.shape.in_channels;
+  std::memset(packed, 0, packed_weight_bytes(p));
+  for (int64_t o = 0; o < p.shape.out_channels; ++o) {
+    auto* block = static_cast<int8_t*>(packed) + o / kBlock * g.out_block_floats * 4;
+    for (int64_t c = 0; c < in; ++c) block[(c / 4 * kBlock + o % kBlock) * 4 + c % 4] = weights[o * in + c];
   }
 }
 

@@ -22,6 +22,7 @@ enum class Op : uint8_t {
   fma,  ///< d += a * b
   fma_splat,  ///< d += a * (one float of mem in all lanes); AVX-512 only
   dot,  ///< d += the products of two neighbouring bfloat16 of a and b; AVX-512 with bfloat16 only
+  dot_bytes,  ///< integers: d += the products of four neighbouring bytes of a (unsigned) and b (signed); AVX-512-VNNI only
   horner,  ///< d = d * a + b
   add,  ///< d = a + b, and so on
   sub,

@@ -37,7 +37,7 @@ class TileWriter {
     halves_ = c_.halves();
     const int sums = k_.pixels * k_.out_blocks * halves_;
     // Few sums would wait for each other: input channels go to several sets, added at the end.
-    sets_ = k_.lanes > 1 ? std::clamp((7 + sums) / sums, 1, 8) : 1;
+    sets_ = k_.lanes >= kPairs ? std::clamp((7 + sums) / sums, 1, 8) : 1;
     weights_ = sums * sets_;
     splat_ = weights_ + k_.out_blocks * halves_;
     // The loops of a call, with those of its neighbours in the row, shall fit into the instruction cache.
@@ -130,14 +130,21 @@ class TileWriter {
     }
   }
   void multiply(int set, int pixel, const Mem& m) {
-    const Op op = k_.lanes == kPairs ? Op::dot : Op::fma;
-    if (op == Op::fma && k_.out_blocks == 1 && k_.level == Level::avx512) {
-      c_.vec(Op::fma_splat, sum(set, pixel, 0, 0), weights_, m);
-      return;
+    if (k_.lanes >= kBlock || k_.lanes == 1) {
+      if (k_.out_blocks == 1 && k_.level == Level::avx512) {
+        c_.vec(Op::fma_splat, sum(set, pixel, 0, 0), weights_, m);
+        return;
+      }
     }
     c_.broadcast(splat_, m);
     for (int b = 0; b < k_.out_blocks; ++b) {
-      for (int h = 0; h < halves_; ++h) c_.vec(op, sum(set, pixel, b, h), weights_ + b * halves_ + h, splat_);
+      for (int h = 0; h < halves_; ++h) {
+        const int to = sum(set, pixel, b, h), weights = weights_ + b * halves_ + h;
+        if (k_.lanes == kFours)
+          c_.vec(Op::dot_bytes, to, splat_, weights);
+        else
+          c_.vec(k_.lanes == kPairs ? Op::dot : Op::fma, to, weights, splat_);
+      }
     }
   }
 

@@ -5,8 +5,8 @@
 
 namespace chorus::jit {
 
-/// Of bfloat16 in a block.
-inline constexpr int kPairs = 8;
+/// Pairs of bfloat16, and fours of bytes, in a block. Sums of the latter are integers: no bias, no activation.
+inline constexpr int kPairs = 8, kFours = 4;
 
 /// All that the code of a tile depends on. Sizes are arguments.
 struct TileKey {

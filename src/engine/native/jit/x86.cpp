@@ -78,6 +78,7 @@ class Assembler : public Xbyak::CodeGenerator {
         vmovups(m, Ymm(i.d));
         break;
       case Op::dot: vdpbf16ps(Zmm(i.d), Zmm(i.a), s); break;
+      case Op::dot_bytes: vpdpbusd(Zmm(i.d), Zmm(i.a), s); break;
       case Op::fma: vfmadd231ps(d, a, s); break;
       case Op::fma_splat: vfmadd231ps(Zmm(i.d), Zmm(i.a), ptr_b[where(i.mem)]); break;
       case Op::horner: vfmadd213ps(d, a, s); break;

@@ -10,5 +10,7 @@ namespace chorus::native::steps {
 bool constant_row(const StepDescription& step, int operand, float factor, std::vector<float>* row);
 /// MatMul or Gemm with a constant right matrix by generated tiles.
 Candidate tile_step(std::string_view op);
+/// MatMulInteger with a constant right matrix by generated tiles of bytes.
+Candidate byte_step();
 
 }  // namespace chorus::native::steps

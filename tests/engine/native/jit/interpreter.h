@@ -89,6 +89,14 @@ class Interpreter {
       case Op::fma:
       case Op::fma_splat: return std::fma(a, b, d);
       case Op::dot: return std::fma(low(a), low(b), std::fma(high(a), high(b), d));
+      case Op::dot_bytes: {
+        uint32_t sum = bits(d);
+        for (int i = 0; i < 32; i += 8) {
+          const auto signed_byte = static_cast<int8_t>(static_cast<uint8_t>(bits(b) >> i));
+          sum += static_cast<uint32_t>(static_cast<int32_t>(bits(a) >> i & 255U) * signed_byte);
+        }
+        return real(sum);
+      }
       case Op::horner: return std::fma(d, a, b);
       case Op::scale: return std::ldexp(a, static_cast<int>(std::fmax(std::fmin(b, 1000.0f), -1000.0f)));
       case Op::add: return a + b;

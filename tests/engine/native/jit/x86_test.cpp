@@ -4,6 +4,7 @@
 
 #include <array>
 #include <bit>
+#include <random>
 
 namespace chorus::jit::test {
 namespace {
@@ -85,11 +86,30 @@ TEST(JitX86, PairsOfBfloat16) {
   compare(half, o, "store_half");
 }
 
+TEST(JitX86, FoursOfBytes) {
+  if (!cpu().avx512_vnni || level(cpu()) != Level::avx512) GTEST_SKIP() << "no products of bytes here";
+  std::mt19937 random(4);
+  for (int round = 0; round < 50; ++round) {
+    Operands o = some(9);
+    for (float* v : {o.a, o.b, o.d}) {
+      for (int i = 0; i < 16; ++i) v[i] = std::bit_cast<float>(static_cast<uint32_t>(random()));
+    }
+    if (round == 0) std::memset(o.a, 0xff, sizeof o.a), std::memset(o.b, 0x80, sizeof o.b);  // 255 * -128, four times
+    Code dot;
+    dot.load(0, member(offsetof(Operands, d))), dot.load(1, member(offsetof(Operands, a)));
+    dot.load(2, member(offsetof(Operands, b)));
+    dot.vec(Op::dot_bytes, 0, 1, 2);
+    dot.store(member(offsetof(Operands, out)), 0);
+    dot.finish();
+    compare(dot, o, "dot_bytes");
+  }
+}
+
 TEST(JitX86, VectorInstructions) {
   for (const Level l : generated()) {
     for (int op = static_cast<int>(Op::fma); op <= static_cast<int>(Op::copy); ++op) {
       const Op o = static_cast<Op>(op);
-      if (o == Op::dot) continue;  // below
+      if (o == Op::dot || o == Op::dot_bytes) continue;  // below
       if ((o == Op::fma_splat || o == Op::scale) && l != Level::avx512) continue;
       for (const bool memory : {false, true}) {
         if (o == Op::power || o == Op::round || o == Op::fma_splat || o == Op::blend || o == Op::copy) {
