@@ -1,3 +1,4 @@
+#include <engine/native/jit/bytes.h>
 #include <engine/native/jit/code_cache.h>
 #include <engine/native/jit/direct.h>
 #include <engine/native/jit/geometry.h>

@@ -1,3 +1,4 @@
+#include <engine/native/jit/bytes.h>
 #include <engine/native/jit/geometry.h>
 #include <engine/native/jit/narrow.h>
 #include <engine/native/jit/transposed.h>
@@ -25,21 +26,6 @@ namespace {
 bool wide_borders(const ConvShape& s) noexcept {
   const auto wide = [](int64_t pad) { return pad > 16; };
   return wide(s.pad_left) || wide(s.pad_right);
-}
-
-/// Sums of bytes stay below 2^31 up to so many channels: 255 * 128 each.
-constexpr int64_t kMostByteChannels = 65'000;
-
-const char* bytes_refusal(const ConvProblem& p) noexcept {
-  const ConvShape& s = p.shape;
-  if (s.kernel_h != 1 || s.kernel_w != 1 || s.stride_h != 1 || s.stride_w != 1 || s.groups != 1 || s.pad_top != 0 ||
-      s.pad_left != 0 || s.pad_bottom != 0 || s.pad_right != 0 || p.source != Source::blocked ||
-      p.direction != Direction::forward || p.method != Method::direct || is_volume(p))
-    return "bytes of another form than a product";
-  if (p.bias || p.activation != Activation::none ||
-      (p.residual && p.residual_place != fast::ResidualPlace::before_activation))
-    return "bytes with a bias or an activation";
-  return s.in_channels > kMostByteChannels ? "bytes of so many channels that int32 does not hold their sums" : nullptr;
 }
 
 }  // namespace
@@ -175,16 +161,6 @@ void pack_weights(const ConvProblem& p, const float* weights, const float* scale
     const int64_t c = i % g.in_blocks, k = i / g.in_blocks % g.out_blocks, d = i / g.in_blocks / g.out_blocks;
     float* to = packed + (d * g.out_blocks + k) * g.out_block_floats + c * taps * g.tap;
     pack_block(p, g, k, c, weights + d * taps, sets * taps, scale, to);
-  }
-}
-
-void pack_byte_weights(const ConvProblem& p, const int8_t* weights, void* packed) noexcept {
-  const Geometry g = geometry(p);
-  const int64_t in = p.shape.in_channels;
-  std::memset(packed, 0, packed_weight_bytes(p));
-  for (int64_t o = 0; o < p.shape.out_channels; ++o) {
-    auto* block = static_cast<int8_t*>(packed) + o / kBlock * g.out_block_floats * 4;
-    for (int64_t c = 0; c < in; ++c) block[(c / 4 * kBlock + o % kBlock) * 4 + c % 4] = weights[o * in + c];
   }
 }
 

@@ -48,9 +48,6 @@ Images images(const ConvProblem& problem, const fast::ConvSizes& sizes, const Co
 /// Residual and activation of one result that has its bias.
 float finish_plain(const ConvProblem& problem, float sum, float residual) noexcept;
 
-/// Element::bytes in portable C++.
-void run_bytes_plain(const ConvProblem& problem, const fast::ConvSizes& sizes, const ConvBuffers& buffers,
-                     ThreadPool& pool) noexcept;
 /// The convolution in portable C++ over packed direct weights.
 void run_plain(const ConvProblem& problem, const fast::ConvSizes& sizes, const ConvBuffers& buffers,
                ThreadPool& pool) noexcept;

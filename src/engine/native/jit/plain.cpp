@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace chorus::jit {
 namespace {
@@ -107,30 +106,6 @@ void run_plain(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers
   const int64_t k = plain.g.out_blocks;
   pool.parallel_for(z.batch * k * d * h,
                     [&](int64_t task, int) { plain.row(task / h / d / k, task / h / d % k, task / h % d, task % h); });
-}
-
-void run_bytes_plain(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {
-  const Geometry g = geometry(p);
-  const int64_t pixels = z.height * z.width, channels = p.shape.out_channels;
-  const bool rows = p.target == Target::rows;
-  const int64_t out_image = b.output_image != 0 ? b.output_image : g.out_blocks * kBlock * pixels;
-  const int64_t in_image = b.input_image != 0 ? b.input_image : g.in_blocks * g.lanes * pixels;
-  const auto* weights = reinterpret_cast<const int8_t*>(b.weights);
-  pool.parallel_for(z.batch * pixels, [&](int64_t task, int) {
-    const int64_t n = task / pixels, pixel = task % pixels;
-    const auto* x = reinterpret_cast<const uint8_t*>(b.input + n * in_image);
-    for (int64_t o = 0; o < g.out_blocks * kBlock; ++o) {
-      const int8_t* w = weights + o / kBlock * g.out_block_floats * 4;
-      const int64_t at =
-          n * out_image + (rows ? pixel * channels + o : (o / kBlock * pixels + pixel) * kBlock + o % kBlock);
-      int32_t sum = 0;
-      if (p.residual) std::memcpy(&sum, b.residual + at, sizeof sum);
-      for (int64_t c = 0; c < p.shape.in_channels; ++c)
-        sum += int32_t{x[(c / kBlock * pixels + pixel) * kBlock + c % kBlock]} *
-               w[(c / 4 * kBlock + o % kBlock) * 4 + c % 4];
-      std::memcpy(b.output + at, &sum, sizeof sum);
-    }
-  });
 }
 
 }  // namespace chorus::jit

@@ -133,15 +133,16 @@ int64_t scratch(const KernelContext& ctx) {
   return jit::blocks(p.problem.shape.in_channels) * rows_of(ctx) * jit::kBlock;
 }
 
+/// Rows [first, last) of the left matrix; int8 becomes unsigned by another sign bit.
 void into_blocks(const TensorView& a, int64_t first, int64_t last, int64_t rows, int64_t k, uint8_t* to) noexcept {
-  const uint8_t flip = a.dtype == DType::int8 ? 0x80 : 0;
-  const auto* from = a.as<const uint8_t>();
+  const uint64_t flip = a.dtype == DType::int8 ? 0x8080808080808080U : 0;
   for (int64_t c = 0; c < k; c += jit::kBlock) {
-    const int64_t count = std::min(jit::kBlock, k - c);
+    const auto count = static_cast<size_t>(std::min(jit::kBlock, k - c));
     for (int64_t r = first; r < last; ++r) {
-      uint8_t* block = to + c * rows + r * jit::kBlock;
-      for (int64_t i = 0; i < count; ++i) block[i] = from[r * k + c + i] ^ flip;
-      for (int64_t i = count; i < jit::kBlock; ++i) block[i] = 0;
+      uint64_t block[2] = {};
+      std::memcpy(block, a.as<const uint8_t>() + r * k + c, count == 16 ? 16 : count);
+      block[0] ^= flip, block[1] ^= flip;  // behind the last column: the weights are zero there
+      std::memcpy(to + c * rows + r * jit::kBlock, block, sizeof block);
     }
   }
 }
@@ -164,7 +165,10 @@ Status run(KernelContext& ctx) noexcept {
   ctx.services->pool().parallel_for((rows + kRowsOfTask - 1) / kRowsOfTask, [&](int64_t task, int) {
     const int64_t first = task * kRowsOfTask, last = std::min(first + kRowsOfTask, rows);
     into_blocks(a, first, last, rows, k, blocks);
-    for (int64_t i = first * n; i < last * n; ++i) out[i] = -zero * sums[i % n];
+    int32_t* begin = out + first * n;
+    for (int64_t i = 0; i < n; ++i) begin[i] = -zero * sums[i];
+    for (int64_t r = first + 1; r < last; ++r)
+      std::memcpy(out + r * n, begin, static_cast<size_t>(n) * sizeof(int32_t));
   });
   jit::ConvBuffers b;
   b.input = reinterpret_cast<const float*>(blocks);
