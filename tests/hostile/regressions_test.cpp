@@ -105,6 +105,15 @@ TEST(Regressions, AWindowFarLargerThanTheInput) {
   EXPECT_NE(m.run({zeros({1, 1, 5, 5})}, 2000), Code::timeout) << m.what;
 }
 
+// The estimate of a step multiplied extents in 64 bits: seen by builds with sanitizers.
+TEST(Regressions, AnExtentWhoseProductsOverflow) {
+  for (const Dims& dims : {Dims{2, int64_t{1} << 62, 4}, Dims{INT64_MAX, INT64_MAX, 4}, Dims{1, INT64_MAX - 3, 2, 2}}) {
+    Small m;
+    m.out(m.op("Exp", {m.in("x", DType::float32, dims)})[0]);
+    EXPECT_NE(m.run({zeros({2, 1, 4})}), Code::ok);
+  }
+}
+
 TEST(Regressions, StringsDoNotGrowBeyondTheBudget) {
   Small m;
   const ValueId x = m.in("x", DType::string, {1}), shape = m.in("shape", DType::int64, {1});

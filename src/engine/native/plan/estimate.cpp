@@ -10,6 +10,7 @@ constexpr double kBytesPerNs = 16;       // through the second cache
 constexpr double kReorderBytesPerNs = 8;
 constexpr double kReferenceBytesPerNs = 0.5;
 constexpr double kStepNs = 300;
+constexpr int64_t kMostExtent = int64_t{1} << 31;   // more says no more, and products of two fit
 
 double padding(int64_t channels) { return channels <= 0 ? 1 : static_cast<double>((channels + 15) / 16 * 16) / static_cast<double>(channels); }
 
@@ -64,7 +65,7 @@ std::vector<int64_t> Estimate::dims(const Type& type) const {
       const auto known = symbols_.find(name);
       return known == symbols_.end() ? 64 : known->second;
     });
-    numbers.push_back(std::max<int64_t>(n.value_or(1), 1));
+    numbers.push_back(std::clamp<int64_t>(n.value_or(1), 1, kMostExtent));
   }
   return numbers;
 }
@@ -85,7 +86,7 @@ double Estimate::reorder_ns(ValueId value) const {
   const std::vector<int64_t> numbers = dims(graph_.value(value).type);
   double count = 1;
   for (int64_t d : numbers) count *= static_cast<double>(d);
-  if (numbers.size() > 1 && numbers[1] % 16 == 0 && count == static_cast<double>(numbers[0] * numbers[1])) return 0;   // the same bytes
+  if (numbers.size() > 1 && numbers[1] % 16 == 0 && count == static_cast<double>(numbers[0]) * static_cast<double>(numbers[1])) return 0;   // the same bytes
   return kStepNs + 8 * count * (numbers.size() > 1 ? padding(numbers[1]) : 1) / kReorderBytesPerNs;
 }
 
