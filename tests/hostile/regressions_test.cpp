@@ -124,6 +124,17 @@ TEST(Regressions, StringsDoNotGrowBeyondTheBudget) {
       << m.what;
 }
 
+// Strings counted as nothing: sixty doublings were folded until a gigabyte was full.
+TEST(Regressions, StringsAreFoldedWithinTheBudgetToo) {
+  Small m;
+  ValueId x = m.graph->add_constant("words", Value::strings(Shape{2}, std::vector<std::string>{"ab c", "d"}));
+  for (int i = 0; i < 60; ++i) x = m.op("Concat", {x, x}, {{"axis", 0}})[0];
+  m.out(x);
+  const int64_t begin = now_ns();
+  EXPECT_EQ(m.run({}), Code::budget) << m.what;
+  EXPECT_LT(now_ns() - begin, int64_t{20'000'000'000});
+}
+
 GraphPtr body(bool strings, bool grows) {
   auto b = std::make_shared<Graph>();
   b->opsets[""] = newest_opset("");

@@ -40,6 +40,13 @@ bool has_constant_operands(const Graph& graph, const Node& n) {
   });
 }
 
+// What a tensor takes; of strings the buffer has nothing.
+int64_t bytes_of(const Value& v) {
+  if (!v.is_tensor()) return 0;
+  return v.dtype() == DType::string ? static_cast<int64_t>(v.strings().bytes.size()) + 8 * v.numel()
+                                    : static_cast<int64_t>(v.bytes());
+}
+
 // Bytes that the outputs will have; nullopt: not known before the run.
 std::optional<int64_t> planned_bytes(const Graph& graph, const Node& n) {
   int64_t total = 0;
@@ -98,7 +105,7 @@ bool affordable(const Graph& graph, NodeId id, PassContext& context) {
   if (!bytes) {
     int64_t in_bytes = 0;
     for (ValueId in : n.inputs) {
-      if (in != kNone) in_bytes += static_cast<int64_t>(graph.value(in).constant.bytes());
+      if (in != kNone) in_bytes += bytes_of(graph.value(in).constant);
     }
     return in_bytes <= kSmallOperands;
   }
@@ -115,9 +122,7 @@ bool results_fit(const Node& n, const std::vector<Value>& results, const PassCon
   for (size_t i = 0; i < n.outputs.size(); ++i) {
     if (n.outputs[i] == kNone) continue;
     if (i >= results.size() || !results[i].is_tensor()) return false;
-    const int64_t bytes = results[i].dtype() == DType::string
-                              ? static_cast<int64_t>(results[i].strings().bytes.size()) + 8 * results[i].numel()
-                              : static_cast<int64_t>(results[i].bytes());
+    const int64_t bytes = bytes_of(results[i]);
     if (bytes > context.fold_value_bytes) return false;
     total += bytes;
   }
@@ -156,7 +161,7 @@ bool fold(Graph& graph, NodeId id, PassContext& context) {
   auto result = context.evaluator->evaluate(graph, id, operands);
   // A failure is left to the run, where the error names what causes it.
   if (!result.ok() || !results_fit(n, result.value(), context)) return false;
-  for (const Value& v : result.value()) context.fold_budget_bytes -= static_cast<int64_t>(v.bytes());
+  for (const Value& v : result.value()) context.fold_budget_bytes -= bytes_of(v);
   replace_by_constants(graph, id, std::move(result.value()));
   return true;
 }
