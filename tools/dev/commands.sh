@@ -6,8 +6,10 @@ usage: ./dev COMMAND
 
   demo [PICTURE] [OPTION…]    installs what it needs, builds, and reads the text in a picture on the native engine
   test [--quick] [--engines all|a,b] [--sanitizers] [--compilers] [--only REGEX]
-                              builds and runs every test and check; --quick: within two minutes on a built tree;
-                              --sanitizers: the tests under address, undefined-behaviour and thread sanitizers too (clang);
+                              builds and runs every test and check, the tests once more under the address and
+                              undefined-behaviour sanitizers (clang); --quick: within two minutes on a built tree;
+                              --only: programs whose name matches; both without sanitizers;
+                              --sanitizers: with them in any case, and the tests that use threads under the thread sanitizer;
                               --compilers: again without optimisation (g++) and with optimisation (clang)
   build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
   engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
@@ -62,7 +64,11 @@ command_test() {
   local broken=() again=() preset
   need_build release all || broken+=(release)
   local presets=()
-  [ "$sanitizers" = 1 ] && presets+=(asan tsan)
+  if [ "$sanitizers" = 1 ]; then
+    presets+=(asan tsan)
+  elif [ "${#quick[@]}" = 0 ] && [ "${#only[@]}" = 0 ]; then
+    presets+=(asan)
+  fi
   [ "$compilers" = 1 ] && presets+=(debug clang)
   [ "${#presets[@]}" = 0 ] || need_packages clang
   for preset in "${presets[@]}"; do

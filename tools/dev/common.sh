@@ -65,6 +65,7 @@ need_build() {
   if [ -t 2 ] || [ -n "${CI:-}" ]; then
     "${build[@]}" </dev/null >&2
   else
+    say "building $preset"
     "${build[@]}" </dev/null >"$(log_file "build-$preset")" 2>&1 || {
       { grep -A12 -E 'FAILED|error:' "$(log_file "build-$preset")" || tail -20 "$(log_file "build-$preset")"; } | head -60 >&2
       say "the preset $preset does not build; all of it: $(log_file "build-$preset")"

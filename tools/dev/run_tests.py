@@ -211,8 +211,8 @@ def measure(name, job, options):
         function, command, properties = job
         outcome = function(name, command, properties, options)
     outcome.name, outcome.seconds = name, time.monotonic() - start
-    if sys.stderr.isatty():
-        print(f"  {name}: {outcome.passed} passed, {outcome.failed} failed ({outcome.seconds:.1f} s)", file=sys.stderr)
+    if sys.stderr.isatty() or os.environ.get("CI"):
+        print(f"  {name}: {outcome.passed} passed, {outcome.failed} failed ({outcome.seconds:.1f} s)", file=sys.stderr, flush=True)
     return outcome
 
 
