@@ -42,7 +42,7 @@ class CHORUS_API Config {
   void SetThreads(int n);                              ///< compute threads, 1..1024; default: what this process may use
   void SetAffinity(std::vector<int> processors);       ///< workers are pinned to these, in turn; empty (default): none
   void SetThreadPool(ExternalThreads run, void* user, int threads);  ///< the application's own threads in place of ours
-  void SetPrecision(std::string_view name);            ///< "f32" (default), "bf16" (operands of products, where the processor can), "f16", "int8"
+  void SetPrecision(std::string_view name);            ///< "f32" (default), "bf16" (operands of products, where the processor can); "f16", "int8": not by every engine
   void SwitchIrOptim(bool on);                         ///< off: the nodes of the file, one by one; default on
   void SetReferenceKernels(bool on);                   ///< plain kernels only: slow, the oracle; default off
   void SetPowerMode(PowerMode mode);                   ///< default high

@@ -25,7 +25,7 @@ struct Target {
   int seconds;  ///< processor time that one input may take in an optimised build
 };
 
-extern const Target onnx, shapes, passes, plan, versions, image, tensor, arrays, pictures, processing, config;
+extern const Target onnx, shapes, passes, plan, versions, image, program, tensor, arrays, pictures, processing, config;
 std::span<const Target* const> all_targets();
 
 /// Calls `action`; an Error that says something is what bad input should give. Throws std::logic_error for Error(internal), an Error

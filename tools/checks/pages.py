@@ -93,20 +93,21 @@ class Workshop:
 
     def __init__(self, tree, build, folder):
         self.tree, self.build = tree, build
-        # Plug-ins are looked for beside the command, and which of them were built must not change what a page shows.
-        self.bin = os.path.join(folder, ".bin")
-        os.mkdir(self.bin)
-        if (build / "bin/chorus").exists():
-            shutil.copy(build / "bin/chorus", self.bin)
+        # Plug-ins are looked for beside the command and the library, and which of them were built must not change what a page shows.
+        self.bin, self.lib = os.path.join(folder, ".chorus/bin"), os.path.join(folder, ".chorus/lib")
+        for there, pattern, copies in ((build / "bin", "chorus", self.bin), (build / "lib", "libchorus.so*", self.lib)):
+            os.makedirs(copies)
+            for file in there.glob(pattern):
+                shutil.copy(file, copies, follow_symlinks=False)
 
     def environment(self, folder):
         keep = {name: value for name, value in os.environ.items() if not name.startswith("CHORUS_")}
         return keep | {"PATH": f"{self.bin}:{keep['PATH']}", "HOME": folder, "XDG_CACHE_HOME": "", "COLUMNS": "120",
-                       "LD_LIBRARY_PATH": str(self.build / "lib"), "CHORUS_ENGINE_PATH": os.path.join(folder, "no-engines")}
+                       "LD_LIBRARY_PATH": self.lib, "CHORUS_ENGINE_PATH": os.path.join(folder, "no-engines")}
 
     def compile(self, source, program, link):
         """What the compiler says against it; "" when it compiles."""
-        library = ["-o", program, source, f"-L{self.build / 'lib'}", "-lchorus"] if link else ["-fsyntax-only", source]
+        library = ["-o", program, source, f"-L{self.lib}", "-lchorus"] if link else ["-fsyntax-only", source]
         done = subprocess.run([shutil.which("g++") or "c++", "-std=c++20", "-Wall", "-Wextra", f"-I{self.tree.root / 'include'}",
                                f"-I{self.tree.root / 'gen/include'}", *library], capture_output=True, text=True)
         if done.returncode == 0:

@@ -149,6 +149,10 @@ PlanOptions plan_options(const CompileOptions& options) {
   plan.fuse = options.optimize > 0;
   plan.reference_only = options.reference_kernels;
   plan.cpu = &cpu();
+  if (options.precision != Precision::f32 && options.precision != Precision::bf16) {
+    throw Error(Code::unsupported, "the native engine computes in f32 and bf16, not in f16 and int8", {},
+                "ask for f32 or bf16; operators that are quantised in the model run in integers at any precision");
+  }
   plan.precision = options.precision;
   if (plan.fuse && jit::level(cpu()) != jit::Level::plain) plan.blocking = Blocking::where_faster;
   return plan;

@@ -122,6 +122,10 @@ bool Converter::decompose(Graph& graph, NodeId id, std::string& reason) {
 int Converter::convert(Graph& graph, NodeId id, int depth) {
   if (graph.node(id).op == nullptr) {
     if (graph.node(id).domain.empty()) refuse(graph, id, "the operator is not known");
+    const auto here = opsets_.find("");
+    if (passes::has_bodies(graph.node(id)) && (here == opsets_.end() || here->second != opset_)) {
+      refuse(graph, id, "the operator is not known, so what its body means at another operator set is not known either");
+    }
     return 0;   // of a domain of its own, whose operator set stays
   }
   int changes = 0;

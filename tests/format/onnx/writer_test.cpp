@@ -134,6 +134,36 @@ TEST(OnnxWriter, StepsToAnotherOperatorSet) {
   EXPECT_THROW(onnx::write_model(one_node("Softmax", 21), options), Error);
 }
 
+// What a body means at another operator set is known only where its node is known.
+TEST(OnnxWriter, BodiesOfUnknownOperatorsKeepTheirOperatorSet) {
+  auto g = std::make_shared<Graph>();
+  g->name = "g";
+  g->opsets[""] = 28;
+  const ValueId x = g->add_input("x", f32({2}));
+  Node n;
+  n.domain = "my";
+  n.type = "Repeat";
+  n.inputs = {x};
+  n.outputs = {g->add_value("y")};
+  n.attributes.set("body", GraphPtr(std::make_shared<Graph>(*one_node("Relu", 28).graph)));
+  const ValueId y = n.outputs[0];
+  g->add_node(std::move(n));
+  g->add_output(y);
+  Model model;
+  model.graph = g;
+  onnx::WriteOptions options;
+  options.opset = 28;
+  EXPECT_EQ(read(onnx::write_model(model, options)).graph->node_capacity(), 1);
+  options.opset = 13;
+  try {
+    onnx::write_model(model, options);
+    FAIL() << "Relu of a body was written at operator set 13 as it was at 28";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unsupported);
+    EXPECT_NE(std::string(error.what()).find("Repeat cannot be written at operator set 13"), std::string::npos) << error.what();
+  }
+}
+
 TEST(OnnxWriter, FileSaysTheLeastIrVersionOfItsOperatorSet) {
   onnx::WriteOptions options;
   for (const auto& [opset, ir] : {std::pair{13, 7}, {15, 8}, {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}, {28, 14}}) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <graph/hollow.h>
 #include <graph/image.h>
+#include <graph/infer.h>
 
 #include <algorithm>
 #include <cstring>
@@ -124,7 +125,10 @@ std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<co
   limits.inferred = Inferred::believe;
   const Model model = load_image(part(bytes, header.image_at, header.image_bytes), owner, limits);
   check_compiled(*model.graph, true);
-  auto program = std::make_shared<NativeProgram>(std::make_unique<Graph>(*model.graph), options, Packs(std::move(packs)));
+  auto own = std::make_unique<Graph>(*model.graph);
+  // Kernels are chosen by the types that the file states: they must be such as the rules allow. This takes a few milliseconds at most.
+  infer_types(*own);
+  auto program = std::make_shared<NativeProgram>(std::move(own), options, Packs(std::move(packs)));
   const Graph& graph = *program->plan().graph;
   const std::vector<ValueId> released = program->packs().released(graph);
   for (ValueId id = 0; id < graph.value_capacity(); ++id) {
