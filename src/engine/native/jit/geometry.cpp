@@ -35,8 +35,10 @@ const char* refusal(const ConvProblem& p) noexcept {
   if (s.in_channels < 1 || s.out_channels < 1 || s.groups < 1) return "no channels";
   if (s.kernel_h < 1 || s.kernel_w < 1 || s.stride_h < 1 || s.stride_w < 1) return "no kernel";
   // Kernels unroll the width of the filter where it meets a border; their immediates are 32 bits.
-  if (s.kernel_w > 31 || s.stride_w > 64 || s.dilation_w > 64 || s.kernel_h > 4096 || s.pad_left > 4096)
+  if (s.kernel_w > 31 || s.stride_w > 64 || s.dilation_w > 64 || s.kernel_h > 4096)
     return "a filter beyond 31 columns, stride or dilation beyond 64";
+  // Each tile that meets a border has code of its own.
+  if (s.pad_left > 64 || s.pad_right > 64) return "borders beyond 64 columns";
   if (p.extents == Extents::open && wide_borders(s)) return "borders beyond 16 columns at widths that are not known";
   switch (p.activation) {
     case Activation::none:

@@ -25,6 +25,22 @@ class Cutter {
     else
       runs_.push_back(run);
   }
+  /// `tiles` tiles of `pixels` each. Those inside the picture are all of one kind and are counted, not visited: a picture may be a
+  /// billion pixels wide in a file that nobody means to run.
+  void add(int64_t pixels, int64_t tiles) {
+    while (tiles > 0) {
+      add(pixels);
+      --tiles;
+      const Run& run = runs_.back();
+      if (run.left != 0 || run.right != 0) continue;
+      const int64_t last = (at_ + pixels - 1) * s_.stride_w - s_.pad_left + (s_.kernel_w - 1) * s_.dilation_w;
+      if (last > in_width_ - 1) continue;
+      const int64_t inside = std::min(tiles, (in_width_ - 1 - last) / (pixels * s_.stride_w) + 1);
+      runs_.back().tiles += inside;
+      at_ += inside * pixels;
+      tiles -= inside;
+    }
+  }
   std::vector<Run> take() { return std::move(runs_); }
 
   static bool same_kind(const Run& a, const Run& b) {
@@ -50,12 +66,13 @@ std::vector<Run> cut_row(const ConvShape& shape, int64_t width, int64_t in_width
   Cutter cutter(shape, in_width);
   if (extents == Extents::fixed) {
     const int64_t tiles = parts(width, most), low = width / tiles, more = width - tiles * low;
-    for (int64_t t = 0; t < tiles; ++t) cutter.add(low + (t < more ? 1 : 0));
+    cutter.add(low + 1, more);
+    cutter.add(low, tiles - more);
     return cutter.take();
   }
   // The rest comes before the last whole tile: pieces rarely meet the borders then.
   const int64_t whole = width / most;
-  for (int64_t t = 1; t < whole; ++t) cutter.add(most);
+  cutter.add(most, whole - 1);
   for (int64_t rest = width - whole * most; rest > 0;) {
     const int64_t size = piece(rest, most);
     cutter.add(size);

@@ -55,6 +55,20 @@ TEST(JitRow, TilesCoverARow) {
   }
 }
 
+TEST(JitRow, WideRowsAreCountedNotVisited) {
+  const fast::ConvShape s = shape_of(3, 1, 1, 1, 1);
+  constexpr int64_t kWidth = int64_t{1} << 40;  // of a file that nobody means to run; visiting its tiles would take minutes
+  for (const Extents extents : {Extents::fixed, Extents::open}) {
+    const std::vector<jit::Run> runs = cut_row(s, kWidth, kWidth, 28, extents);
+    EXPECT_LE(runs.size(), 10U);
+    int64_t pixels = 0;
+    for (const jit::Run& run : runs) pixels += run.tiles * run.pixels;
+    EXPECT_EQ(pixels, kWidth);
+    EXPECT_EQ(runs.front().left, 1);
+    EXPECT_EQ(runs.back().right, 1);
+  }
+}
+
 TEST(JitRow, KindsOfOpenWidthsAreAllAndFew) {
   std::mt19937 random(11);
   const auto pick = [&](int64_t low, int64_t high) {
