@@ -313,7 +313,8 @@ void add_conformance(Arguments app, Outcome& outcome) {
   auto options = std::make_shared<Options>();
   sub.option("DIR", options->folder, "folder with test cases (model.onnx, test_data_set_*/), at any depth").required();
   sub.option("--engine", options->engine, "engine to test").value("NAME").show_default();
-  sub.flag("--no-fallback", options->no_fallback, "a node that the engine refuses is not computed by simpler operators instead");
+  sub.flag("--no-fallback", options->no_fallback,
+           "a node that the engine refuses is not computed by simpler operators instead");
   sub.option("--json", options->json, "write names and reasons to this file").value("FILE");
   sub.option("--optimize", options->optimize, "0: nodes as they are; 1: all passes").show_default();
   sub.flag("-v,--verbose", options->verbose, "print why cases were skipped");

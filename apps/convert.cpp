@@ -46,7 +46,8 @@ int convert(const Options& options) {
                 "leave --external out, or write .onnx");
   }
   if (to != Format::chorus && options.lite) {
-    throw Error(Code::unsupported, "the edge profile reads .chorus files only", {}, "leave --lite out, or write .chorus");
+    throw Error(Code::unsupported, "the edge profile reads .chorus files only", {},
+                "leave --lite out, or write .chorus");
   }
   onnx::WriteOptions write;
   write.opset = options.opset;

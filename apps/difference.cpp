@@ -53,12 +53,14 @@ Difference tensors(const Value& a, const Value& b) {
 
 Difference difference(const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return not_comparable("one is a tensor and the other is not");
-  const bool numbers = a.is_tensor() && a.dtype() != DType::string && b.dtype() != DType::string && !is_complex(a.dtype()) && !is_complex(b.dtype());
+  const bool numbers = a.is_tensor() && a.dtype() != DType::string && b.dtype() != DType::string &&
+                       !is_complex(a.dtype()) && !is_complex(b.dtype());
   if (!numbers) return a.identical(b) ? Difference{} : not_comparable("values that are not numbers differ");
   if (is_float(a.dtype()) != is_float(b.dtype())) {
     return not_comparable(fmt::format("{} and {} are not alike", dtype_name(a.dtype()), dtype_name(b.dtype())));
   }
-  if (!(a.shape() == b.shape())) return not_comparable(fmt::format("the shapes are {} and {}", a.shape().str(), b.shape().str()));
+  if (!(a.shape() == b.shape()))
+    return not_comparable(fmt::format("the shapes are {} and {}", a.shape().str(), b.shape().str()));
   return tensors(a, b);
 }
 

@@ -9,11 +9,11 @@ namespace chorus::app {
 
 struct Difference {
   std::string reason;            ///< kinds, types or shapes that cannot be compared; empty: they were
-  double absolute = 0;           ///< largest |a - b|; infinity where one is no number or infinite and the other is not
-  double relative = 0;           ///< largest |a - b| / max(1, |b|)
-  double units = 0;              ///< largest distance in units of the last place of b's type (of float32 for wider types)
+  double absolute = 0;  ///< largest |a - b|; infinity where one is no number or infinite and the other is not
+  double relative = 0;  ///< largest |a - b| / max(1, |b|)
+  double units = 0;  ///< largest distance in units of the last place of b's type (of float32 for wider types)
   int64_t at = 0, elements = 0;  ///< place of the largest relative difference; elements compared
-  double a = 0, b = 0;           ///< the elements there
+  double a = 0, b = 0;  ///< the elements there
   bool within(double tolerance) const noexcept { return reason.empty() && relative <= tolerance; }
 };
 

@@ -177,7 +177,7 @@ struct Score {
   std::vector<int64_t> confusion;  ///< [classes, classes]: row: the truth
   int64_t classes = 0;
   std::vector<int64_t> predicted, truth;
-  bool keep = false;          ///< the scores, for the metric mAP
+  bool keep = false;  ///< the scores, for the metric mAP
   std::vector<float> scores;  ///< [samples, classes]
 };
 
@@ -294,9 +294,9 @@ void print(const Score& score, const Data& data, const Options& options) {
   }
   if (options.json) {
     Json json = {{"model", options.model.model}, {"engine", options.model.engine}, {"samples", score.count},
-                       {"top1", share(score.top1)},    {"top5", share(score.top5)},      {"top1_count", score.top1},
-                       {"top5_count", score.top5},     {"f1", macro_f1(score)},          {"predicted", score.predicted},
-                       {"confusion", confusion}};
+                 {"top1", share(score.top1)},    {"top5", share(score.top5)},      {"top1_count", score.top1},
+                 {"top5_count", score.top5},     {"f1", macro_f1(score)},          {"predicted", score.predicted},
+                 {"confusion", confusion}};
     if (score.keep) json["mAP"] = mean_average_precision(score);
     std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
     return;

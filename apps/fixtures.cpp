@@ -15,9 +15,12 @@ class Builder {
  public:
   Builder(Graph& graph, uint64_t seed) : graph_(graph), seed_(seed) { graph.opsets[""] = kOpset; }
 
-  ValueId input(std::string name, Dims dims, DType dtype = DType::float32) { return graph_.add_input(std::move(name), Type::tensor(dtype, std::move(dims))); }
+  ValueId input(std::string name, Dims dims, DType dtype = DType::float32) {
+    return graph_.add_input(std::move(name), Type::tensor(dtype, std::move(dims)));
+  }
 
-  ValueId op(std::string_view type, std::string name, std::vector<ValueId> inputs, Attributes attributes = {}, std::string_view domain = "") {
+  ValueId op(std::string_view type, std::string name, std::vector<ValueId> inputs, Attributes attributes = {},
+             std::string_view domain = "") {
     Node node;
     node.op = find_op(domain, type);
     if (node.op != nullptr) node.version = node.op->version_index(domain.empty() ? kOpset : 1);
@@ -35,7 +38,8 @@ class Builder {
     Value value = Value::tensor(DType::float32, shape);
     auto data = value.as_mutable<float>();
     ++stream_;
-    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(mean + deviation * philox_normal(seed_, stream_, i));
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<float>(mean + deviation * philox_normal(seed_, stream_, i));
     return graph_.add_constant(std::move(name), std::move(value));
   }
   /// Uniform in [low, high): variances.
@@ -43,33 +47,45 @@ class Builder {
     Value value = Value::tensor(DType::float32, shape);
     auto data = value.as_mutable<float>();
     ++stream_;
-    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(low + (high - low) * philox_uniform(seed_, stream_, i));
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<float>(low + (high - low) * philox_uniform(seed_, stream_, i));
     return graph_.add_constant(std::move(name), std::move(value));
   }
 
   ValueId dense(const std::string& name, ValueId x, int64_t in, int64_t out) {
-    return op("Gemm", name, {x, weight(name + ".weight", {out, in}, std::sqrt(2.0 / static_cast<double>(in))), weight(name + ".bias", {out}, 0.05)},
+    return op("Gemm", name,
+              {x, weight(name + ".weight", {out, in}, std::sqrt(2.0 / static_cast<double>(in))),
+               weight(name + ".bias", {out}, 0.05)},
               {{"transB", 1}});
   }
-  ValueId conv(const std::string& name, ValueId x, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t pad = 0, bool bias = true) {
-    std::vector<ValueId> operands = {x, weight(name + ".weight", {out, in, kernel, kernel}, std::sqrt(2.0 / static_cast<double>(in * kernel * kernel)))};
+  ValueId conv(const std::string& name, ValueId x, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1,
+               int64_t pad = 0, bool bias = true) {
+    std::vector<ValueId> operands = {x, weight(name + ".weight", {out, in, kernel, kernel},
+                                               std::sqrt(2.0 / static_cast<double>(in * kernel * kernel)))};
     if (bias) operands.push_back(weight(name + ".bias", {out}, 0.05));
     return op("Conv", name, std::move(operands),
-              {{"kernel_shape", std::vector<int64_t>{kernel, kernel}}, {"strides", std::vector<int64_t>{stride, stride}}, {"pads", std::vector<int64_t>{pad, pad, pad, pad}}});
+              {{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
+               {"strides", std::vector<int64_t>{stride, stride}},
+               {"pads", std::vector<int64_t>{pad, pad, pad, pad}}});
   }
   ValueId batch_norm(const std::string& name, ValueId x, int64_t channels) {
-    return op("BatchNormalization", name, {x, weight(name + ".scale", {channels}, 0.1, 1), weight(name + ".bias", {channels}, 0.05),
-                                           weight(name + ".mean", {channels}, 0.1), positive(name + ".var", {channels}, 0.5, 1.5)});
+    return op("BatchNormalization", name,
+              {x, weight(name + ".scale", {channels}, 0.1, 1), weight(name + ".bias", {channels}, 0.05),
+               weight(name + ".mean", {channels}, 0.1), positive(name + ".var", {channels}, 0.5, 1.5)});
   }
   ValueId layer_norm(const std::string& name, ValueId x, int64_t width) {
-    return op("LayerNormalization", name, {x, weight(name + ".scale", {width}, 0.1, 1), weight(name + ".bias", {width}, 0.05)}, {{"axis", -1}});
+    return op("LayerNormalization", name,
+              {x, weight(name + ".scale", {width}, 0.1, 1), weight(name + ".bias", {width}, 0.05)}, {{"axis", -1}});
   }
   ValueId numbers(std::string name, const std::vector<int64_t>& list) {
     return graph_.add_constant(std::move(name), Value::of<int64_t>(Shape{static_cast<int64_t>(list.size())}, list));
   }
-  ValueId pool(std::string_view type, const std::string& name, ValueId x, int64_t kernel, int64_t stride, int64_t pad = 0) {
-    return op(type, name, {x}, {{"kernel_shape", std::vector<int64_t>{kernel, kernel}}, {"strides", std::vector<int64_t>{stride, stride}},
-                                {"pads", std::vector<int64_t>{pad, pad, pad, pad}}});
+  ValueId pool(std::string_view type, const std::string& name, ValueId x, int64_t kernel, int64_t stride,
+               int64_t pad = 0) {
+    return op(type, name, {x},
+              {{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
+               {"strides", std::vector<int64_t>{stride, stride}},
+               {"pads", std::vector<int64_t>{pad, pad, pad, pad}}});
   }
   void output(ValueId id, std::string name, Dims dims) {
     graph_.rename(id, std::move(name));
@@ -120,7 +136,8 @@ void convbnrelu(Graph& graph, uint64_t seed) {
 
 void branch3(Graph& graph, uint64_t seed) {
   Builder b(graph, seed);
-  const ValueId a = b.input("a", {Dim(2), Dim(8)}), c = b.input("b", {Dim(2), Dim(8)}), scale = b.input("scale", {Dim(1)});
+  const ValueId a = b.input("a", {Dim(2), Dim(8)}), c = b.input("b", {Dim(2), Dim(8)}),
+                scale = b.input("scale", {Dim(1)});
   const ValueId sum = b.op("Add", "add", {a, c});
   const ValueId left = b.op("Relu", "relu", {b.dense("fc1", sum, 8, 4)});
   const ValueId right = b.op("Mul", "mul", {b.op("Tanh", "tanh", {b.dense("fc2", c, 8, 4)}), scale});
@@ -132,7 +149,9 @@ void dyn(Graph& graph, uint64_t seed) {
   Builder b(graph, seed);
   const Dim batch = Dim::symbol("batch"), length = Dim::symbol("length");
   ValueId x = b.input("tokens", {batch, length, Dim(16)});
-  x = b.op("Add", "bias", {b.op("MatMul", "project", {x, b.weight("project.weight", {16, 32}, 0.25)}), b.weight("project.bias", {32}, 0.1)});
+  x = b.op("Add", "bias",
+           {b.op("MatMul", "project", {x, b.weight("project.weight", {16, 32}, 0.25)}),
+            b.weight("project.bias", {32}, 0.1)});
   x = b.op("Softmax", "softmax", {b.op("Relu", "relu", {x})}, {{"axis", -1}});
   const ValueId pooled = b.op("ReduceMean", "pool", {x}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", 0}});
   b.output(x, "each", {batch, length, Dim(32)});
@@ -159,9 +178,11 @@ void resnet18(Graph& graph, uint64_t seed) {
   Builder b(graph, seed);
   ValueId x = b.input("image", {Dim(1), Dim(3), Dim(224), Dim(224)});
   const auto block = [&b](const std::string& name, ValueId in, int64_t from, int64_t to, int64_t stride) {
-    ValueId y = b.op("Relu", name + ".relu1", {b.batch_norm(name + ".bn1", b.conv(name + ".conv1", in, from, to, 3, stride, 1, false), to)});
+    ValueId y = b.op("Relu", name + ".relu1",
+                     {b.batch_norm(name + ".bn1", b.conv(name + ".conv1", in, from, to, 3, stride, 1, false), to)});
     y = b.batch_norm(name + ".bn2", b.conv(name + ".conv2", y, to, to, 3, 1, 1, false), to);
-    if (stride != 1 || from != to) in = b.batch_norm(name + ".down.bn", b.conv(name + ".down.conv", in, from, to, 1, stride, 0, false), to);
+    if (stride != 1 || from != to)
+      in = b.batch_norm(name + ".down.bn", b.conv(name + ".down.conv", in, from, to, 1, stride, 0, false), to);
     return b.op("Relu", name + ".relu2", {b.op("Add", name + ".add", {y, in})});
   };
   x = b.op("Relu", "relu", {b.batch_norm("bn1", b.conv("conv1", x, 3, 64, 7, 2, 3, false), 64)});
@@ -181,7 +202,8 @@ void resnet18(Graph& graph, uint64_t seed) {
 void resnet50(Graph& graph, uint64_t seed) {
   Builder b(graph, seed);
   ValueId x = b.input("image", {Dim(1), Dim(3), Dim(224), Dim(224)});
-  const auto conv = [&b](const std::string& name, ValueId in, int64_t from, int64_t to, int64_t kernel, int64_t stride) {
+  const auto conv = [&b](const std::string& name, ValueId in, int64_t from, int64_t to, int64_t kernel,
+                         int64_t stride) {
     return b.batch_norm(name + ".bn", b.conv(name, in, from, to, kernel, stride, kernel / 2, false), to);
   };
   const auto relu = [&b](const std::string& name, ValueId in) { return b.op("Relu", name, {in}); };
@@ -210,7 +232,9 @@ constexpr int64_t kTokens = 16, kVocabulary = 1000, kWidth = 128, kHeads = 2;
 /// One layer of an encoder: attention and two dense layers, each with a residual and a normalisation behind it.
 ValueId encoder_layer(Builder& b, const std::string& name, ValueId x) {
   const auto dense = [&](const std::string& part, ValueId in, int64_t from, int64_t to) {
-    const ValueId product = b.op("MatMul", name + part + ".product", {in, b.weight(name + part + ".weight", {from, to}, 1 / std::sqrt(static_cast<double>(from)))});
+    const ValueId product =
+        b.op("MatMul", name + part + ".product",
+             {in, b.weight(name + part + ".weight", {from, to}, 1 / std::sqrt(static_cast<double>(from)))});
     return b.op("Add", name + part, {product, b.weight(name + part + ".bias", {to}, 0.02)});
   };
   const auto shape = [&](const std::string& part, ValueId in, const std::vector<int64_t>& extents) {
@@ -220,15 +244,22 @@ ValueId encoder_layer(Builder& b, const std::string& name, ValueId x) {
     const ValueId split = shape(part + ".split", dense(part, x, kWidth, kWidth), {1, kTokens, kHeads, kWidth / kHeads});
     return b.op("Transpose", name + part + ".heads", {split}, {{"perm", order}});
   };
-  const ValueId query = heads(".query", {0, 2, 1, 3}), key = heads(".key", {0, 2, 3, 1}), value = heads(".value", {0, 2, 1, 3});
+  const ValueId query = heads(".query", {0, 2, 1, 3}), key = heads(".key", {0, 2, 3, 1}),
+                value = heads(".value", {0, 2, 1, 3});
   const ValueId scale = b.weight(name + ".scale", {}, 0, 1 / std::sqrt(static_cast<double>(kWidth / kHeads)));
   const ValueId scores = b.op("Mul", name + ".scores", {b.op("MatMul", name + ".products", {query, key}), scale});
-  const ValueId seen = b.op("MatMul", name + ".seen", {b.op("Softmax", name + ".attention", {scores}, {{"axis", -1}}), value});
-  const ValueId joined = shape(".joined", b.op("Transpose", name + ".together", {seen}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}), {1, kTokens, kWidth});
+  const ValueId seen =
+      b.op("MatMul", name + ".seen", {b.op("Softmax", name + ".attention", {scores}, {{"axis", -1}}), value});
+  const ValueId joined =
+      shape(".joined", b.op("Transpose", name + ".together", {seen}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}),
+            {1, kTokens, kWidth});
   x = b.layer_norm(name + ".norm1", b.op("Add", name + ".add1", {dense(".output", joined, kWidth, kWidth), x}), kWidth);
   ValueId inner = dense(".inner", x, kWidth, 4 * kWidth);
-  const ValueId erf = b.op("Erf", name + ".erf", {b.op("Mul", name + ".erf_in", {inner, b.weight(name + ".root", {}, 0, std::sqrt(0.5))})});
-  const ValueId gate = b.op("Mul", name + ".gate", {b.op("Add", name + ".gate_in", {erf, b.weight(name + ".one", {}, 0, 1)}), b.weight(name + ".half", {}, 0, 0.5)});
+  const ValueId erf = b.op("Erf", name + ".erf",
+                           {b.op("Mul", name + ".erf_in", {inner, b.weight(name + ".root", {}, 0, std::sqrt(0.5))})});
+  const ValueId gate = b.op(
+      "Mul", name + ".gate",
+      {b.op("Add", name + ".gate_in", {erf, b.weight(name + ".one", {}, 0, 1)}), b.weight(name + ".half", {}, 0, 0.5)});
   inner = dense(".outer", b.op("Mul", name + ".gelu", {inner, gate}), 4 * kWidth, kWidth);
   return b.layer_norm(name + ".norm2", b.op("Add", name + ".add2", {inner, x}), kWidth);
 }
@@ -237,11 +268,14 @@ void bert_l2(Graph& graph, uint64_t seed) {
   Builder b(graph, seed);
   const ValueId ids = b.input("input_ids", {Dim(1), Dim(kTokens)}, DType::int64);
   const ValueId words = b.op("Gather", "words", {b.weight("words.weight", {kVocabulary, kWidth}, 1), ids});
-  ValueId x = b.layer_norm("norm", b.op("Add", "embeddings", {words, b.weight("positions", {1, kTokens, kWidth}, 0.3)}), kWidth);
+  ValueId x = b.layer_norm("norm", b.op("Add", "embeddings", {words, b.weight("positions", {1, kTokens, kWidth}, 0.3)}),
+                           kWidth);
   for (int i = 0; i < 2; ++i) x = encoder_layer(b, fmt::format("layer{}", i + 1), x);
   const ValueId first = b.op("Gather", "first", {x, b.numbers("first.index", {0})}, {{"axis", 1}});
-  const ValueId pooled = b.op("Tanh", "pooled", {b.dense("pool", b.op("Flatten", "flatten", {first}, {{"axis", 1}}), kWidth, kWidth)});
-  b.output(b.op("Softmax", "softmax", {b.dense("intent", pooled, kWidth, 5)}, {{"axis", -1}}), "probabilities", {Dim(1), Dim(5)});
+  const ValueId pooled =
+      b.op("Tanh", "pooled", {b.dense("pool", b.op("Flatten", "flatten", {first}, {{"axis", 1}}), kWidth, kWidth)});
+  b.output(b.op("Softmax", "softmax", {b.dense("intent", pooled, kWidth, 5)}, {{"axis", -1}}), "probabilities",
+           {Dim(1), Dim(5)});
 }
 
 constexpr Fixture kFixtures[] = {

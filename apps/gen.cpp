@@ -39,7 +39,8 @@ int gen(const Options& options) {
 }  // namespace
 
 void add_gen(Arguments app, Outcome& outcome) {
-  Arguments sub = app.command("gen", "writes a fixture: a small network with random weights, or data with known answers");
+  Arguments sub =
+      app.command("gen", "writes a fixture: a small network with random weights, or data with known answers");
   auto options = std::make_shared<Options>();
   sub.option("NAME", options->name, "which: see --list");
   sub.option("--seed", options->seed, "of the weights or of the data").show_default();

@@ -17,8 +17,8 @@ std::vector<float> drawn_seven() {
   std::vector<float> picture(kSide * kSide);
   for (int i = 0; i < 16; ++i) {
     for (int width = 0; width < 2; ++width) {
-      picture[static_cast<size_t>((6 + width) * kSide + 6 + i)] = 1;             // the bar
-      picture[static_cast<size_t>((6 + i) * kSide + 21 - i / 2 + width)] = 1;    // the stroke down
+      picture[static_cast<size_t>((6 + width) * kSide + 6 + i)] = 1;  // the bar
+      picture[static_cast<size_t>((6 + i) * kSide + 21 - i / 2 + width)] = 1;  // the stroke down
     }
   }
   return picture;
@@ -49,11 +49,14 @@ int main(int argc, char** argv) {
     chorus::Predictor predictor(config);
     predictor.GetInputTensor(predictor.GetInputNames()[0])->copy(picture);
     predictor.Run();
-    const std::vector<float> probabilities = predictor.GetOutputTensor(predictor.GetOutputNames()[0])->to_vector<float>();
+    const std::vector<float> probabilities =
+        predictor.GetOutputTensor(predictor.GetOutputNames()[0])->to_vector<float>();
     std::vector<size_t> order(probabilities.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
-    for (size_t i = 0; i < std::min<size_t>(order.size(), 3); ++i) std::printf("digit %zu: %.6f\n", order[i], static_cast<double>(probabilities[order[i]]));
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
+    for (size_t i = 0; i < std::min<size_t>(order.size(), 3); ++i)
+      std::printf("digit %zu: %.6f\n", order[i], static_cast<double>(probabilities[order[i]]));
     return 0;
   } catch (const chorus::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

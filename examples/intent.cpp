@@ -18,7 +18,8 @@ constexpr const char* kIntents[] = {"play music", "set a timer", "ask the weathe
 /// The number of a word: a hash of its lower-case letters (FNV-1a), never 0.
 int64_t number_of(const std::string& word) {
   uint64_t hash = 14695981039346656037u;
-  for (const char c : word) hash = (hash ^ static_cast<uint64_t>(std::tolower(static_cast<unsigned char>(c)))) * 1099511628211u;
+  for (const char c : word)
+    hash = (hash ^ static_cast<uint64_t>(std::tolower(static_cast<unsigned char>(c)))) * 1099511628211u;
   return static_cast<int64_t>(1 + hash % (kVocabulary - 1));
 }
 
@@ -38,7 +39,8 @@ int main(int argc, char** argv) {
     predictor.GetInputTensor("input_ids")->copy(tokens);
     predictor.Run();
     const std::vector<float> probabilities = predictor.GetOutputTensor("probabilities")->to_vector<float>();
-    for (size_t i = 0; i < std::min(probabilities.size(), std::size(kIntents)); ++i) std::printf("%-16s %.6f\n", kIntents[i], static_cast<double>(probabilities[i]));
+    for (size_t i = 0; i < std::min(probabilities.size(), std::size(kIntents)); ++i)
+      std::printf("%-16s %.6f\n", kIntents[i], static_cast<double>(probabilities[i]));
     return 0;
   } catch (const chorus::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -25,7 +25,8 @@ std::vector<char> read(const std::string& path) {
 void write(const std::string& path, const chorus::LiteTensor& tensor) {
   std::FILE* file = std::fopen(path.c_str(), "wb");
   const bool whole = file != nullptr && std::fwrite(tensor.data, 1, tensor.bytes, file) == tensor.bytes;
-  if (file == nullptr || std::fclose(file) != 0 || !whole) throw chorus::Error(chorus::Code::bad_input, "cannot write \"" + path + "\"");
+  if (file == nullptr || std::fclose(file) != 0 || !whole)
+    throw chorus::Error(chorus::Code::bad_input, "cannot write \"" + path + "\"");
 }
 
 void run(chorus::LiteModel& model, const std::vector<std::string>& files, const std::string& output) {
@@ -41,7 +42,8 @@ void run(chorus::LiteModel& model, const std::vector<std::string>& files, const 
   if (result.dtype == chorus::DType::float32) {
     const auto* scores = static_cast<const float*>(result.data);
     const auto* best = std::max_element(scores, scores + result.bytes / sizeof(float));
-    std::printf("best %d of %d: %g\n", static_cast<int>(best - scores), static_cast<int>(result.bytes / sizeof(float)), static_cast<double>(*best));
+    std::printf("best %d of %d: %g\n", static_cast<int>(best - scores), static_cast<int>(result.bytes / sizeof(float)),
+                static_cast<double>(*best));
   }
   std::printf("ms=%.2f\n", ms);
   if (!output.empty()) write(output, result);
@@ -53,8 +55,10 @@ int main(int argc, char** argv) {
   std::vector<std::string> files;
   std::string output;
   for (int i = 2; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--output") == 0 && i + 1 < argc) output = argv[++i];
-    else files.emplace_back(argv[i]);
+    if (std::strcmp(argv[i], "--output") == 0 && i + 1 < argc)
+      output = argv[++i];
+    else
+      files.emplace_back(argv[i]);
   }
   if (argc < 3) {
     std::fprintf(stderr, "usage: example_lite MODEL.chorus INPUT... [--output FILE]\n");

@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
       int64_t count = 1;
       for (int64_t extent : tensor->shape()) count *= std::max<int64_t>(extent, 1);
       std::vector<float> data(static_cast<size_t>(count));
-      for (size_t k = 0; k < data.size() && k + 2 < static_cast<size_t>(argc); ++k) data[k] = std::strtof(argv[k + 2], nullptr);
+      for (size_t k = 0; k < data.size() && k + 2 < static_cast<size_t>(argc); ++k)
+        data[k] = std::strtof(argv[k + 2], nullptr);
       tensor->copy(data);
     }
     predictor->Run();
@@ -37,7 +38,8 @@ int main(int argc, char** argv) {
       std::vector<float> data(static_cast<size_t>(tensor->count()));
       tensor->copy(data.data());
       const auto best = std::max_element(data.begin(), data.end());
-      std::printf("%s: best class %d (%.4f)\n", out_names[i].c_str(), static_cast<int>(best - data.begin()), static_cast<double>(*best));
+      std::printf("%s: best class %d (%.4f)\n", out_names[i].c_str(), static_cast<int>(best - data.begin()),
+                  static_cast<double>(*best));
     }
     return 0;
   } catch (const Error& error) {

@@ -35,32 +35,34 @@ class CHORUS_API Config {
   void SetModelBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner = nullptr);
   const std::string& model() const noexcept;
   const std::string& params() const noexcept;
-  std::string_view buffer() const noexcept;           ///< empty: none
+  std::string_view buffer() const noexcept;  ///< empty: none
 
-  void SetEngine(std::string_view name);               ///< default "native"
-  void SetDevice(std::string_view name);               ///< "cpu" (default), "cuda:0" …; unknown kinds: Error(bad_input)
-  void SetThreads(int n);                              ///< compute threads, 1..1024; default: what this process may use
-  void SetAffinity(std::vector<int> processors);       ///< workers are pinned to these, in turn; empty (default): none
+  void SetEngine(std::string_view name);  ///< default "native"
+  void SetDevice(std::string_view name);  ///< "cpu" (default), "cuda:0" …; unknown kinds: Error(bad_input)
+  void SetThreads(int n);  ///< compute threads, 1..1024; default: what this process may use
+  void SetAffinity(std::vector<int> processors);  ///< workers are pinned to these, in turn; empty (default): none
   void SetThreadPool(ExternalThreads run, void* user, int threads);  ///< the application's own threads in place of ours
-  void SetPrecision(std::string_view name);            ///< "f32" (default), "bf16" (operands of products, where the processor can); "f16", "int8": not by every engine
-  void SwitchIrOptim(bool on);                         ///< off: the nodes of the file, one by one; default on
-  void SetReferenceKernels(bool on);                   ///< plain kernels only: slow, the oracle; default off
-  void SetPowerMode(PowerMode mode);                   ///< default high
+  void SetPrecision(
+      std::string_view
+          name);  ///< "f32" (default), "bf16" (operands of products, where the processor can); "f16", "int8": not by every engine
+  void SwitchIrOptim(bool on);  ///< off: the nodes of the file, one by one; default on
+  void SetReferenceKernels(bool on);  ///< plain kernels only: slow, the oracle; default off
+  void SetPowerMode(PowerMode mode);  ///< default high
   /// Where compiled programs are kept, so that the next Predictor of the same model file (same file, options, processor, build) only maps
   /// them; made when needed; empty (default): nowhere. `most_bytes` (> 0): the programs unused for longest go when all would hold more.
   void SetCacheDir(std::string_view folder, int64_t most_bytes = int64_t{4} << 30);
-  void SetMemoryLimit(int64_t bytes);                  ///< of one run's intermediate values, > 0; default 16 GiB
-  void EnableProfile(bool on);                         ///< times of every node; default off
-  void SetOutputs(std::vector<std::string> names);     ///< only these outputs and what they need; empty (default): all
+  void SetMemoryLimit(int64_t bytes);  ///< of one run's intermediate values, > 0; default 16 GiB
+  void EnableProfile(bool on);  ///< times of every node; default off
+  void SetOutputs(std::vector<std::string> names);  ///< only these outputs and what they need; empty (default): all
   /// Steps before and after the model as part of its runs, declared in JSON: docs/processing.md. Inputs with steps then take pictures
   /// uint8 [N, H, W, 3]. What is wrong with it is said by Predictor. Empty (default): none.
   void SetProcessing(std::string_view json);
-  void SetTimeout(int64_t milliseconds);               ///< of one run; 0 (default): none
-  void SetFallback(bool on);                           ///< a device that is absent is replaced by the cpu; default off
+  void SetTimeout(int64_t milliseconds);  ///< of one run; 0 (default): none
+  void SetFallback(bool on);  ///< a device that is absent is replaced by the cpu; default off
 
   const std::string& engine() const noexcept;
   const std::string& device() const noexcept;
-  int threads() const noexcept;                        ///< 0: not set
+  int threads() const noexcept;  ///< 0: not set
   const std::vector<int>& affinity() const noexcept;
   const std::string& precision() const noexcept;
   bool ir_optim() const noexcept;

@@ -26,8 +26,8 @@ struct DeviceInfo {
 CHORUS_API std::vector<DeviceInfo> Devices();
 
 struct EnergyReading {
-  double joules = 0;                   ///< since an arbitrary point; differences count, and are right past a counter's wrap-around
-  std::string source;                  ///< "rapl"
+  double joules = 0;  ///< since an arbitrary point; differences count, and are right past a counter's wrap-around
+  std::string source;  ///< "rapl"
 };
 
 /// Settings of the device that models are compiled for; a value, copied by Compile.
@@ -37,10 +37,10 @@ class CHORUS_API Device {
   static Device Open(const std::string& name, bool fallback = false);
   const DeviceInfo& info() const noexcept;
 
-  void SetNumThreads(int n);                           ///< 1..1024; default: info().processors
-  void SetAffinity(std::vector<int> processors);       ///< workers are pinned to these, in turn
+  void SetNumThreads(int n);  ///< 1..1024; default: info().processors
+  void SetAffinity(std::vector<int> processors);  ///< workers are pinned to these, in turn
   void SetThreadPool(ExternalThreads run, void* user, int threads);
-  int NumThreads() const noexcept;                     ///< in effect, after the power mode
+  int NumThreads() const noexcept;  ///< in effect, after the power mode
 
   /// Only the number of workers changes; clocks and governors of the system are never written.
   void SetPowerMode(PowerMode mode);

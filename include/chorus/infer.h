@@ -38,27 +38,27 @@ class CHORUS_API RunHandle {
 
 /// What one executed step cost, over all runs since the profile was cleared.
 struct StepProfile {
-  std::string name, op, kernel;        ///< of the first node; what ran
-  std::vector<std::string> nodes;      ///< all nodes that the step covers
-  std::string shapes;                  ///< of the last run
+  std::string name, op, kernel;  ///< of the first node; what ran
+  std::vector<std::string> nodes;  ///< all nodes that the step covers
+  std::string shapes;  ///< of the last run
   int64_t calls = 0;
   double total_ms = 0, min_ms = 0;
-  double flops = 0, bytes = 0;         ///< of one call
-  double roofline = 0;                 ///< time that this machine's measured limits allow / time taken (0..1); 0: not known
+  double flops = 0, bytes = 0;  ///< of one call
+  double roofline = 0;  ///< time that this machine's measured limits allow / time taken (0..1); 0: not known
 };
 
 struct CHORUS_API Profile {
   std::vector<StepProfile> steps;
-  double run_ms = 0;                   ///< of all runs together, from begin to end of Run
+  double run_ms = 0;  ///< of all runs together, from begin to end of Run
   int64_t runs = 0;
   double peak_gflops = 0, peak_gbytes = 0;  ///< measured on this machine when asked for, else 0: 10⁹ per second
-  std::string table() const;           ///< text, longest step first
+  std::string table() const;  ///< text, longest step first
   std::string json() const;
-  std::string chrome_trace;            ///< JSON for chrome://tracing or Perfetto; the last 100,000 steps
+  std::string chrome_trace;  ///< JSON for chrome://tracing or Perfetto; the last 100,000 steps
 };
 
 struct InstanceOptions {
-  int64_t timeout_ms = 0;              ///< of one run; 0: none
+  int64_t timeout_ms = 0;  ///< of one run; 0: none
   bool profile = false;
 };
 
@@ -67,7 +67,7 @@ class CHORUS_API Instance {
  public:
   std::vector<std::string> input_names() const;
   std::vector<std::string> output_names() const;
-  InputTensor& input(const std::string& name);         ///< Error(not_found) names the known ones
+  InputTensor& input(const std::string& name);  ///< Error(not_found) names the known ones
   InputTensor& input(size_t index);
   OutputTensor& output(const std::string& name);
   OutputTensor& output(size_t index);
@@ -79,12 +79,13 @@ class CHORUS_API Instance {
   RunHandle RunAsync();
 
   /// Called in a run with every value that comes to lie in memory (data: during the call); unoptimised, that is every one. Null: none.
-  using Hook = std::function<void(const std::string& name, DType type, const std::vector<int64_t>& shape, const void* data)>;
+  using Hook =
+      std::function<void(const std::string& name, DType type, const std::vector<int64_t>& shape, const void* data)>;
   void SetHook(Hook hook);
   void SetTimeout(int64_t milliseconds);
-  void SetSeed(uint64_t seed);                         ///< of random operators; default 0
+  void SetSeed(uint64_t seed);  ///< of random operators; default 0
   Profile GetProfile(bool measure_peaks = false) const;
-  int64_t arena_bytes() const noexcept;                ///< memory of intermediate values
+  int64_t arena_bytes() const noexcept;  ///< memory of intermediate values
 
   explicit Instance(std::unique_ptr<Session> session);
   ~Instance();

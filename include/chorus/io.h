@@ -24,10 +24,10 @@ enum class DataLayout : uint8_t { as_is, channels_last };
 class CHORUS_API InputTensor {
  public:
   const std::string& name() const noexcept;
-  DType dtype() const noexcept;                        ///< that the model takes; undefined: any
+  DType dtype() const noexcept;  ///< that the model takes; undefined: any
   /// Extents of the data given, or of the model with -1 where the data decides.
   std::vector<int64_t> shape() const;
-  bool ready() const noexcept;                         ///< data was given, or the model has a default
+  bool ready() const noexcept;  ///< data was given, or the model has a default
 
   /// Extents of the data to come; a fitting number of axes is checked here, the numbers by Run. Error(shape) names the input.
   void Reshape(const std::vector<int64_t>& shape);
@@ -35,17 +35,22 @@ class CHORUS_API InputTensor {
   /// Copies shape() elements and converts them to dtype(): integers saturate, floats are rounded to nearest even, to bool: != 0.
   /// Error(shape) while an extent is not known.
   template <class T>
-  void copy(const T* data) { copy(static_cast<const void*>(data), dtype_of<T>()); }
+  void copy(const T* data) {
+    copy(static_cast<const void*>(data), dtype_of<T>());
+  }
   /// As above; Error(shape) when there are not shape() elements. Without Reshape, one unknown extent follows from the count.
   template <class T>
-  void copy(const std::vector<T>& data) { copy(data.data(), dtype_of<T>(), static_cast<int64_t>(data.size())); }
+  void copy(const std::vector<T>& data) {
+    copy(data.data(), dtype_of<T>(), static_cast<int64_t>(data.size()));
+  }
   /// Elements of type `from` (half precision, bfloat16 …); `count` elements are there, -1: as many as shape() says.
   void copy(const void* data, DType from, int64_t count = -1, DataLayout layout = DataLayout::as_is);
   void copy(const std::vector<std::string>& strings);  ///< for inputs of strings
 
   /// Uses the caller's memory in place, without a copy; `from` must be dtype(). It must stay unchanged while a run goes on and
   /// alive until other data is given; `owner` (may be null) is kept that long.
-  void borrow(const void* data, DType from, const std::vector<int64_t>& shape, std::shared_ptr<const void> owner = nullptr);
+  void borrow(const void* data, DType from, const std::vector<int64_t>& shape,
+              std::shared_ptr<const void> owner = nullptr);
 
   /// The data that Run reads; null: none given.
   const void* data() const noexcept;
@@ -94,12 +99,14 @@ class CHORUS_API OutputTensor {
   DType dtype() const noexcept;
   /// Extents of the last run; before it those of the model, -1 where the input decides.
   std::vector<int64_t> shape() const;
-  int64_t count() const;                               ///< elements of the last run
+  int64_t count() const;  ///< elements of the last run
 
   /// Copies count() elements to `data`, converted: to integers truncated and saturated (NaN becomes 0), to floats rounded to
   /// nearest even.
   template <class T>
-  void copy(T* data) const { copy(static_cast<void*>(data), dtype_of<T>()); }
+  void copy(T* data) const {
+    copy(static_cast<void*>(data), dtype_of<T>());
+  }
   void copy(void* data, DType to) const;
   template <class T>
   std::vector<T> to_vector() const {
@@ -107,9 +114,9 @@ class CHORUS_API OutputTensor {
     copy(result.data());
     return result;
   }
-  std::vector<std::string> strings() const;            ///< of an output of strings
+  std::vector<std::string> strings() const;  ///< of an output of strings
 
-  OutputView view() const;                             ///< without a copy, until the next run
+  OutputView view() const;  ///< without a copy, until the next run
   /// The next runs write into the caller's memory; the result must be of exactly this type and shape, else Run throws Error(shape).
   /// Null: own memory again.
   void use_buffer(void* data, DType type, const std::vector<int64_t>& shape, size_t bytes);

@@ -22,7 +22,7 @@ struct LitePort {
   std::string name;
   DType dtype = DType::undefined;
   std::vector<int64_t> shape;  ///< extents, outermost first; -1: open until set_input
-  bool has_rank = true;        ///< false: the model does not even say how many extents; shape is empty
+  bool has_rank = true;  ///< false: the model does not even say how many extents; shape is empty
 };
 
 /// What a run gave. `data` belongs to the model and holds until its next run.

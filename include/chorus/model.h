@@ -59,7 +59,7 @@ struct CompileOptions {
   bool reference_kernels = false;              ///< the oracle
   int64_t memory_limit = int64_t{16} << 30;    ///< bytes that one instance may hold
   std::vector<std::string> outputs;            ///< only these; empty: all
-  std::string cache_dir;                       ///< as Config::SetCacheDir, keyed by what the model holds; empty: nowhere
+  std::string cache_dir;  ///< as Config::SetCacheDir, keyed by what the model holds; empty: nowhere
   int64_t cache_bytes = int64_t{4} << 30;
 };
 
@@ -94,7 +94,8 @@ class CHORUS_API Model {
   /// An .onnx or .chorus file; weights are used in place from the mapped file. Throws Error: not_found, bad_input (with the place in the file), budget.
   static Model Load(const std::string& path, const LoadOptions& options = {});
   /// From memory that `owner` keeps; null: copied.
-  static Model LoadBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner = nullptr, const LoadOptions& options = {});
+  static Model LoadBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner = nullptr,
+                          const LoadOptions& options = {});
   /// `read(buffer, n)` fills up to n bytes and returns how many, 0 at the end: other sources, compressed or encrypted files.
   using Reader = std::function<size_t(void* buffer, size_t n)>;
   static Model LoadCallback(const Reader& read, const LoadOptions& options = {});
@@ -108,10 +109,10 @@ class CHORUS_API Model {
   const std::string& source() const noexcept;
   std::vector<std::pair<std::string, std::string>> metadata() const;
   std::vector<std::pair<std::string, int64_t>> opsets() const;  ///< domain ("" is ai.onnx) → version
-  std::string producer() const;                        ///< program and version that wrote the file
+  std::string producer() const;  ///< program and version that wrote the file
   int64_t ir_version() const noexcept;
-  std::string graph() const;                           ///< printed form
-  uint64_t graph_hash() const;                         ///< of structure and parameters; the same however it was loaded
+  std::string graph() const;  ///< printed form
+  uint64_t graph_hash() const;  ///< of structure and parameters; the same however it was loaded
   int64_t weight_bytes() const;
 
   CompiledModel Compile(const CompileOptions& options = {}) const;
@@ -136,8 +137,8 @@ class CHORUS_API Model {
 struct CustomTensor {
   DType dtype = DType::undefined;
   std::vector<int64_t> shape;
-  const void* data = nullptr;          ///< of an input
-  void* out = nullptr;                 ///< of an output, to be written
+  const void* data = nullptr;  ///< of an input
+  void* out = nullptr;  ///< of an output, to be written
 };
 struct CustomOp {
   std::string domain, name;
@@ -147,14 +148,19 @@ struct CustomOp {
   std::string doc;
   using Numbers = std::function<double(const std::string& attribute)>;  ///< value of a float or int attribute
   /// Extents of all outputs from those of the inputs (-1: not known yet; then also -1 in the result). Null: each output like input 0.
-  std::function<std::vector<std::vector<int64_t>>(const std::vector<std::vector<int64_t>>& inputs, const Numbers& attribute)> shape;
+  std::function<std::vector<std::vector<int64_t>>(const std::vector<std::vector<int64_t>>& inputs,
+                                                  const Numbers& attribute)>
+      shape;
   /// Computes; returns an empty string or what is wrong with the data. Called by one thread at a time per instance.
-  std::function<std::string(const std::vector<CustomTensor>& inputs, std::vector<CustomTensor>& outputs, const Numbers& attribute)> compute;
+  std::function<std::string(const std::vector<CustomTensor>& inputs, std::vector<CustomTensor>& outputs,
+                            const Numbers& attribute)>
+      compute;
   /// The gradients of the inputs: writes `input_gradients`, which are like the inputs and hold zeros before (`out` null: nobody asks for
   /// it, or the input has no real or complex numbers). `output_gradients` are like the outputs. Returns as compute does. It becomes an
   /// operator of its own, NAMEGradient in the same domain.
   std::function<std::string(const std::vector<CustomTensor>& inputs, const std::vector<CustomTensor>& outputs,
-                            const std::vector<CustomTensor>& output_gradients, std::vector<CustomTensor>& input_gradients, const Numbers& attribute)>
+                            const std::vector<CustomTensor>& output_gradients,
+                            std::vector<CustomTensor>& input_gradients, const Numbers& attribute)>
       gradient;
   /// Instead: why there is none ("labels"); nothing flows back then. Without either a derivative is refused with the operator's name.
   std::string no_gradient;

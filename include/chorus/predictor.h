@@ -40,7 +40,7 @@ class CHORUS_API Predictor {
   /// The same weights and code, own buffers.
   std::unique_ptr<Predictor> Clone() const;
 
-  std::vector<std::string> GetInputNames() const;      ///< in the order of the graph
+  std::vector<std::string> GetInputNames() const;  ///< in the order of the graph
   std::vector<std::string> GetOutputNames() const;
   /// Valid as long as the Predictor; null for an unknown name (LastMessage() then lists the known ones).
   InputTensor* GetInputTensor(std::string_view name);

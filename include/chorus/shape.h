@@ -17,7 +17,8 @@ class CHORUS_API Shape {
  public:
   Shape() noexcept = default;
   Shape(std::initializer_list<int64_t> dims) : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
-  Shape(const std::vector<int64_t>& dims) : Shape(std::span<const int64_t>(dims)) {}  // NOLINT(google-explicit-constructor)
+  Shape(const std::vector<int64_t>& dims)
+      : Shape(std::span<const int64_t>(dims)) {}  // NOLINT(google-explicit-constructor)
   /// Throws Error(shape) for more than kMaxRank dimensions or a negative one.
   explicit Shape(std::span<const int64_t> dims);
   Shape(const Shape& other);

@@ -31,7 +31,8 @@ class Index;
 
 /// What may be an element in C++.
 template <class T>
-concept Element = std::is_arithmetic_v<T> || std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
+concept Element =
+    std::is_arithmetic_v<T> || std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
 /// A handle may be copied freely; copies stand for the same expression. An empty Tensor is an omitted operand.
 /// Threads: different threads may use different handles of one expression at the same time (also evaluate it); one handle object
@@ -47,13 +48,16 @@ class CHORUS_API Tensor {
   template <class T>
     requires(std::is_arithmetic_v<T>)
   Tensor(T number) {  // NOLINT(google-explicit-constructor)
-    if constexpr (std::is_same_v<T, bool>) *this = of_bool(number);
-    else if constexpr (std::is_floating_point_v<T>) *this = of_real(static_cast<double>(number));
-    else *this = of_integer(static_cast<int64_t>(number));
+    if constexpr (std::is_same_v<T, bool>)
+      *this = of_bool(number);
+    else if constexpr (std::is_floating_point_v<T>)
+      *this = of_real(static_cast<double>(number));
+    else
+      *this = of_integer(static_cast<int64_t>(number));
   }
   /// int64 of rank 1, for operands like shapes and axes: `reshape(x, {2, 3})`.
   Tensor(std::initializer_list<int64_t> numbers);  // NOLINT(google-explicit-constructor)
-  Tensor(const std::vector<int64_t>& numbers);     // NOLINT(google-explicit-constructor)
+  Tensor(const std::vector<int64_t>& numbers);  // NOLINT(google-explicit-constructor)
 
   /// Whether this is a tensor, not an omitted operand.
   bool defined() const noexcept { return expr_ != nullptr; }
@@ -78,14 +82,19 @@ class CHORUS_API Tensor {
   const Value& value() const;
   /// Dense elements in row-major order; computes. Throws Error(type) when T is not the element type.
   template <class T>
-  std::span<const T> data() const { return value().as<T>(); }
+  std::span<const T> data() const {
+    return value().as<T>();
+  }
   std::span<const std::complex<float>> complex_data() const;
   /// The only element, converted. Throws Error(shape) unless there is exactly one, Error(type) for strings.
   template <class T>
   T item() const {
-    if constexpr (std::is_floating_point_v<T>) return static_cast<T>(item_real());
-    else if constexpr (std::is_same_v<T, bool>) return item_real() != 0;
-    else return static_cast<T>(item_integer());
+    if constexpr (std::is_floating_point_v<T>)
+      return static_cast<T>(item_real());
+    else if constexpr (std::is_same_v<T, bool>)
+      return item_real() != 0;
+    else
+      return static_cast<T>(item_integer());
   }
   std::vector<double> to_doubles() const { return value().to_doubles(); }
   std::vector<int64_t> to_int64s() const { return value().to_int64s(); }
@@ -127,8 +136,8 @@ class NestedList {
  public:
   template <class U>
     requires(std::is_convertible_v<U, T>)
-  NestedList(U leaf) : leaf_(static_cast<T>(leaf)), is_leaf_(true) {}                 // NOLINT(google-explicit-constructor)
-  NestedList(std::initializer_list<NestedList> items) : items_(items) {}               // NOLINT(google-explicit-constructor)
+  NestedList(U leaf) : leaf_(static_cast<T>(leaf)), is_leaf_(true) {}  // NOLINT(google-explicit-constructor)
+  NestedList(std::initializer_list<NestedList> items) : items_(items) {}  // NOLINT(google-explicit-constructor)
   bool is_leaf() const noexcept { return is_leaf_; }
   const T& leaf() const noexcept { return leaf_; }
   const std::vector<NestedList>& items() const noexcept { return items_; }
@@ -146,12 +155,16 @@ class Number {
   template <class T>
     requires(std::is_arithmetic_v<T>)
   Number(T v)  // NOLINT(google-explicit-constructor)
-      : kind_(std::is_same_v<T, bool> ? Kind::boolean : std::is_floating_point_v<T> ? Kind::real : Kind::integer),
+      : kind_(std::is_same_v<T, bool>       ? Kind::boolean
+              : std::is_floating_point_v<T> ? Kind::real
+                                            : Kind::integer),
         real_(static_cast<double>(v)) {
     if constexpr (!std::is_floating_point_v<T>) integer_ = static_cast<int64_t>(v);
   }
-  Number(std::complex<float> v) : kind_(Kind::complex), real_(v.real()), imaginary_(v.imag()) {}   // NOLINT(google-explicit-constructor)
-  Number(std::complex<double> v) : kind_(Kind::complex), real_(v.real()), imaginary_(v.imag()) {}  // NOLINT(google-explicit-constructor)
+  Number(std::complex<float> v)
+      : kind_(Kind::complex), real_(v.real()), imaginary_(v.imag()) {}  // NOLINT(google-explicit-constructor)
+  Number(std::complex<double> v)
+      : kind_(Kind::complex), real_(v.real()), imaginary_(v.imag()) {}  // NOLINT(google-explicit-constructor)
   enum class Kind : uint8_t { boolean, integer, real, complex };
   Kind kind() const noexcept { return kind_; }
   double real() const noexcept { return kind_ == Kind::integer ? static_cast<double>(integer_) : real_; }
@@ -178,15 +191,19 @@ CHORUS_API Tensor initialize(const NestedList<std::string>& data, DType type = D
 /// Flat data of a shape, copied. Throws Error(shape) when the counts differ.
 template <class T>
   requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-Tensor from_data(const Shape& shape, std::span<const T> data) { return Tensor(Value::of<T>(shape, data)); }
+Tensor from_data(const Shape& shape, std::span<const T> data) {
+  return Tensor(Value::of<T>(shape, data));
+}
 template <class T>
   requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-Tensor from_vector(const std::vector<T>& data) { return from_data<T>(Shape{static_cast<int64_t>(data.size())}, std::span<const T>(data)); }
+Tensor from_vector(const std::vector<T>& data) {
+  return from_data<T>(Shape{static_cast<int64_t>(data.size())}, std::span<const T>(data));
+}
 CHORUS_API Tensor from_strings(const Shape& shape, std::span<const std::string> data);
 /// The same content in new memory.
 CHORUS_API Tensor copy(const Tensor& source);
 
-CHORUS_API Tensor empty(const Shape& shape, DType type = DType::float32);   ///< content unspecified
+CHORUS_API Tensor empty(const Shape& shape, DType type = DType::float32);  ///< content unspecified
 CHORUS_API Tensor zeros(const Shape& shape, DType type = DType::float32);
 CHORUS_API Tensor ones(const Shape& shape, DType type = DType::float32);
 /// Default type: that of the number alone (int64, float32, bool).
@@ -206,10 +223,11 @@ class CHORUS_API Generator {
  private:
   uint64_t seed_, stream_ = 0;
 };
-CHORUS_API Tensor rand(const Shape& shape, Generator& generator, DType type = DType::float32);     ///< uniform in [0, 1)
-CHORUS_API Tensor randn(const Shape& shape, Generator& generator, DType type = DType::float32);    ///< mean 0, variance 1
+CHORUS_API Tensor rand(const Shape& shape, Generator& generator, DType type = DType::float32);  ///< uniform in [0, 1)
+CHORUS_API Tensor randn(const Shape& shape, Generator& generator, DType type = DType::float32);  ///< mean 0, variance 1
 /// Uniform integers, low ≤ x < high. Throws Error(bad_input) when there are none.
-CHORUS_API Tensor randint(int64_t low, int64_t high, const Shape& shape, Generator& generator, DType type = DType::int64);
+CHORUS_API Tensor randint(int64_t low, int64_t high, const Shape& shape, Generator& generator,
+                          DType type = DType::int64);
 /// Successes in n trials of probability p: integers 0 … n. n ≤ 100,000 (each trial is drawn).
 CHORUS_API Tensor binomial(int64_t n, double p, const Shape& shape, Generator& generator, DType type = DType::int64);
 
@@ -224,8 +242,9 @@ class CHORUS_API Index {
   enum class Kind : uint8_t { number, slice, new_axis, ellipsis };
   template <class T>
     requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Index(T at) noexcept : kind_(Kind::number), number_(static_cast<int64_t>(at)) {}   // NOLINT(google-explicit-constructor)
-  Index(Slice slice) noexcept : kind_(Kind::slice), slice_(slice) {}                 // NOLINT(google-explicit-constructor)
+  Index(T at) noexcept
+      : kind_(Kind::number), number_(static_cast<int64_t>(at)) {}  // NOLINT(google-explicit-constructor)
+  Index(Slice slice) noexcept : kind_(Kind::slice), slice_(slice) {}  // NOLINT(google-explicit-constructor)
   static Index all() noexcept { return Index(Slice{}); }
   static Index new_axis() noexcept { return Index(Kind::new_axis); }
   static Index ellipsis() noexcept { return Index(Kind::ellipsis); }
@@ -255,8 +274,8 @@ CHORUS_API DType promote_types(DType a, DType b) noexcept;
 CHORUS_API Tensor operator+(const Tensor& a, const Tensor& b);
 CHORUS_API Tensor operator-(const Tensor& a, const Tensor& b);
 CHORUS_API Tensor operator*(const Tensor& a, const Tensor& b);
-CHORUS_API Tensor operator/(const Tensor& a, const Tensor& b);   ///< of integers: float32
-CHORUS_API Tensor operator%(const Tensor& a, const Tensor& b);   ///< with the sign of b
+CHORUS_API Tensor operator/(const Tensor& a, const Tensor& b);  ///< of integers: float32
+CHORUS_API Tensor operator%(const Tensor& a, const Tensor& b);  ///< with the sign of b
 CHORUS_API Tensor operator-(const Tensor& a);
 CHORUS_API Tensor operator==(const Tensor& a, const Tensor& b);
 CHORUS_API Tensor operator!=(const Tensor& a, const Tensor& b);
@@ -264,7 +283,7 @@ CHORUS_API Tensor operator<(const Tensor& a, const Tensor& b);
 CHORUS_API Tensor operator<=(const Tensor& a, const Tensor& b);
 CHORUS_API Tensor operator>(const Tensor& a, const Tensor& b);
 CHORUS_API Tensor operator>=(const Tensor& a, const Tensor& b);
-CHORUS_API Tensor operator!(const Tensor& a);                    ///< element by element; see Tensor::defined for empty handles
+CHORUS_API Tensor operator!(const Tensor& a);  ///< element by element; see Tensor::defined for empty handles
 inline Tensor& operator+=(Tensor& a, const Tensor& b) { return a = a + b; }
 inline Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
 inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
@@ -277,11 +296,13 @@ class CHORUS_API Evaluator {
  public:
   struct Options {
     int threads = 1;
-    int64_t cache_bytes = int64_t{256} << 20;   ///< bound of the cache of programs; the least recently used go first
-    int64_t compile_work = 4'000'000;           ///< operations from which on a structure is compiled when first seen
+    int64_t cache_bytes = int64_t{256} << 20;  ///< bound of the cache of programs; the least recently used go first
+    int64_t compile_work = 4'000'000;  ///< operations from which on a structure is compiled when first seen
     int64_t memory_budget = int64_t{16} << 30;  ///< bytes of one value
   };
-  struct Counts { int64_t node_by_node = 0, compiled = 0, from_cache = 0, entries = 0, bytes = 0; };
+  struct Counts {
+    int64_t node_by_node = 0, compiled = 0, from_cache = 0, entries = 0, bytes = 0;
+  };
   explicit Evaluator(std::shared_ptr<Engine> engine);
   Evaluator(std::shared_ptr<Engine> engine, const Options& options);
   ~Evaluator();

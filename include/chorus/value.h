@@ -21,7 +21,8 @@ struct CHORUS_API Strings {
   std::vector<int64_t> ends;
   std::string_view operator[](int64_t i) const noexcept {
     const int64_t begin = i == 0 ? 0 : ends[static_cast<size_t>(i) - 1];
-    return std::string_view(bytes).substr(static_cast<size_t>(begin), static_cast<size_t>(ends[static_cast<size_t>(i)] - begin));
+    return std::string_view(bytes).substr(static_cast<size_t>(begin),
+                                          static_cast<size_t>(ends[static_cast<size_t>(i)] - begin));
   }
   int64_t size() const noexcept { return static_cast<int64_t>(ends.size()); }
   void push_back(std::string_view s) {
@@ -56,7 +57,9 @@ class CHORUS_API Value {
     return copy_of(dtype_of<T>(), shape, data.begin(), data.size() * sizeof(T));
   }
   template <class T>
-  static Value scalar(T v) { return copy_of(dtype_of<T>(), Shape{}, &v, sizeof(T)); }
+  static Value scalar(T v) {
+    return copy_of(dtype_of<T>(), Shape{}, &v, sizeof(T));
+  }
   /// Throws Error(shape) when `bytes` is not what shape and type need.
   static Value copy_of(DType dtype, const Shape& shape, const void* data, size_t bytes);
 
@@ -83,9 +86,9 @@ class CHORUS_API Value {
     check_dtype(dtype_of<T>());
     return {static_cast<T*>(mutable_data()), static_cast<size_t>(numel())};
   }
-  const Strings& strings() const;                    ///< throws Error(type) unless a tensor of strings
+  const Strings& strings() const;  ///< throws Error(type) unless a tensor of strings
   const std::shared_ptr<const Strings>& strings_ptr() const noexcept { return strings_; }
-  std::span<const Value> items() const noexcept;     ///< of a sequence, optional (0 or 1) or map (keys, values)
+  std::span<const Value> items() const noexcept;  ///< of a sequence, optional (0 or 1) or map (keys, values)
 
   /// The same data under another shape of equal element count. Throws Error(shape).
   Value reshaped(const Shape& shape) const;

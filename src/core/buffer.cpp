@@ -77,12 +77,15 @@ Device Device::parse(std::string_view name) {
 }
 
 Buffer Buffer::allocate(size_t bytes) {
-  MemoryCharge charge(bytes > static_cast<size_t>(std::numeric_limits<int64_t>::max()) ? -1 : static_cast<int64_t>(std::max(bytes, kAlignment)));
+  MemoryCharge charge(bytes > static_cast<size_t>(std::numeric_limits<int64_t>::max())
+                          ? -1
+                          : static_cast<int64_t>(std::max(bytes, kAlignment)));
   const Block block = take(bytes);
   if (block.data == nullptr) out_of_memory(bytes);
   Buffer buffer;
   try {
-    buffer.owner_ = std::shared_ptr<void>(block.data, FreeBlock{block.mapped, std::move(charge)});  // frees the block when it throws
+    buffer.owner_ = std::shared_ptr<void>(
+        block.data, FreeBlock{block.mapped, std::move(charge)});  // frees the block when it throws
   } catch (const std::bad_alloc&) {
     out_of_memory(bytes);
   }

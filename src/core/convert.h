@@ -24,14 +24,23 @@ CHORUS_API void store_c128(DType type, void* data, int64_t offset, int64_t n, co
 
 enum class RoundMode : uint8_t { up, down, nearest };  ///< of ONNX Cast's round_mode (float8e8m0 only)
 /// ONNX Cast between any two numeric types (onnx Cast-25 tables): `saturate` is for float8 and smaller targets.
-CHORUS_API void cast_elements(DType from, const void* src, int64_t src_offset, DType to, void* dst, int64_t dst_offset, int64_t n,
-                              bool saturate, RoundMode round = RoundMode::up) noexcept;
+CHORUS_API void cast_elements(DType from, const void* src, int64_t src_offset, DType to, void* dst, int64_t dst_offset,
+                              int64_t n, bool saturate, RoundMode round = RoundMode::up) noexcept;
 /// Raw copy of elements of one type, sub-byte types too.
-CHORUS_API void copy_elements(DType type, const void* src, int64_t src_offset, void* dst, int64_t dst_offset, int64_t n) noexcept;
+CHORUS_API void copy_elements(DType type, const void* src, int64_t src_offset, void* dst, int64_t dst_offset,
+                              int64_t n) noexcept;
 
 /// One element.
-inline double get_f64(DType t, const void* p, int64_t i) noexcept { double v; load_f64(t, p, i, 1, &v); return v; }
-inline int64_t get_i64(DType t, const void* p, int64_t i) noexcept { int64_t v; load_i64(t, p, i, 1, &v); return v; }
+inline double get_f64(DType t, const void* p, int64_t i) noexcept {
+  double v;
+  load_f64(t, p, i, 1, &v);
+  return v;
+}
+inline int64_t get_i64(DType t, const void* p, int64_t i) noexcept {
+  int64_t v;
+  load_i64(t, p, i, 1, &v);
+  return v;
+}
 inline void set_f64(DType t, void* p, int64_t i, double v) noexcept { store_f64(t, p, i, 1, &v); }
 inline void set_i64(DType t, void* p, int64_t i, int64_t v) noexcept { store_i64(t, p, i, 1, &v); }
 

@@ -309,8 +309,8 @@ void float_to_half(const float* in, int64_t n, uint16_t* out) noexcept {
 
 void double_to_half(const double* in, int64_t n, uint16_t* out) noexcept {
   for (int64_t i = 0; i < n; ++i) {
-    out[i] = std::isnan(in[i]) ? half_of(static_cast<float>(in[i]))
-                               : static_cast<uint16_t>(encode(kHalf, in[i], false));
+    out[i] =
+        std::isnan(in[i]) ? half_of(static_cast<float>(in[i])) : static_cast<uint16_t>(encode(kHalf, in[i], false));
   }
 }
 
@@ -324,8 +324,8 @@ void float_to_bfloat(const float* in, int64_t n, uint16_t* out) noexcept {
 
 void double_to_bfloat(const double* in, int64_t n, uint16_t* out) noexcept {
   for (int64_t i = 0; i < n; ++i) {
-    out[i] = std::isnan(in[i]) ? bfloat_of(static_cast<float>(in[i]))
-                               : static_cast<uint16_t>(encode(kBfloat, in[i], false));
+    out[i] =
+        std::isnan(in[i]) ? bfloat_of(static_cast<float>(in[i])) : static_cast<uint16_t>(encode(kBfloat, in[i], false));
   }
 }
 

@@ -18,7 +18,7 @@ struct DimExpr;
 
 class CHORUS_API Dim {
  public:
-  Dim() noexcept = default;                                   ///< unknown
+  Dim() noexcept = default;  ///< unknown
   Dim(int64_t value) noexcept : kind_(Kind::number), value_(value) {}  // NOLINT(google-explicit-constructor)
   static Dim symbol(std::string_view name);
   static Dim unknown() noexcept { return {}; }
@@ -27,7 +27,7 @@ class CHORUS_API Dim {
   bool is_unknown() const noexcept { return kind_ == Kind::unknown; }
   bool is_symbolic() const noexcept { return kind_ == Kind::expression; }
   bool is(int64_t v) const noexcept { return is_number() && value_ == v; }
-  int64_t number() const noexcept { return value_; }          ///< only when is_number()
+  int64_t number() const noexcept { return value_; }  ///< only when is_number()
   const DimExpr* expr() const noexcept { return expr_.get(); }  ///< only when is_symbolic()
   /// The name, when the expression is one bare symbol.
   std::optional<std::string_view> as_symbol() const noexcept;
@@ -39,7 +39,7 @@ class CHORUS_API Dim {
   friend CHORUS_API Dim operator*(const Dim& a, const Dim& b);
   friend CHORUS_API Dim floordiv(const Dim& a, const Dim& b);  ///< rounds down; division by zero: unknown
   friend CHORUS_API Dim ceildiv(const Dim& a, const Dim& b);
-  friend CHORUS_API Dim mod(const Dim& a, const Dim& b);       ///< sign of b, as Python's %
+  friend CHORUS_API Dim mod(const Dim& a, const Dim& b);  ///< sign of b, as Python's %
   friend CHORUS_API Dim min(const Dim& a, const Dim& b);
   friend CHORUS_API Dim max(const Dim& a, const Dim& b);
 

@@ -14,12 +14,12 @@ struct Row {
 };
 
 constexpr std::array<Row, kDTypeCount> kRows = {{
-    {"undefined", 0}, {"float32", 32},      {"uint8", 8},          {"int8", 8},        {"uint16", 16},
-    {"int16", 16},    {"int32", 32},        {"int64", 64},         {"string", 0},      {"bool", 8},
-    {"float16", 16},  {"float64", 64},      {"uint32", 32},        {"uint64", 64},     {"complex64", 64},
-    {"complex128", 128}, {"bfloat16", 16},  {"float8e4m3fn", 8},   {"float8e4m3fnuz", 8}, {"float8e5m2", 8},
-    {"float8e5m2fnuz", 8}, {"uint4", 4},    {"int4", 4},           {"float4e2m1", 4},  {"float8e8m0", 8},
-    {"uint2", 2},     {"int2", 2},          {"float6e2m3", 6},     {"float6e3m2", 6},
+    {"undefined", 0},      {"float32", 32},  {"uint8", 8},        {"int8", 8},           {"uint16", 16},
+    {"int16", 16},         {"int32", 32},    {"int64", 64},       {"string", 0},         {"bool", 8},
+    {"float16", 16},       {"float64", 64},  {"uint32", 32},      {"uint64", 64},        {"complex64", 64},
+    {"complex128", 128},   {"bfloat16", 16}, {"float8e4m3fn", 8}, {"float8e4m3fnuz", 8}, {"float8e5m2", 8},
+    {"float8e5m2fnuz", 8}, {"uint4", 4},     {"int4", 4},         {"float4e2m1", 4},     {"float8e8m0", 8},
+    {"uint2", 2},          {"int2", 2},      {"float6e2m3", 6},   {"float6e3m2", 6},
 }};
 
 struct Alias {
@@ -28,12 +28,12 @@ struct Alias {
 };
 
 constexpr Alias kAliases[] = {
-    {"float", DType::float32},   {"double", DType::float64},  {"half", DType::float16},  {"boolean", DType::boolean},
-    {"f32", DType::float32},     {"f64", DType::float64},     {"f16", DType::float16},   {"bf16", DType::bfloat16},
-    {"i8", DType::int8},         {"i16", DType::int16},       {"i32", DType::int32},     {"i64", DType::int64},
-    {"u8", DType::uint8},        {"u16", DType::uint16},      {"u32", DType::uint32},    {"u64", DType::uint64},
-    {"i2", DType::int2},         {"i4", DType::int4},         {"u2", DType::uint2},      {"u4", DType::uint4},
-    {"str", DType::string},      {"c64", DType::complex64},   {"c128", DType::complex128},
+    {"float", DType::float32}, {"double", DType::float64}, {"half", DType::float16},    {"boolean", DType::boolean},
+    {"f32", DType::float32},   {"f64", DType::float64},    {"f16", DType::float16},     {"bf16", DType::bfloat16},
+    {"i8", DType::int8},       {"i16", DType::int16},      {"i32", DType::int32},       {"i64", DType::int64},
+    {"u8", DType::uint8},      {"u16", DType::uint16},     {"u32", DType::uint32},      {"u64", DType::uint64},
+    {"i2", DType::int2},       {"i4", DType::int4},        {"u2", DType::uint2},        {"u4", DType::uint4},
+    {"str", DType::string},    {"c64", DType::complex64},  {"c128", DType::complex128},
 };
 
 }  // namespace

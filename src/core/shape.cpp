@@ -13,8 +13,7 @@ Shape::Shape(std::span<const int64_t> dims) {
   }
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] < 0) {
-      throw Error(Code::shape,
-                  "dimension " + std::to_string(i) + " of shape " + shape_str(dims) + " is negative", {},
+      throw Error(Code::shape, "dimension " + std::to_string(i) + " of shape " + shape_str(dims) + " is negative", {},
                   "use extents of 0 or more");
     }
   }

@@ -22,9 +22,15 @@ struct CHORUS_API Type {
 
   static Type tensor(DType dtype) { return {ValueKind::tensor, dtype, false, {}, nullptr}; }
   static Type tensor(DType dtype, Dims dims) { return {ValueKind::tensor, dtype, true, std::move(dims), nullptr}; }
-  static Type sequence(Type elem) { return {ValueKind::sequence, DType::undefined, false, {}, std::make_shared<const Type>(std::move(elem))}; }
-  static Type optional(Type elem) { return {ValueKind::optional, DType::undefined, false, {}, std::make_shared<const Type>(std::move(elem))}; }
-  static Type map(DType key, Type value) { return {ValueKind::map, key, false, {}, std::make_shared<const Type>(std::move(value))}; }
+  static Type sequence(Type elem) {
+    return {ValueKind::sequence, DType::undefined, false, {}, std::make_shared<const Type>(std::move(elem))};
+  }
+  static Type optional(Type elem) {
+    return {ValueKind::optional, DType::undefined, false, {}, std::make_shared<const Type>(std::move(elem))};
+  }
+  static Type map(DType key, Type value) {
+    return {ValueKind::map, key, false, {}, std::make_shared<const Type>(std::move(value))};
+  }
   static Type of(const Value& value);
 
   bool is_tensor() const noexcept { return kind == ValueKind::tensor; }

@@ -1,7 +1,7 @@
 #include <chorus/error.h>
 #include <chorus/value.h>
-#include <core/memory_meter.h>
 #include <core/convert.h>
+#include <core/memory_meter.h>
 
 #include <algorithm>
 #include <charconv>
@@ -205,11 +205,12 @@ Value Value::map(Value keys, Value values) {
   if (!values.is_tensor() && values.kind() != ValueKind::sequence) {
     throw Error(Code::type, "values of a map are " + values.str(4), {}, "use a tensor or a sequence");
   }
-  const int64_t count = values.is_tensor() ? (values.rank() > 0 ? values.shape()[0] : 1)
-                                           : static_cast<int64_t>(values.items().size());
+  const int64_t count =
+      values.is_tensor() ? (values.rank() > 0 ? values.shape()[0] : 1) : static_cast<int64_t>(values.items().size());
   if (count != keys.shape()[0]) {
-    throw Error(Code::shape, "a map of " + std::to_string(keys.shape()[0]) + " keys has " + std::to_string(count) +
-                                 " values", {}, "give one value for each key");
+    throw Error(Code::shape,
+                "a map of " + std::to_string(keys.shape()[0]) + " keys has " + std::to_string(count) + " values", {},
+                "give one value for each key");
   }
   Value value;
   value.kind_ = ValueKind::map;

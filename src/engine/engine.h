@@ -26,27 +26,30 @@ enum class Verdict : uint8_t { no, yes, only_in_group };
 struct Claim {
   NodeId node = kNone;
   Verdict verdict = Verdict::yes;
-  int32_t group = -1;                 ///< only_in_group: nodes of one number go together
-  std::string reason;                 ///< a sentence for every no
+  int32_t group = -1;  ///< only_in_group: nodes of one number go together
+  std::string reason;  ///< a sentence for every no
 };
 
 struct CompileOptions {
   int threads = 1;
   Precision precision = Precision::f32;
   Fallback fallback = Fallback::decompose;
-  int optimize = 1;                   ///< 0: the nodes of the file, one by one; 1: all passes and fusion
-  bool reference_kernels = false;     ///< the plain kernels only: the oracle
+  int optimize = 1;  ///< 0: the nodes of the file, one by one; 1: all passes and fusion
+  bool reference_kernels = false;  ///< the plain kernels only: the oracle
   bool profile = false;
-  int64_t memory_budget = int64_t{16} << 30;   ///< bytes that one instance may hold
-  std::shared_ptr<ThreadPool> pool;   ///< null: one of `threads` threads is made per program
-  std::string more;                   ///< JSON for the engine itself
+  int64_t memory_budget = int64_t{16} << 30;  ///< bytes that one instance may hold
+  std::shared_ptr<ThreadPool> pool;  ///< null: one of `threads` threads is made per program
+  std::string more;  ///< JSON for the engine itself
 };
 
 /// Asks a run to end; shared between the caller and the run.
 class StopToken {
  public:
   void request(Code why = Code::cancelled) noexcept { why_.store(static_cast<int>(why), std::memory_order_relaxed); }
-  void reset() noexcept { why_.store(0, std::memory_order_relaxed); deadline_ns_.store(0, std::memory_order_relaxed); }
+  void reset() noexcept {
+    why_.store(0, std::memory_order_relaxed);
+    deadline_ns_.store(0, std::memory_order_relaxed);
+  }
   void set_deadline(int64_t monotonic_ns) noexcept { deadline_ns_.store(monotonic_ns, std::memory_order_relaxed); }
   /// ok, cancelled or timeout. Reads the clock only when there is a deadline.
   Code state() const noexcept;
@@ -68,18 +71,18 @@ struct NodeTime {
 };
 
 struct StepInfo {
-  std::string name, op, kernel;       ///< of the (first) node; what ran
-  std::vector<std::string> nodes;     ///< all nodes that the step covers
-  std::string shapes;                 ///< "float32[1, 3, 224, 224] → float32[1, 64, 112, 112]" of the last run
-  Cost cost;                          ///< of the last run
+  std::string name, op, kernel;  ///< of the (first) node; what ran
+  std::vector<std::string> nodes;  ///< all nodes that the step covers
+  std::string shapes;  ///< "float32[1, 3, 224, 224] → float32[1, 64, 112, 112]" of the last run
+  Cost cost;  ///< of the last run
 };
 
 struct RunOptions {
   StopToken* stop = nullptr;
-  std::vector<NodeTime>* times = nullptr;      ///< appended when given
+  std::vector<NodeTime>* times = nullptr;  ///< appended when given
   /// Called with every value a step has made (name, value valid during the call).
   std::function<void(const std::string&, const Value&)>* tap = nullptr;
-  uint64_t seed = 0;                  ///< of random operators
+  uint64_t seed = 0;  ///< of random operators
 };
 
 /// Arena and states; one caller at a time. Instances of a program share its weights.
@@ -119,14 +122,15 @@ class Engine {
   /// compile cache holds. False: the engine has no such form.
   virtual bool save(const Program&, FunctionRef<void(std::span<const std::byte>)>) { return false; }
   /// `bytes` begin at a page and are used in place as long as `owner` lives. Throws Error(bad_input) for bytes that are not such a form.
-  virtual std::shared_ptr<Program> load(std::string_view bytes, std::shared_ptr<const void> owner, const CompileOptions& options);
+  virtual std::shared_ptr<Program> load(std::string_view bytes, std::shared_ptr<const void> owner,
+                                        const CompileOptions& options);
 };
 
 /// What `chorus engines` shows.
 struct EngineInfo {
   std::string name, version;
   bool available = false;
-  std::string reason;                 ///< why not, and the command that helps
+  std::string reason;  ///< why not, and the command that helps
 };
 std::vector<EngineInfo> list_engines();
 /// Opens an engine once per process. Throws Error(unavailable|not_found) naming the known ones.

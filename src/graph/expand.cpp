@@ -22,18 +22,23 @@ class ExpandContext final : public GraphNodeContext<OpBuilder> {
     domain_ = std::string(domain);
     version_ = version;
   }
-  std::vector<Ref> emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes, int outputs) override {
+  std::vector<Ref> emit(std::string_view name, std::span<const Ref> inputs, Attributes attributes,
+                        int outputs) override {
     Node n;
     n.op = find_op(domain_, name);
 #ifdef CHORUS_LITE
     if (n.op == nullptr) {
-      throw Error(Code::unsupported, fmt::format("{} is computed by \"{}\", which is not in this build", node().type, name), graph_.where(id_),
-                  "name it in the option CHORUS_OPERATORS of the build");
+      throw Error(Code::unsupported,
+                  fmt::format("{} is computed by \"{}\", which is not in this build", node().type, name),
+                  graph_.where(id_), "name it in the option CHORUS_OPERATORS of the build");
     }
 #endif
-    if (n.op == nullptr) throw Error(Code::internal, fmt::format("an expansion emits \"{}\", which has no row", name), graph_.where(id_));
+    if (n.op == nullptr)
+      throw Error(Code::internal, fmt::format("an expansion emits \"{}\", which has no row", name), graph_.where(id_));
     n.version = version_ > 0 ? n.op->version_index(version_) : static_cast<int>(n.op->versions.size()) - 1;
-    if (n.version < 0) throw Error(Code::internal, fmt::format("an expansion emits {}-{}, which does not exist", name, version_), graph_.where(id_));
+    if (n.version < 0)
+      throw Error(Code::internal, fmt::format("an expansion emits {}-{}, which does not exist", name, version_),
+                  graph_.where(id_));
     n.domain = std::string(n.op->domain);
     n.type = std::string(name);
     n.name = node().name.empty() ? std::string() : node().name + "/" + std::string(name);
@@ -93,7 +98,9 @@ bool Expander::expand(Graph& graph, NodeId id, Rule rule, std::string* reason) {
     const bool used = !graph.value(old[i]).uses.empty() || graph.is_output(old[i]);
     Ref ref = i < result.outputs.size() ? result.outputs[i] : Ref{};
     if (!ref) {
-      if (used) throw Error(Code::internal, fmt::format("an expansion leaves output {} out, which is used", i), graph.where(id));
+      if (used)
+        throw Error(Code::internal, fmt::format("an expansion leaves output {} out, which is used", i),
+                    graph.where(id));
       continue;
     }
     if (used && !graph.can_replace(old[i], ref.id)) {

@@ -17,8 +17,9 @@ Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph::Graph(const Graph& other)
     : name(other.name), doc(other.doc), metadata(other.metadata), raw_fields(other.raw_fields), opsets(other.opsets),
-      checks(other.checks), captures(other.captures), nodes_(other.nodes_), values_(other.values_), inputs_(other.inputs_), outputs_(other.outputs_),
-      names_(std::make_unique<Names>(*other.names_)), live_nodes_(other.live_nodes_) {}
+      checks(other.checks), captures(other.captures), nodes_(other.nodes_), values_(other.values_),
+      inputs_(other.inputs_), outputs_(other.outputs_), names_(std::make_unique<Names>(*other.names_)),
+      live_nodes_(other.live_nodes_) {}
 
 ValueId Graph::find_value(std::string_view wanted) const noexcept {
   auto it = names_->by_name.find(std::string(wanted));
@@ -90,9 +91,12 @@ NodeId Graph::add_node(Node n) {
     if (out == kNone) continue;
     GraphValue& v = value(out);
     if (v.producer != kNone || v.is_input || v.is_constant()) {
-      throw Error(Code::bad_input, "value \"" + v.name + "\" is produced twice: by " +
-                  (v.producer != kNone ? where(v.producer) : std::string(v.is_input ? "a graph input" : "an initializer")) +
-                  " and by node \"" + n.name + "\" (" + n.type + ")", {}, "give every output a name of its own");
+      throw Error(
+          Code::bad_input,
+          "value \"" + v.name + "\" is produced twice: by " +
+              (v.producer != kNone ? where(v.producer) : std::string(v.is_input ? "a graph input" : "an initializer")) +
+              " and by node \"" + n.name + "\" (" + n.type + ")",
+          {}, "give every output a name of its own");
     }
   }
   for (size_t i = 0; i < n.outputs.size(); ++i) {
@@ -103,7 +107,8 @@ NodeId Graph::add_node(Node n) {
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     if (n.inputs[i] != kNone) value(n.inputs[i]).uses.push_back({id, static_cast<int32_t>(i)});
   }
-  for (size_t i = 0; i < n.captured.size(); ++i) value(n.captured[i]).uses.push_back({id, kCapturedOperand + static_cast<int32_t>(i)});
+  for (size_t i = 0; i < n.captured.size(); ++i)
+    value(n.captured[i]).uses.push_back({id, kCapturedOperand + static_cast<int32_t>(i)});
   n.alive = true;
   nodes_.push_back(std::move(n));
   ++live_nodes_;
@@ -147,7 +152,8 @@ void Graph::remove_node(NodeId id) {
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     if (n.inputs[i] != kNone) unlink_operand(n.inputs[i], {id, static_cast<int32_t>(i)});
   }
-  for (size_t i = 0; i < n.captured.size(); ++i) unlink_operand(n.captured[i], {id, kCapturedOperand + static_cast<int32_t>(i)});
+  for (size_t i = 0; i < n.captured.size(); ++i)
+    unlink_operand(n.captured[i], {id, kCapturedOperand + static_cast<int32_t>(i)});
   for (ValueId out : n.outputs) {
     if (out == kNone) continue;
     GraphValue& v = value(out);
@@ -182,7 +188,8 @@ void Graph::add_captured(NodeId id, ValueId what) {
 
 void Graph::set_captured(NodeId id, std::vector<ValueId> values) {
   Node& n = node(id);
-  for (size_t i = n.captured.size(); i-- > 0;) unlink_operand(n.captured[i], {id, kCapturedOperand + static_cast<int32_t>(i)});
+  for (size_t i = n.captured.size(); i-- > 0;)
+    unlink_operand(n.captured[i], {id, kCapturedOperand + static_cast<int32_t>(i)});
   n.captured.clear();
   for (ValueId what : values) add_captured(id, what);
 }
@@ -194,8 +201,10 @@ void Graph::replace_uses(ValueId from, ValueId to) {
   value(from).uses.clear();
   for (const Use& use : uses) {
     Node& user = node(use.node);
-    if (use.operand >= kCapturedOperand) user.captured[static_cast<size_t>(use.operand - kCapturedOperand)] = to;
-    else user.inputs[static_cast<size_t>(use.operand)] = to;
+    if (use.operand >= kCapturedOperand)
+      user.captured[static_cast<size_t>(use.operand - kCapturedOperand)] = to;
+    else
+      user.inputs[static_cast<size_t>(use.operand)] = to;
     value(to).uses.push_back(use);
   }
   if (!is_output(from)) return;
@@ -204,7 +213,8 @@ void Graph::replace_uses(ValueId from, ValueId to) {
   // The names of graph outputs are part of the interface. If `to` is itself an interface name, the caller must not merge them.
   GraphValue& new_value = value(to);
   if (new_value.is_input || new_value.is_constant() || interface) {
-    throw Error(Code::internal, "replace_uses: output \"" + value(from).name + "\" cannot take the place of \"" + new_value.name + "\"");
+    throw Error(Code::internal, "replace_uses: output \"" + value(from).name + "\" cannot take the place of \"" +
+                                    new_value.name + "\"");
   }
   const std::string kept = value(from).name;
   names_->by_name.erase(kept);
@@ -227,7 +237,8 @@ void Graph::drop_output(NodeId id, int output) {
   ValueId& out = n.outputs[static_cast<size_t>(output)];
   if (out == kNone) return;
   GraphValue& v = value(out);
-  if (!v.uses.empty() || is_output(out)) throw Error(Code::internal, "drop_output: \"" + v.name + "\" is still used", where(id));
+  if (!v.uses.empty() || is_output(out))
+    throw Error(Code::internal, "drop_output: \"" + v.name + "\" is still used", where(id));
   names_->by_name.erase(v.name);
   v.alive = false;
   v.producer = kNone;
@@ -290,8 +301,8 @@ std::vector<NodeId> Graph::order() const {
   if (static_cast<int>(sorted.size()) != live_nodes_) {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (nodes_[i].alive && missing[i] > 0) {
-        throw Error(Code::bad_input, "the graph has a cycle: a node waits for its own result", where(static_cast<NodeId>(i)),
-                    "break the cycle; loops are written with Loop or Scan");
+        throw Error(Code::bad_input, "the graph has a cycle: a node waits for its own result",
+                    where(static_cast<NodeId>(i)), "break the cycle; loops are written with Loop or Scan");
       }
     }
   }
@@ -313,7 +324,9 @@ void Graph::compact() {
     new_node[static_cast<size_t>(id)] = static_cast<NodeId>(nodes.size());
     nodes.push_back(std::move(nodes_[static_cast<size_t>(id)]));
   }
-  auto map_value = [&](ValueId& id) { if (id != kNone) id = new_value[static_cast<size_t>(id)]; };
+  auto map_value = [&](ValueId& id) {
+    if (id != kNone) id = new_value[static_cast<size_t>(id)];
+  };
   for (Node& n : nodes) {
     for (ValueId& id : n.inputs) map_value(id);
     for (ValueId& id : n.captured) map_value(id);

@@ -32,9 +32,9 @@ enum class Inferred : uint8_t { forget, believe };
 bool is_image(std::string_view bytes) noexcept;
 
 struct ImageLimits {
-  int64_t nodes = int64_t{1} << 20;   ///< in all graphs together
+  int64_t nodes = int64_t{1} << 20;  ///< in all graphs together
   int64_t values = int64_t{1} << 22;
-  int depth = 64;                     ///< nested graphs and types
+  int depth = 64;  ///< nested graphs and types
   HollowTensors hollow = HollowTensors::refuse;
   Inferred inferred = Inferred::forget;
 };

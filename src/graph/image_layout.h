@@ -7,7 +7,8 @@ namespace chorus {
 inline constexpr char kImageMagic[8] = {'C', 'H', 'O', 'R', 'U', 'S', 'G', '\n'};
 inline constexpr uint64_t kImagePage = 4096;
 inline constexpr uint64_t kImageAlign = 64;
-inline constexpr uint64_t kHollowOffset = ~uint64_t{0};   ///< of Data: a hollow tensor, its elements are not in the image
+inline constexpr uint64_t kHollowOffset =
+    ~uint64_t{0};   ///< of Data: a hollow tensor, its elements are not in the image
 inline constexpr int kAttributeForms = 15;   ///< alternatives of AttrValue::data
 
 struct ImageHeader {

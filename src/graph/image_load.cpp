@@ -1,9 +1,9 @@
 #include <core/file.h>
-#include <fmt/format.h>
 #include <graph/hollow.h>
 #include <graph/image_generated.h>
 #include <graph/image_layout.h>
 #include <graph/verify.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
@@ -20,16 +20,21 @@ constexpr const char* kMakeAgain = "make the image again";
 
 namespace fb = flatbuffers;
 
-[[noreturn]] void fail(const std::string& what) { throw Error(Code::bad_input, "image: " + what, {}, "the file is damaged; make it again"); }
+[[noreturn]] void fail(const std::string& what) {
+  throw Error(Code::bad_input, "image: " + what, {}, "the file is damaged; make it again");
+}
 
 template <class Vector>
-uint32_t count(const Vector* list) { return list == nullptr ? 0 : list->size(); }
+uint32_t count(const Vector* list) {
+  return list == nullptr ? 0 : list->size();
+}
 std::string text(const fb::String* s) { return s == nullptr ? std::string() : s->str(); }
 
 /// Pools are filled in order: what refers to an index refers to one that is there already.
 class Loader {
  public:
-  Loader(std::string_view data, std::shared_ptr<const void> owner, const ImageLimits& limits) : data_bytes_(data), owner_(std::move(owner)), limits_(limits) {}
+  Loader(std::string_view data, std::shared_ptr<const void> owner, const ImageLimits& limits)
+      : data_bytes_(data), owner_(std::move(owner)), limits_(limits) {}
   Model load(const image::Model& m);
 
  private:
@@ -73,7 +78,8 @@ class Loader {
 
 Metadata Loader::metadata(const fb::Vector<fb::Offset<image::Entry>>* entries) const {
   Metadata all;
-  for (uint32_t i = 0; i < count(entries); ++i) all.emplace_back(text(entries->Get(i)->key()), text(entries->Get(i)->value()));
+  for (uint32_t i = 0; i < count(entries); ++i)
+    all.emplace_back(text(entries->Get(i)->key()), text(entries->Get(i)->value()));
   return all;
 }
 
@@ -103,7 +109,8 @@ void Loader::load_dim(const image::Dim& d) {
 }
 
 void Loader::load_type(const image::Type& t) {
-  if (t.kind() == 0 || t.kind() > static_cast<uint8_t>(ValueKind::map)) fail(fmt::format("types of kind {} do not exist", t.kind()));
+  if (t.kind() == 0 || t.kind() > static_cast<uint8_t>(ValueKind::map))
+    fail(fmt::format("types of kind {} do not exist", t.kind()));
   if (t.dtype() >= kDTypeCount) fail(fmt::format("element type {} does not exist", t.dtype()));
   if (count(t.dims()) > static_cast<uint32_t>(kMaxRank)) fail(fmt::format("a type of rank {}", count(t.dims())));
   Type made;
@@ -140,7 +147,8 @@ Value Loader::load_strings(const image::Data& d, std::string_view bytes) const {
 void Loader::load_hollow(const image::Data& d, DType dtype) {
   if (limits_.hollow == HollowTensors::refuse) fail("the elements of a tensor are missing");
   const Shape dims = shape(d.dims());
-  if (static_cast<ValueKind>(d.kind()) != ValueKind::tensor || dtype_bits(dtype) == 0 || dtype == DType::string) fail("only plain tensors can be hollow");
+  if (static_cast<ValueKind>(d.kind()) != ValueKind::tensor || dtype_bits(dtype) == 0 || dtype == DType::string)
+    fail("only plain tensors can be hollow");
   Value made = hollow_value(dtype, dims);
   if (!made) fail(fmt::format("a hollow tensor {}{} is too large", dtype_name(dtype), dims.str()));
   data_.push_back(std::move(made));
@@ -177,8 +185,10 @@ void Loader::load_data(const image::Data& d) {
         fail(fmt::format("a tensor {}{} has {} bytes", dtype_name(dtype), dims.str(), bytes.size()));
       }
       if (d.offset() % kImageAlign != 0) fail(fmt::format("weights at {} are not aligned", d.offset()));
-      if (dtype == DType::boolean && std::ranges::any_of(bytes, [](char c) { return (c & ~1) != 0; })) fail("a truth value is neither 0 nor 1");
-      made = Value::tensor(dtype, dims, bytes.empty() ? Buffer() : Buffer::borrow_read_only(bytes.data(), bytes.size(), owner_));
+      if (dtype == DType::boolean && std::ranges::any_of(bytes, [](char c) { return (c & ~1) != 0; }))
+        fail("a truth value is neither 0 nor 1");
+      made = Value::tensor(dtype, dims,
+                           bytes.empty() ? Buffer() : Buffer::borrow_read_only(bytes.data(), bytes.size(), owner_));
       break;
     }
     case ValueKind::sequence: made = Value::sequence(dtype, std::move(items)); break;
@@ -202,7 +212,9 @@ GraphPtr Loader::graph(int32_t index) {
   return found;
 }
 
-SparseValue Loader::sparse(const image::Sparse& s) const { return {value(s.values()), value(s.indices()), shape(s.dims())}; }
+SparseValue Loader::sparse(const image::Sparse& s) const {
+  return {value(s.values()), value(s.indices()), shape(s.dims())};
+}
 
 AttrValue Loader::attribute(const image::Attribute& a, std::string& name) {
   name = text(a.name());
@@ -224,8 +236,13 @@ AttrValue Loader::attribute(const image::Attribute& a, std::string& name) {
     case 3: v.data = text(a.s()); break;
     case 4: v.data = value(one(a.values())); break;
     case 5: v.data = graph(one(a.graphs())); break;
-    case 6: v.data = a.floats() == nullptr ? std::vector<float>() : std::vector<float>(a.floats()->begin(), a.floats()->end()); break;
-    case 7: v.data = a.ints() == nullptr ? std::vector<int64_t>() : std::vector<int64_t>(a.ints()->begin(), a.ints()->end()); break;
+    case 6:
+      v.data =
+          a.floats() == nullptr ? std::vector<float>() : std::vector<float>(a.floats()->begin(), a.floats()->end());
+      break;
+    case 7:
+      v.data = a.ints() == nullptr ? std::vector<int64_t>() : std::vector<int64_t>(a.ints()->begin(), a.ints()->end());
+      break;
     case 8: v.data = std::move(strings); break;
     case 9: {
       std::vector<Value> all;
@@ -271,11 +288,13 @@ Attributes Loader::attributes(const fb::Vector<fb::Offset<image::Attribute>>* li
   return all;
 }
 
-std::vector<int32_t> Loader::ids(const fb::Vector<int32_t>* list, int32_t limit, bool may_be_omitted, const char* what) const {
+std::vector<int32_t> Loader::ids(const fb::Vector<int32_t>* list, int32_t limit, bool may_be_omitted,
+                                 const char* what) const {
   std::vector<int32_t> all;
   for (uint32_t i = 0; i < count(list); ++i) {
     const int32_t id = list->Get(i);
-    if (id < (may_be_omitted ? -1 : 0) || id >= limit) fail(fmt::format("{} {} of a graph with {} values", what, id, limit));
+    if (id < (may_be_omitted ? -1 : 0) || id >= limit)
+      fail(fmt::format("{} {} of a graph with {} values", what, id, limit));
     all.push_back(id);
   }
   return all;
@@ -283,14 +302,16 @@ std::vector<int32_t> Loader::ids(const fb::Vector<int32_t>* list, int32_t limit,
 
 void Loader::load_values(const image::Graph& g, Graph& out) {
   values_ += count(g.values());
-  if (values_ > limits_.values) throw Error(Code::budget, fmt::format("the image has more than {} values", limits_.values));
+  if (values_ > limits_.values)
+    throw Error(Code::budget, fmt::format("the image has more than {} values", limits_.values));
   for (uint32_t i = 0; i < count(g.values()); ++i) {
     const image::GraphValue& v = *g.values()->Get(i);
     const std::string name = text(v.name());
     GraphValue& made = out.value(out.add_value(name, type(v.type())));
     if (made.name != name) fail(fmt::format("two values have the name \"{}\"", name));
     made.constant = value(v.constant());
-    if (made.constant && made.type.kind != ValueKind::none) Type::meet(made.type, Type::of(made.constant), made.name);   // throws where they contradict
+    if (made.constant && made.type.kind != ValueKind::none)
+      Type::meet(made.type, Type::of(made.constant), made.name);   // throws where they contradict
     made.declared = v.declared();
     made.doc = text(v.doc());
     made.metadata = metadata(v.metadata());
@@ -319,19 +340,27 @@ void Loader::load_nodes(const image::Graph& g, Graph& out) {
     if (n.since() != 0) {
       made.op = find_op(made.domain, made.type);
       if (made.op == nullptr) {
-        throw Error(Code::unsupported, fmt::format("image: operator \"{}{}{}\" is not in this build", made.domain, made.domain.empty() ? "" : ".", made.type), {},
-                    "if it was left out, name it in the option CHORUS_OPERATORS of the build; if it is a custom operator, register it first");
+        throw Error(Code::unsupported,
+                    fmt::format("image: operator \"{}{}{}\" is not in this build", made.domain,
+                                made.domain.empty() ? "" : ".", made.type),
+                    {},
+                    "if it was left out, name it in the option CHORUS_OPERATORS of the build; if it is a custom "
+                    "operator, register it first");
       }
       made.version = made.op->version_index(n.since());
       if (made.version < 0 || made.op->versions[static_cast<size_t>(made.version)].since != n.since()) {
-        throw Error(Code::unsupported, fmt::format("image: operator \"{}\" version {} is not known here", made.type, n.since()), {}, kMakeAgain);
+        throw Error(Code::unsupported,
+                    fmt::format("image: operator \"{}\" version {} is not known here", made.type, n.since()), {},
+                    kMakeAgain);
       }
     }
     made.inputs = ids(n.inputs(), values, true, "operand");
     made.outputs = ids(n.outputs(), values, true, "output");
     made.captured = ids(n.captured(), values, false, "captured value");
     // A trailing omitted operand has no meaning, and a result stands in one place.
-    if ((!made.inputs.empty() && made.inputs.back() == kNone) || (!made.outputs.empty() && made.outputs.back() == kNone)) fail("a list of operands ends with nothing");
+    if ((!made.inputs.empty() && made.inputs.back() == kNone) ||
+        (!made.outputs.empty() && made.outputs.back() == kNone))
+      fail("a list of operands ends with nothing");
     std::vector<int32_t> sorted = made.outputs;
     std::ranges::sort(sorted);
     for (size_t k = 1; k < sorted.size(); ++k) {
@@ -357,7 +386,8 @@ void Loader::load_graph(const image::Graph& g) {
   made->doc = text(g.doc());
   made->raw_fields = text(g.raw_fields());
   made->metadata = metadata(g.metadata());
-  for (uint32_t i = 0; i < count(g.opsets()); ++i) made->opsets.insert_or_assign(text(g.opsets()->Get(i)->domain()), g.opsets()->Get(i)->version());
+  for (uint32_t i = 0; i < count(g.opsets()); ++i)
+    made->opsets.insert_or_assign(text(g.opsets()->Get(i)->domain()), g.opsets()->Get(i)->version());
   load_values(g, *made);
   const auto values = static_cast<int32_t>(count(g.values()));
   std::vector<int32_t> inputs = ids(g.inputs(), values, false, "input");
@@ -369,7 +399,8 @@ void Loader::load_graph(const image::Graph& g) {
   made->set_outputs(ids(g.outputs(), values, false, "output"));
   for (uint32_t i = 0; i < count(g.captures()); ++i) {
     const image::Capture& c = *g.captures()->Get(i);
-    if (c.value() < 0 || c.value() >= values || made->value(c.value()).producer != kNone) fail("a captured value that is none");
+    if (c.value() < 0 || c.value() >= values || made->value(c.value()).producer != kNone)
+      fail("a captured value that is none");
     made->captures.emplace_back(c.value(), text(c.name()));
   }
   for (uint32_t i = 0; i < count(g.checks()); ++i) {
@@ -379,7 +410,8 @@ void Loader::load_graph(const image::Graph& g) {
   }
   if (limits_.inferred == Inferred::forget) forget_types(*made);
   (void)made->order();   // throws where nodes wait for one another
-  if (deepest_ + 1 > limits_.depth) throw Error(Code::budget, fmt::format("graphs are nested deeper than {}", limits_.depth));
+  if (deepest_ + 1 > limits_.depth)
+    throw Error(Code::budget, fmt::format("graphs are nested deeper than {}", limits_.depth));
   graphs_.push_back(std::move(made));
   graph_depth_.push_back(deepest_ + 1);
   graph_taken_.push_back(false);
@@ -443,18 +475,24 @@ Model load_image(std::string_view bytes, std::shared_ptr<const void> owner, cons
   std::memcpy(&header, bytes.data(), sizeof header);
   if (std::memcmp(header.magic, kImageMagic, sizeof kImageMagic) != 0) fail("it does not begin as an image does");
   if (header.version != kImageVersion) {
-    throw Error(Code::unsupported, fmt::format("the image is of version {}; this library reads {}", header.version, kImageVersion), {}, "make it again");
+    throw Error(Code::unsupported,
+                fmt::format("the image is of version {}; this library reads {}", header.version, kImageVersion), {},
+                "make it again");
   }
   const uint64_t size = bytes.size();
-  if (header.structure_at != sizeof header || header.structure_bytes > size - header.structure_at || header.data_at % kImagePage != 0 ||
-      header.data_at > size || header.data_bytes > size - header.data_at || header.data_at < header.structure_at + header.structure_bytes) {
+  if (header.structure_at != sizeof header || header.structure_bytes > size - header.structure_at ||
+      header.data_at % kImagePage != 0 || header.data_at > size || header.data_bytes > size - header.data_at ||
+      header.data_at < header.structure_at + header.structure_bytes) {
     fail("the parts lie outside the file");
   }
   const auto* structure = reinterpret_cast<const uint8_t*>(bytes.data()) + header.structure_at;
   static constexpr fb::uoffset_t kDepth = 16, kTables = 1 << 26;
   fb::Verifier verifier(structure, header.structure_bytes, kDepth, kTables);
-  if (header.structure_bytes < 8 || header.structure_bytes >= FLATBUFFERS_MAX_BUFFER_SIZE || !image::VerifyModelBuffer(verifier)) fail("the structure is damaged");
-  return Loader(bytes.substr(header.data_at, header.data_bytes), std::move(owner), limits).load(*image::GetModel(structure));
+  if (header.structure_bytes < 8 || header.structure_bytes >= FLATBUFFERS_MAX_BUFFER_SIZE ||
+      !image::VerifyModelBuffer(verifier))
+    fail("the structure is damaged");
+  return Loader(bytes.substr(header.data_at, header.data_bytes), std::move(owner), limits)
+      .load(*image::GetModel(structure));
 }
 
 bool is_image(std::string_view bytes) noexcept {

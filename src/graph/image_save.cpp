@@ -1,9 +1,9 @@
 #include <core/dim_expr.h>
 #include <core/file.h>
-#include <fmt/format.h>
 #include <graph/hollow.h>
 #include <graph/image_generated.h>
 #include <graph/image_layout.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -20,7 +20,8 @@ constexpr int kMostDepth = 1000;
 
 // As Type::same, but that an unknown dimension equals another.
 bool equal(const Type& a, const Type& b) {
-  if (a.kind != b.kind || a.dtype != b.dtype || a.has_rank != b.has_rank || a.sparse != b.sparse || !a.elem != !b.elem) return false;
+  if (a.kind != b.kind || a.dtype != b.dtype || a.has_rank != b.has_rank || a.sparse != b.sparse || !a.elem != !b.elem)
+    return false;
   auto dim = [](const Dim& x, const Dim& y) { return x.same(y) || (x.is_unknown() && y.is_unknown()); };
   return std::ranges::equal(a.dims, b.dims, dim) && (!a.elem || equal(*a.elem, *b.elem));
 }
@@ -38,9 +39,13 @@ class Saver {
 
   Text text(const std::string& s) { return s.empty() ? Text() : b_.CreateString(s); }
   template <class T>
-  List<T> list(const std::vector<T>& v) { return v.empty() ? List<T>() : b_.CreateVector(v); }
+  List<T> list(const std::vector<T>& v) {
+    return v.empty() ? List<T>() : b_.CreateVector(v);
+  }
   template <class T>
-  List<fb::Offset<T>> tables(const Tables<T>& v) { return v.empty() ? List<fb::Offset<T>>() : b_.CreateVector(v); }
+  List<fb::Offset<T>> tables(const Tables<T>& v) {
+    return v.empty() ? List<fb::Offset<T>>() : b_.CreateVector(v);
+  }
   List<int64_t> extents(const Shape& shape) { return list(std::vector<int64_t>(shape.begin(), shape.end())); }
   List<Text> texts(const std::vector<std::string>& v) {
     std::vector<Text> all;
@@ -82,7 +87,8 @@ class Saver {
   fb::Offset<image::Node> node(const Node& n, const Ints& value_ids, int depth);
   fb::Offset<image::Function> function(const Function& f);
   void check_size() const {
-    if (b_.GetSize() > kMostStructure) throw Error(Code::budget, "the structure of the model takes more than 2 GiB without its weights");
+    if (b_.GetSize() > kMostStructure)
+      throw Error(Code::budget, "the structure of the model takes more than 2 GiB without its weights");
   }
 
   fb::FlatBufferBuilder b_{size_t{1} << 16};
@@ -92,7 +98,8 @@ class Saver {
   Tables<image::Graph> graphs_;
   std::unordered_multimap<size_t, std::pair<Dim, int32_t>> known_dims_;         // by hash
   std::unordered_multimap<std::string, std::pair<Type, int32_t>> known_types_;  // by text
-  std::unordered_map<const void*, size_t> placed_;     // index into pieces_: one copy of weights that several constants share
+  std::unordered_map<const void*, size_t>
+      placed_;     // index into pieces_: one copy of weights that several constants share
   std::vector<std::pair<uint64_t, std::string_view>> pieces_;
   uint64_t data_bytes_ = 0;
 };
@@ -100,8 +107,10 @@ class Saver {
 int32_t Saver::atom(const DimAtom& a) {
   if (a.op == DimOp::symbol) return push_dim(image::DimKind_symbol, 0, -1, -1, a.name);
   const int32_t x = dim(a.a), y = dim(a.b);
-  const image::DimKind kind = a.op == DimOp::floordiv ? image::DimKind_floordiv : a.op == DimOp::mod ? image::DimKind_mod
-                            : a.op == DimOp::min ? image::DimKind_min : image::DimKind_max;
+  const image::DimKind kind = a.op == DimOp::floordiv ? image::DimKind_floordiv
+                              : a.op == DimOp::mod    ? image::DimKind_mod
+                              : a.op == DimOp::min    ? image::DimKind_min
+                                                      : image::DimKind_max;
   return push_dim(kind, 0, x, y, {});
 }
 
@@ -115,7 +124,9 @@ int32_t Saver::dim(const Dim& d) {
     sum = push_dim(image::DimKind_number, d.number(), -1, -1, {});
   } else {
     for (const DimTerm& term : d.expr()->terms) {
-      int32_t product = term.coefficient == 1 && !term.factors.empty() ? -1 : push_dim(image::DimKind_number, term.coefficient, -1, -1, {});
+      int32_t product = term.coefficient == 1 && !term.factors.empty()
+                            ? -1
+                            : push_dim(image::DimKind_number, term.coefficient, -1, -1, {});
       for (const DimAtomPtr& factor : term.factors) {
         const int32_t f = atom(*factor);
         product = product < 0 ? f : push_dim(image::DimKind_multiply, 0, product, f, {});
@@ -137,7 +148,8 @@ int32_t Saver::type(const Type& t) {
   Ints dims;
   for (const Dim& d : t.dims) dims.push_back(dim(d));
   const auto dim_list = list(dims);
-  types_.push_back(image::CreateType(b_, static_cast<uint8_t>(t.kind), static_cast<uint8_t>(t.dtype), t.has_rank, t.sparse, dim_list, elem));
+  types_.push_back(image::CreateType(b_, static_cast<uint8_t>(t.kind), static_cast<uint8_t>(t.dtype), t.has_rank,
+                                     t.sparse, dim_list, elem));
   known_types_.emplace(key, std::pair(t, static_cast<int32_t>(types_.size()) - 1));
   return static_cast<int32_t>(types_.size()) - 1;
 }
@@ -171,7 +183,8 @@ int32_t Saver::data(const Value& v) {
   }
   const uint64_t at = is_hollow(v) ? kHollowOffset : place(bytes);
   const auto item_list = list(items);
-  data_.push_back(image::CreateData(b_, static_cast<uint8_t>(v.kind()), static_cast<uint8_t>(v.dtype()), dims, at, bytes.size(), ends, item_list));
+  data_.push_back(image::CreateData(b_, static_cast<uint8_t>(v.kind()), static_cast<uint8_t>(v.dtype()), dims, at,
+                                    bytes.size(), ends, item_list));
   return static_cast<int32_t>(data_.size()) - 1;
 }
 
@@ -188,12 +201,16 @@ fb::Offset<image::Attribute> Saver::attribute(const std::string& name, const Att
   if (const auto* v = value.get<std::vector<float>>()) floats = list(*v);
   if (const auto* v = value.get<std::vector<int64_t>>()) ints = list(*v);
   if (const auto* v = value.get<std::vector<std::string>>()) strings = texts(*v);
-  if (const auto* v = value.get<std::vector<Value>>()) for (const Value& one : *v) values.push_back(data(one));
-  if (const auto* v = value.get<std::vector<GraphPtr>>()) for (const GraphPtr& one : *v) graphs.push_back(graph(*one, depth + 1));
+  if (const auto* v = value.get<std::vector<Value>>())
+    for (const Value& one : *v) values.push_back(data(one));
+  if (const auto* v = value.get<std::vector<GraphPtr>>())
+    for (const GraphPtr& one : *v) graphs.push_back(graph(*one, depth + 1));
   if (const auto* v = value.get<SparseValue>()) sparses.push_back(sparse(*v));
-  if (const auto* v = value.get<std::vector<SparseValue>>()) for (const SparseValue& one : *v) sparses.push_back(sparse(one));
+  if (const auto* v = value.get<std::vector<SparseValue>>())
+    for (const SparseValue& one : *v) sparses.push_back(sparse(one));
   if (const auto* v = value.get<Type>()) types.push_back(type(*v));
-  if (const auto* v = value.get<std::vector<Type>>()) for (const Type& one : *v) types.push_back(type(one));
+  if (const auto* v = value.get<std::vector<Type>>())
+    for (const Type& one : *v) types.push_back(type(one));
   const Text n = text(name), doc = text(value.doc), reference = text(value.ref_name);
   const auto value_list = list(values), graph_list = list(graphs), type_list = list(types);
   const auto sparse_list = tables(sparses);
@@ -220,7 +237,8 @@ fb::Offset<image::GraphValue> Saver::value(const GraphValue& v) {
   const Text name = text(v.name), doc = text(v.doc);
   const int32_t t = type(v.type), constant = data(v.constant);
   Ints elements;
-  if (v.symbolic) for (const Dim& d : *v.symbolic) elements.push_back(dim(d));
+  if (v.symbolic)
+    for (const Dim& d : *v.symbolic) elements.push_back(dim(d));
   const auto element_list = list(elements);
   const auto metadata = entries(v.metadata);
   return image::CreateGraphValue(b_, name, t, constant, v.symbolic != nullptr, element_list, v.declared, doc, metadata);
@@ -235,9 +253,11 @@ fb::Offset<image::Node> Saver::node(const Node& n, const Ints& value_ids, int de
   const auto inputs = ids(n.inputs), outputs = ids(n.outputs), captured = ids(n.captured);
   const auto attrs = attributes(n.attributes, depth);
   const auto metadata = entries(n.metadata);
-  const Text kind = text(n.type), domain = text(n.domain), overload = text(n.overload), name = text(n.name), doc = text(n.doc), raw = text(n.raw_fields);
+  const Text kind = text(n.type), domain = text(n.domain), overload = text(n.overload), name = text(n.name),
+             doc = text(n.doc), raw = text(n.raw_fields);
   const int since = n.op == nullptr ? 0 : n.op->versions[static_cast<size_t>(n.version)].since;
-  return image::CreateNode(b_, kind, domain, since, overload, name, doc, inputs, outputs, captured, attrs, metadata, raw, n.file_offset);
+  return image::CreateNode(b_, kind, domain, since, overload, name, doc, inputs, outputs, captured, attrs, metadata,
+                           raw, n.file_offset);
 }
 
 int32_t Saver::graph(const Graph& g, int depth) {
@@ -284,7 +304,8 @@ int32_t Saver::graph(const Graph& g, int depth) {
   const auto node_list = tables(nodes);
   const auto check_list = tables(checks);
   const auto capture_list = tables(captures);
-  graphs_.push_back(image::CreateGraph(b_, name, doc, metadata, raw, opset_list, value_list, node_list, inputs, outputs, check_list, capture_list));
+  graphs_.push_back(image::CreateGraph(b_, name, doc, metadata, raw, opset_list, value_list, node_list, inputs, outputs,
+                                       check_list, capture_list));
   return static_cast<int32_t>(graphs_.size()) - 1;
 }
 
@@ -301,8 +322,8 @@ void Saver::save(const Model& m, FunctionRef<void(std::span<const std::byte>)> s
   Tables<image::Function> functions;
   for (const Function& f : m.functions) functions.push_back(function(f));
   const int32_t root = m.graph ? graph(*m.graph, 0) : -1;
-  const Text producer = text(m.producer_name), version = text(m.producer_version), domain = text(m.domain), doc = text(m.doc),
-             raw = text(m.raw_fields), source = text(m.source);
+  const Text producer = text(m.producer_name), version = text(m.producer_version), domain = text(m.domain),
+             doc = text(m.doc), raw = text(m.raw_fields), source = text(m.source);
   const auto metadata = entries(m.metadata);
   const auto dim_list = tables(dims_);
   const auto type_list = tables(types_);
@@ -310,8 +331,8 @@ void Saver::save(const Model& m, FunctionRef<void(std::span<const std::byte>)> s
   const auto graph_list = tables(graphs_);
   const auto function_list = tables(functions);
   check_size();
-  b_.Finish(image::CreateModel(b_, dim_list, type_list, data_list, graph_list, function_list, root, m.ir_version, producer, version, domain, doc,
-                               m.model_version, metadata, raw, source));
+  b_.Finish(image::CreateModel(b_, dim_list, type_list, data_list, graph_list, function_list, root, m.ir_version,
+                               producer, version, domain, doc, m.model_version, metadata, raw, source));
   ImageHeader header;
   std::memcpy(header.magic, kImageMagic, sizeof header.magic);
   header.structure_at = sizeof header;
@@ -336,7 +357,9 @@ void save_image(const Model& model, FunctionRef<void(std::span<const std::byte>)
 
 std::string save_image_bytes(const Model& model) {
   std::string out;
-  save_image(model, [&](std::span<const std::byte> bytes) { out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size()); });
+  save_image(model, [&](std::span<const std::byte> bytes) {
+    out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  });
   return out;
 }
 

@@ -41,11 +41,13 @@ class InferContext final : public GraphNodeContext<ShapeContext> {
     const ValueId id = operand(i);
     if (id == kNone) return nullptr;
     GraphValue& v = mutable_graph_.value(id);
-    if (!v.symbolic && v.is_constant() && !v.is_input) v.symbolic = constant_dims(v.constant, options_.max_value_elements);
+    if (!v.symbolic && v.is_constant() && !v.is_input)
+      v.symbolic = constant_dims(v.constant, options_.max_value_elements);
     return v.symbolic.get();
   }
   void set_value(int i, Dims value) override {
-    if (i >= 0 && static_cast<size_t>(i) < values_.size() && static_cast<int64_t>(value.size()) <= options_.max_value_elements) {
+    if (i >= 0 && static_cast<size_t>(i) < values_.size() &&
+        static_cast<int64_t>(value.size()) <= options_.max_value_elements) {
       values_[static_cast<size_t>(i)] = std::make_shared<const Dims>(std::move(value));
     }
   }
@@ -63,7 +65,8 @@ class InferContext final : public GraphNodeContext<ShapeContext> {
     const GraphPtr body = attrs_.graph(attribute);
     if (!body) return {};
     if (depth_ >= options_.max_depth) {
-      fail(Code::budget, fmt::format("bodies are nested deeper than {}", options_.max_depth), "raise the depth limit if the model is trusted");
+      fail(Code::budget, fmt::format("bodies are nested deeper than {}", options_.max_depth),
+           "raise the depth limit if the model is trusted");
     }
     std::vector<Type> all(inputs.begin(), inputs.end());
     for (ValueId id : node().captured) all.push_back(graph_.value(id).type);
@@ -85,8 +88,10 @@ class InferContext final : public GraphNodeContext<ShapeContext> {
 void infer_one(Graph& graph, NodeId id, const InferOptions& options, Work& work, int depth) {
   const Node& n = graph.node(id);
   if (n.op == nullptr) {
-    throw Error(Code::unsupported, fmt::format("operator \"{}\" of domain \"{}\" is not known", n.type, n.domain.empty() ? "ai.onnx" : n.domain),
-                graph.where(id), "register it as a custom operator, or define it as a function in the model");
+    throw Error(
+        Code::unsupported,
+        fmt::format("operator \"{}\" of domain \"{}\" is not known", n.type, n.domain.empty() ? "ai.onnx" : n.domain),
+        graph.where(id), "register it as a custom operator, or define it as a function in the model");
   }
   check_node(graph, n, id);
   InferContext context(graph, id, options, work, depth);
@@ -97,16 +102,19 @@ void infer_one(Graph& graph, NodeId id, const InferOptions& options, Work& work,
 
 std::vector<Type> InferContext::infer_nested(const Graph& body, std::span<const Type> inputs) {
   if (body.inputs().size() != inputs.size()) {
-    fail(Code::bad_input, fmt::format("a body takes {} inputs, the node gives it {}", body.inputs().size(), inputs.size()), {});
+    fail(Code::bad_input,
+         fmt::format("a body takes {} inputs, the node gives it {}", body.inputs().size(), inputs.size()), {});
   }
   work_.left -= body.node_capacity() + body.value_capacity();
   if (work_.left < 0) {
-    fail(Code::budget, fmt::format("types of nested loops take more than {} steps", options_.max_body_work), "raise max_body_work if the model is trusted");
+    fail(Code::budget, fmt::format("types of nested loops take more than {} steps", options_.max_body_work),
+         "raise max_body_work if the model is trusted");
   }
   Graph copy(body);
   for (size_t i = 0; i < inputs.size(); ++i) {
     GraphValue& v = copy.value(copy.inputs()[i]);
-    if (inputs[i].kind != ValueKind::none) v.type = v.type.kind == ValueKind::none ? inputs[i] : Type::meet(v.type, inputs[i], v.name);
+    if (inputs[i].kind != ValueKind::none)
+      v.type = v.type.kind == ValueKind::none ? inputs[i] : Type::meet(v.type, inputs[i], v.name);
   }
   for (NodeId id : copy.order()) infer_one(copy, id, options_, work_, depth_ + 1);
   std::vector<Type> result;
@@ -124,7 +132,8 @@ void InferContext::commit() {
       continue;
     }
     // A value that is an optional before a loop and its content after the first turn: the file's word decides.
-    const bool unwrapped = v.declared && types_[i].kind == ValueKind::optional && types_[i].elem && types_[i].elem->kind == v.type.kind;
+    const bool unwrapped =
+        v.declared && types_[i].kind == ValueKind::optional && types_[i].elem && types_[i].elem->kind == v.type.kind;
     if (unwrapped) continue;
     try {
       v.type = v.type.kind == ValueKind::none || !v.declared ? types_[i] : Type::meet(types_[i], v.type, v.name);
@@ -155,7 +164,8 @@ std::string allowed_names(const TypeSet& set) {
   std::string text;
   auto add = [&](uint32_t mask, const char* before, const char* after) {
     for (int t = 1; t < kDTypeCount; ++t) {
-      if (mask & (1u << t)) text += fmt::format("{}{}{}{}", text.empty() ? "" : ", ", before, dtype_name(static_cast<DType>(t)), after);
+      if (mask & (1u << t))
+        text += fmt::format("{}{}{}{}", text.empty() ? "" : ", ", before, dtype_name(static_cast<DType>(t)), after);
     }
   };
   add(set.tensor, "", "");
@@ -168,19 +178,23 @@ void check_attributes(const Graph& graph, const Node& n, NodeId id, const Schema
   for (const auto& item : n.attributes.items()) {
     const Attr* attr = schema.attribute(item.name);
     if (attr == nullptr) {
-      throw Error(Code::bad_input, fmt::format("{}: unknown attribute \"{}\" in version {}", n.type, item.name, schema.since), graph.where(id),
-                  "attributes of this version: " + schema.str());
+      throw Error(Code::bad_input,
+                  fmt::format("{}: unknown attribute \"{}\" in version {}", n.type, item.name, schema.since),
+                  graph.where(id), "attributes of this version: " + schema.str());
     }
     const AttrKind kind = item.value.kind();
     // An empty list has no kind of its own in the file when the exporter left the type field out.
     if (kind != attr->kind && kind != AttrKind::undefined && item.value.ref_name.empty()) {
-      throw Error(Code::bad_input, fmt::format("{}: attribute \"{}\" is a {} but must be a {}", n.type, item.name, attr_kind_name(kind),
-                                               attr_kind_name(attr->kind)), graph.where(id));
+      throw Error(Code::bad_input,
+                  fmt::format("{}: attribute \"{}\" is a {} but must be a {}", n.type, item.name, attr_kind_name(kind),
+                              attr_kind_name(attr->kind)),
+                  graph.where(id));
     }
   }
   for (const Attr& attr : schema.attributes) {
     if (attr.required && n.attributes.find(attr.name) == nullptr) {
-      throw Error(Code::bad_input, fmt::format("{}: required attribute \"{}\" is missing", n.type, attr.name), graph.where(id));
+      throw Error(Code::bad_input, fmt::format("{}: required attribute \"{}\" is missing", n.type, attr.name),
+                  graph.where(id));
     }
   }
 }
@@ -191,22 +205,29 @@ void check_operands(const Graph& graph, const Node& n, NodeId id, const Schema& 
     const Param* param = schema.input(static_cast<int>(i));
     if (n.inputs[i] == kNone) {
       if (param->count == Count::one) {
-        throw Error(Code::bad_input, fmt::format("{}: operand {} (\"{}\") is required but omitted", n.type, i, param->name), graph.where(id));
+        throw Error(Code::bad_input,
+                    fmt::format("{}: operand {} (\"{}\") is required but omitted", n.type, i, param->name),
+                    graph.where(id));
       }
       continue;
     }
     const Type& type = graph.value(n.inputs[i]).type;
     const TypeSet& set = schema.types[static_cast<size_t>(param->type_set)];
     if (!allowed(set, type)) {
-      throw Error(Code::type, fmt::format("{}: operand {} (\"{}\") is {}, which version {} does not take", n.type, i, param->name, type.str(), schema.since),
+      throw Error(Code::type,
+                  fmt::format("{}: operand {} (\"{}\") is {}, which version {} does not take", n.type, i, param->name,
+                              type.str(), schema.since),
                   graph.where(id), fmt::format("allowed: {}", allowed_names(set)));
     }
-    if (type.kind != ValueKind::tensor || type.dtype == DType::undefined || (param->count == Count::variadic && param->mixed_types)) continue;
+    if (type.kind != ValueKind::tensor || type.dtype == DType::undefined ||
+        (param->count == Count::variadic && param->mixed_types))
+      continue;
     DType& first = bound[static_cast<size_t>(param->type_set)];
     if (first == DType::undefined) first = type.dtype;
     if (first != type.dtype) {
-      throw Error(Code::type, fmt::format("{}: operand {} (\"{}\") is {} but an operand before it of the same type {} is {}", n.type, i,
-                                          param->name, dtype_name(type.dtype), set.letter, dtype_name(first)),
+      throw Error(Code::type,
+                  fmt::format("{}: operand {} (\"{}\") is {} but an operand before it of the same type {} is {}",
+                              n.type, i, param->name, dtype_name(type.dtype), set.letter, dtype_name(first)),
                   graph.where(id), "cast one of them");
     }
   }
@@ -218,12 +239,16 @@ void check_node(const Graph& graph, const Node& n, NodeId id) {
   const Schema& schema = n.schema();
   const int in = static_cast<int>(n.inputs.size()), out = static_cast<int>(n.outputs.size());
   if (in < schema.min_inputs() || in > schema.max_inputs()) {
-    throw Error(Code::bad_input, fmt::format("{}: {} operands given, version {} takes {} to {}", n.type, in, schema.since, schema.min_inputs(),
-                                             schema.max_inputs()), graph.where(id));
+    throw Error(Code::bad_input,
+                fmt::format("{}: {} operands given, version {} takes {} to {}", n.type, in, schema.since,
+                            schema.min_inputs(), schema.max_inputs()),
+                graph.where(id));
   }
   if (out < schema.min_outputs() || out > schema.max_outputs()) {
-    throw Error(Code::bad_input, fmt::format("{}: {} outputs asked for, version {} has {} to {}", n.type, out, schema.since, schema.min_outputs(),
-                                             schema.max_outputs()), graph.where(id));
+    throw Error(Code::bad_input,
+                fmt::format("{}: {} outputs asked for, version {} has {} to {}", n.type, out, schema.since,
+                            schema.min_outputs(), schema.max_outputs()),
+                graph.where(id));
   }
   check_attributes(graph, n, id, schema);
   check_operands(graph, n, id, schema);

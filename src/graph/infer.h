@@ -7,7 +7,8 @@ namespace chorus {
 struct InferOptions {
   int64_t max_value_elements = 1024;   ///< operands up to this many elements are propagated as values
   int max_depth = 64;                  ///< nested bodies
-  int64_t max_body_work = int64_t{1} << 20;   ///< nodes and values of bodies visited in one call: loops in loops are inferred several times
+  int64_t max_body_work =
+      int64_t{1} << 20;  ///< nodes and values of bodies visited in one call: loops in loops are inferred several times
 };
 
 /// Fills in the types (and symbolic values) of all values in order; declared types are met with the inferred ones. Graph inputs' named
@@ -21,12 +22,13 @@ CHORUS_API void infer_body_graph(Graph& body, const InferOptions& options = {});
 /// "x.0" for the unknown dimension 0 of input x: inside one run it is one number. infer_types begins with it.
 CHORUS_API void name_input_dims(Graph& graph);
 /// Types of a body's inputs that hold in every iteration, for the operand types of its node (which are known). Kind none: not known.
-CHORUS_API std::vector<Type> body_input_types(Graph& graph, NodeId node, std::string_view attribute, const InferOptions& options = {});
+CHORUS_API std::vector<Type> body_input_types(Graph& graph, NodeId node, std::string_view attribute,
+                                              const InferOptions& options = {});
 /// Output types of a node from operand types and values, without a graph (eager calls). `constants[i]` may be null; `captured`: types of
 /// what its bodies read besides their formal inputs.
 CHORUS_API std::vector<Type> infer_call(const OpDef& op, const Attributes& attributes, std::span<const Type> inputs,
-                                        std::span<const Value* const> constants, int outputs, std::string_view where = {},
-                                        std::span<const Type> captured = {});
+                                        std::span<const Value* const> constants, int outputs,
+                                        std::string_view where = {}, std::span<const Type> captured = {});
 
 /// Checks operand and output counts, required attributes, attribute kinds, and element types against the schema of the node's version.
 /// Throws Error naming node, operand and what is allowed. `infer_node` calls it first.

@@ -16,9 +16,7 @@ class GraphNodeContext : public Base {
   int inputs() const override { return static_cast<int>(node().inputs.size()); }
   int outputs() const override { return static_cast<int>(node().outputs.size()); }
   bool has_input(int i) const override { return operand(i) != kNone; }
-  bool has_output(int i) const override {
-    return i < outputs() && node().outputs[static_cast<size_t>(i)] != kNone;
-  }
+  bool has_output(int i) const override { return i < outputs() && node().outputs[static_cast<size_t>(i)] != kNone; }
   const Type& input(int i) const override {
     static const Type none;
     return operand(i) == kNone ? none : graph_.value(operand(i)).type;
@@ -35,9 +33,7 @@ class GraphNodeContext : public Base {
 
  protected:
   const Node& node() const { return graph_.node(id_); }
-  ValueId operand(int i) const {
-    return i >= 0 && i < inputs() ? node().inputs[static_cast<size_t>(i)] : kNone;
-  }
+  ValueId operand(int i) const { return i >= 0 && i < inputs() ? node().inputs[static_cast<size_t>(i)] : kNone; }
   const Graph& graph_;
   NodeId id_;
   AttrReader attrs_;

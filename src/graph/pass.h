@@ -22,12 +22,16 @@ struct PassContext {
   int64_t fold_value_bytes = int64_t{64} << 20;    ///< of one folded value
   int64_t fold_flops = int64_t{2} << 30;           ///< work that folding may spend
   const std::vector<Function>* functions = nullptr;  ///< model-local functions, for inlining
-  bool (*runs)(const Node&) = nullptr;          ///< whether the target has a kernel for the newest version; null: it runs everything
+  bool (*runs)(const Node&) =
+      nullptr;          ///< whether the target has a kernel for the newest version; null: it runs everything
   int64_t max_nodes = 1 << 20;                  ///< a pass that would grow the graph past this throws Error(budget)
   int max_depth = 64;
 };
 
-enum class Repeat : uint8_t { once, until_stable };   ///< neighbours that are until_stable run in turn until none changes anything
+enum class Repeat : uint8_t {
+  once,
+  until_stable
+};   ///< neighbours that are until_stable run in turn until none changes anything
 
 struct Pass {
   std::string_view name;
@@ -39,18 +43,24 @@ struct Pass {
 
 namespace passes {
 int inline_functions(Graph&, PassContext&);     ///< model-local functions (iterative, cycle check, depth bound)
-int close_bodies(Graph&, PassContext&);         ///< outer values captured by If/Loop/Scan bodies become inputs of the node
-int expand_gradient(Graph&, PassContext&);      ///< Gradient (ai.onnx.preview.training) → the nodes that compute what it names
-int to_newest(Graph&, PassContext&);            ///< every node to the newest version of its row
-int decompose_missing(Graph&, PassContext&);    ///< operators that the caller cannot run, by their rows' decomposition (see set below)
+int close_bodies(Graph&, PassContext&);  ///< outer values captured by If/Loop/Scan bodies become inputs of the node
+int expand_gradient(Graph&,
+                    PassContext&);  ///< Gradient (ai.onnx.preview.training) → the nodes that compute what it names
+int to_newest(Graph&, PassContext&);  ///< every node to the newest version of its row
+int decompose_missing(
+    Graph&, PassContext&);  ///< operators that the caller cannot run, by their rows' decomposition (see set below)
 int fold_constants(Graph&, PassContext&);
-int eliminate_dead(Graph&, PassContext&);       ///< keeps only ancestors of the outputs (and ordered effects)
-int eliminate_common(Graph&, PassContext&);     ///< common sub-expressions (pure operators)
-int remove_identity(Graph&, PassContext&);      ///< Identity, Dropout at inference, no-op Cast/Reshape/Transpose/Pad/Concat of one …
+int eliminate_dead(Graph&, PassContext&);  ///< keeps only ancestors of the outputs (and ordered effects)
+int eliminate_common(Graph&, PassContext&);  ///< common sub-expressions (pure operators)
+int remove_identity(
+    Graph&, PassContext&);  ///< Identity, Dropout at inference, no-op Cast/Reshape/Transpose/Pad/Concat of one …
 int simplify_arithmetic(Graph&, PassContext&);  ///< x + -0, x * 1, x / 1, pow(x, 2): rewrites that keep every bit
-int cancel_movement(Graph&, PassContext&);      ///< Transpose∘Transpose, Reshape∘Reshape, Squeeze∘Unsqueeze, Transpose through element-wise to cancel
-int fold_batch_norm(Graph&, PassContext&);      ///< Conv/ConvTranspose/Gemm + BatchNormalization → weights
-int widen_half(Graph&, PassContext&);           ///< chains of float16 or bfloat16 nodes in float32, rounded where values leave the chain
+int cancel_movement(
+    Graph&,
+    PassContext&);  ///< Transpose∘Transpose, Reshape∘Reshape, Squeeze∘Unsqueeze, Transpose through element-wise to cancel
+int fold_batch_norm(Graph&, PassContext&);  ///< Conv/ConvTranspose/Gemm + BatchNormalization → weights
+int widen_half(Graph&,
+               PassContext&);  ///< chains of float16 or bfloat16 nodes in float32, rounded where values leave the chain
 }  // namespace passes
 
 /// The passes of an optimising compile, in order; `level` 0: only what is needed to run (inline, close, to_newest, dead code).

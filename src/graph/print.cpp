@@ -7,7 +7,8 @@ namespace chorus {
 // One line per input, constant, node and output; stable, so that tests can compare it.
 std::string Graph::str() const {
   std::string text = fmt::format("graph \"{}\"", name);
-  for (const auto& [domain, version] : opsets) text += fmt::format(" {}:{}", domain.empty() ? "ai.onnx" : domain, version);
+  for (const auto& [domain, version] : opsets)
+    text += fmt::format(" {}:{}", domain.empty() ? "ai.onnx" : domain, version);
   text += "\n";
   for (ValueId id : inputs_) text += fmt::format("  input  %{}: {}\n", value(id).name, value(id).type.str());
   for (const GraphValue& v : values_) {

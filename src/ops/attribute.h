@@ -18,8 +18,21 @@ class Graph;  // bodies of If, Loop, Scan …: opaque to this layer
 
 /// The numbers are ONNX's AttributeProto.AttributeType.
 enum class AttrKind : uint8_t {
-  undefined = 0, real = 1, integer = 2, string = 3, tensor = 4, graph = 5, reals = 6, integers = 7, strings = 8, tensors = 9,
-  graphs = 10, sparse_tensor = 11, sparse_tensors = 12, type = 13, types = 14,
+  undefined = 0,
+  real = 1,
+  integer = 2,
+  string = 3,
+  tensor = 4,
+  graph = 5,
+  reals = 6,
+  integers = 7,
+  strings = 8,
+  tensors = 9,
+  graphs = 10,
+  sparse_tensor = 11,
+  sparse_tensors = 12,
+  type = 13,
+  types = 14,
 };
 std::string_view attr_kind_name(AttrKind kind) noexcept;
 
@@ -32,8 +45,8 @@ struct SparseValue {
 
 struct AttrValue {
   std::variant<std::monostate, float, int64_t, std::string, Value, GraphPtr, std::vector<float>, std::vector<int64_t>,
-               std::vector<std::string>, std::vector<Value>, std::vector<GraphPtr>, SparseValue, std::vector<SparseValue>, Type,
-               std::vector<Type>>
+               std::vector<std::string>, std::vector<Value>, std::vector<GraphPtr>, SparseValue,
+               std::vector<SparseValue>, Type, std::vector<Type>>
       data;
   std::string doc;       ///< doc_string of the attribute in the file
   std::string ref_name;  ///< inside a model-local function: name of the caller's attribute (kind says of what kind)
@@ -56,7 +69,9 @@ struct AttrValue {
 
   AttrKind kind() const noexcept;
   template <class T>
-  const T* get() const noexcept { return std::get_if<T>(&data); }
+  const T* get() const noexcept {
+    return std::get_if<T>(&data);
+  }
   bool operator==(const AttrValue& other) const;  ///< tensors by bytes, graphs by identity
   std::string str() const;
 };

@@ -72,8 +72,8 @@ double Activation::slope(double v) const noexcept {
   return 1;
 }
 
-const char* read_activations(const AttrReader& attrs, int each, int64_t directions, std::span<const std::string_view> defaults,
-                             Activation* out) noexcept {
+const char* read_activations(const AttrReader& attrs, int each, int64_t directions,
+                             std::span<const std::string_view> defaults, Activation* out) noexcept {
   const auto names = attrs.strings("activations");
   const auto alphas = attrs.reals("activation_alpha"), betas = attrs.reals("activation_beta");
   const auto wanted = static_cast<size_t>(each * directions);

@@ -22,7 +22,10 @@ namespace chorus {
 constexpr bool is_chosen([[maybe_unused]] std::string_view domain, [[maybe_unused]] std::string_view name) {
 #ifdef CHORUS_LITE
   for (std::string_view kept : kChosenOperators) {
-    if (domain.empty() ? kept == name : kept.size() == domain.size() + 1 + name.size() && kept.starts_with(domain) && kept.ends_with(name)) return true;
+    if (domain.empty()
+            ? kept == name
+            : kept.size() == domain.size() + 1 + name.size() && kept.starts_with(domain) && kept.ends_with(name))
+      return true;
   }
   return false;
 #else
@@ -47,7 +50,9 @@ constexpr Row slim(Row row) {
   if constexpr (std::is_same_v<Row, OpDef>) {
     row.doc = {}, row.grid = {};
     row.gradient = Gradient{NotDerived{}};
-    if (row.domain.empty() && std::find(std::begin(kOwnKernels), std::end(kOwnKernels), row.name) != std::end(kOwnKernels)) row.meaning = Primitive{"it has a kernel"};
+    if (row.domain.empty() &&
+        std::find(std::begin(kOwnKernels), std::end(kOwnKernels), row.name) != std::end(kOwnKernels))
+      row.meaning = Primitive{"it has a kernel"};
   }
   return row;
 }
@@ -71,7 +76,8 @@ template <const auto& table>
 constexpr auto newest_versions() {
   constexpr auto rows = chosen_rows<table>();
   std::array<Version, rows.size()> versions{};
-  for (size_t i = 0; i < rows.size(); ++i) versions[i] = {rows[i].versions.back().since, rows[i].versions.back().signature};
+  for (size_t i = 0; i < rows.size(); ++i)
+    versions[i] = {rows[i].versions.back().since, rows[i].versions.back().signature};
   return versions;
 }
 template <const auto& table>

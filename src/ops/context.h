@@ -47,12 +47,12 @@ class NodeContext {
   virtual ~NodeContext() = default;
   virtual const OpDef& op() const = 0;
   virtual const AttrReader& attrs() const = 0;
-  virtual int inputs() const = 0;                        ///< operands written in the node, trailing omitted ones not counted
+  virtual int inputs() const = 0;  ///< operands written in the node, trailing omitted ones not counted
   virtual int outputs() const = 0;
-  virtual bool has_input(int i) const = 0;               ///< false: omitted
-  virtual bool has_output(int i) const = 0;              ///< false: nobody wants it
-  virtual const Type& input(int i) const = 0;            ///< kind none when omitted or out of range
-  virtual const Value* constant(int i) const = 0;        ///< the value of a constant operand, else null
+  virtual bool has_input(int i) const = 0;  ///< false: omitted
+  virtual bool has_output(int i) const = 0;  ///< false: nobody wants it
+  virtual const Type& input(int i) const = 0;  ///< kind none when omitted or out of range
+  virtual const Value* constant(int i) const = 0;  ///< the value of a constant operand, else null
   /// "Softmax: " + what, with the node's place. Throws Error(code).
   [[noreturn]] virtual void fail(Code code, std::string what, std::string fix = {}) const = 0;
 };
@@ -83,8 +83,9 @@ struct Ref {
 /// Builds nodes of the newest versions: decompositions, version steps, gradients. An empty Ref is an omitted operand.
 class OpBuilder : public NodeContext {
  public:
-  virtual Ref in(int i) = 0;                             ///< operand i of the node being expanded
-  virtual std::vector<Ref> emit(std::string_view op, std::span<const Ref> inputs, Attributes attributes, int outputs) = 0;
+  virtual Ref in(int i) = 0;  ///< operand i of the node being expanded
+  virtual std::vector<Ref> emit(std::string_view op, std::span<const Ref> inputs, Attributes attributes,
+                                int outputs) = 0;
   using NodeContext::constant;
   virtual Ref constant(Value value) = 0;
   virtual const Type& type_of(Ref ref) const = 0;
@@ -106,11 +107,15 @@ class OpBuilder : public NodeContext {
 /// Result of a decomposition or a version step: one Ref per output (empty: output not produced), or a refusal.
 struct Expansion {
   std::vector<Ref> outputs;
-  std::string refusal;           ///< a sentence; outputs are empty then
+  std::string refusal;  ///< a sentence; outputs are empty then
   Expansion() = default;
-  Expansion(Ref single) : outputs{single} {}                        // NOLINT(google-explicit-constructor)
-  Expansion(std::vector<Ref> all) : outputs(std::move(all)) {}      // NOLINT(google-explicit-constructor)
-  static Expansion refuse(std::string why) { Expansion e; e.refusal = std::move(why); return e; }
+  Expansion(Ref single) : outputs{single} {}  // NOLINT(google-explicit-constructor)
+  Expansion(std::vector<Ref> all) : outputs(std::move(all)) {}  // NOLINT(google-explicit-constructor)
+  static Expansion refuse(std::string why) {
+    Expansion e;
+    e.refusal = std::move(why);
+    return e;
+  }
   bool ok() const noexcept { return refusal.empty(); }
 };
 
@@ -118,9 +123,9 @@ struct Expansion {
 /// stays; rules see the newest version. A gradient has the type of its operand. See docs/architecture.md, "Gradients".
 class GradContext : public OpBuilder {
  public:
-  virtual Ref out(int i) = 0;                            ///< an output of the node; one that nobody wanted is made
-  virtual Ref out_gradient(int i) = 0;                   ///< empty when no gradient flows from output i
-  virtual bool wanted(int input) const = 0;              ///< whether anybody asks for the gradient of operand i
+  virtual Ref out(int i) = 0;  ///< an output of the node; one that nobody wanted is made
+  virtual Ref out_gradient(int i) = 0;  ///< empty when no gradient flows from output i
+  virtual bool wanted(int input) const = 0;  ///< whether anybody asks for the gradient of operand i
   virtual void set_gradient(int input, Ref gradient) = 0;  ///< once per operand; empty: none
   /// By the rules of the nodes that `meaning` builds from in(i): for operators that are best differentiated in simpler ones.
   /// A refusal becomes the error.
@@ -131,7 +136,7 @@ class GradContext : public OpBuilder {
 
 /// Work of one execution, for roofline, placement and tuning. Sizes are concrete.
 struct Cost {
-  double flops = 0;        ///< multiply and add count one each
+  double flops = 0;  ///< multiply and add count one each
   double transcendental = 0;  ///< exp, log, tanh … evaluations
   double bytes_read = 0, bytes_written = 0;
 };
@@ -143,7 +148,7 @@ class CostContext {
   virtual int outputs() const = 0;
   virtual DType dtype(bool output, int i) const = 0;
   virtual std::span<const int64_t> dims(bool output, int i) const = 0;  ///< empty for omitted, non-tensors and scalars
-  double count(bool output, int i) const;                               ///< elements
+  double count(bool output, int i) const;  ///< elements
 };
 
 }  // namespace chorus

@@ -1,8 +1,8 @@
 // Control flow: If, Loop and Scan. Bodies are closed graphs; what they read of the graph around them is added by the
 // caller.
 #include <ops/chosen.h>
-#include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
+#include <ops/movement_shape.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>

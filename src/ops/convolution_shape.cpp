@@ -14,7 +14,8 @@ using namespace rules;
 /// Fails where a window proves too large for its input.
 Dim checked_extent(const NodeContext& ctx, const Dim& d, const Dim& in, int64_t kernel, int axis) {
   if (d.is_number() && d.number() < 0) {
-    ctx.fail(Code::shape, fmt::format("a window of {} does not fit spatial axis {} of extent {} with its padding", kernel, axis, in.str()));
+    ctx.fail(Code::shape, fmt::format("a window of {} does not fit spatial axis {} of extent {} with its padding",
+                                      kernel, axis, in.str()));
   }
   return d;
 }
@@ -24,13 +25,15 @@ std::vector<int64_t> filter_kernel(ShapeContext& ctx, const Type& w, int spatial
   const auto given = ctx.attrs().integers("kernel_shape");
   std::vector<int64_t> kernel(given.begin(), given.end());
   if (!kernel.empty() && static_cast<int>(kernel.size()) != spatial) {
-    ctx.fail(Code::shape, fmt::format("kernel_shape {} has {} numbers for {} spatial axes", shape_str(kernel), kernel.size(), spatial));
+    ctx.fail(Code::shape, fmt::format("kernel_shape {} has {} numbers for {} spatial axes", shape_str(kernel),
+                                      kernel.size(), spatial));
   }
   if (!w.has_rank) return kernel;
   for (int i = 0; i < spatial; ++i) {
     const Dim& d = w.dims[static_cast<size_t>(i) + 2];
     if (static_cast<int>(kernel.size()) > i) {
-      ctx.require_equal(d, kernel[static_cast<size_t>(i)], fmt::format("kernel_shape and the filter {}, axis {}", w.str(), i + 2));
+      ctx.require_equal(d, kernel[static_cast<size_t>(i)],
+                        fmt::format("kernel_shape and the filter {}, axis {}", w.str(), i + 2));
     }
   }
   if (!kernel.empty()) return kernel;
@@ -53,7 +56,8 @@ void infer_filter(ShapeContext& ctx, int x_at, int w_at, int bias_at, DType dtyp
   if (group < 1) ctx.fail(Code::bad_input, fmt::format("group {} is not positive", group));
   const Dim filters = w.has_rank ? w.dims[0] : ctx.fresh();
   if (w.has_rank) {
-    ctx.require_equal(x.dims[1], w.dims[1] * Dim(group), fmt::format("{} and the filter {} with group={}: the channels", x.str(), w.str(), group));
+    ctx.require_equal(x.dims[1], w.dims[1] * Dim(group),
+                      fmt::format("{} and the filter {} with group={}: the channels", x.str(), w.str(), group));
     if (filters.is_number() && filters.number() % group != 0) {
       ctx.fail(Code::shape, fmt::format("{} filters are not a multiple of group={}", filters.number(), group));
     }
@@ -81,14 +85,16 @@ Dim scaled(ShapeContext& ctx, const Dim& in, float scale) {
   if (scale == 1) return in;
   if (in.is_number()) {
     const float extent = std::floor(static_cast<float>(in.number()) * scale);
-    if (!(extent < 9e15F)) ctx.fail(Code::budget, fmt::format("scale {} makes an extent of {} from {}", scale, extent, in.number()));
+    if (!(extent < 9e15F))
+      ctx.fail(Code::budget, fmt::format("scale {} makes an extent of {} from {}", scale, extent, in.number()));
     return static_cast<int64_t>(extent);
   }
   int exponent = 0;
   const double mantissa = std::frexp(static_cast<double>(scale), &exponent);
   for (int bits = 0; bits <= 12; ++bits) {
     const double whole = std::ldexp(mantissa, exponent + bits);
-    if (whole == std::floor(whole) && whole < 4096) return floordiv(in * Dim(static_cast<int64_t>(whole)), Dim(int64_t{1} << bits));
+    if (whole == std::floor(whole) && whole < 4096)
+      return floordiv(in * Dim(static_cast<int64_t>(whole)), Dim(int64_t{1} << bits));
   }
   return ctx.fresh();
 }
@@ -100,7 +106,8 @@ std::optional<std::vector<double>> known_floats(const NodeContext& ctx, int i) {
 }
 
 float checked_scale(const NodeContext& ctx, double scale) {
-  if (!(scale > 0) || !std::isfinite(scale)) ctx.fail(Code::bad_input, fmt::format("scale {} is not a positive number", scale));
+  if (!(scale > 0) || !std::isfinite(scale))
+    ctx.fail(Code::bad_input, fmt::format("scale {} is not a positive number", scale));
   return static_cast<float>(scale);
 }
 
@@ -109,7 +116,8 @@ void require_count(const NodeContext& ctx, size_t have, size_t want, std::string
 }
 
 /// Extents by sizes with keep_aspect_ratio_policy: one factor for all named axes.
-void keep_aspect(ShapeContext& ctx, const Dims& in, const std::vector<int>& axes, const Dims& sizes, bool larger, Dims* out) {
+void keep_aspect(ShapeContext& ctx, const Dims& in, const std::vector<int>& axes, const Dims& sizes, bool larger,
+                 Dims* out) {
   double factor = larger ? 0 : INFINITY;
   bool known = true;
   for (size_t i = 0; i < axes.size() && known; ++i) {
@@ -128,17 +136,25 @@ void keep_aspect(ShapeContext& ctx, const Dims& in, const std::vector<int>& axes
 }
 
 void check_resize_words(const NodeContext& ctx) {
-  const auto one_of = [&](std::string_view name, std::string_view otherwise, std::initializer_list<std::string_view> words) {
+  const auto one_of = [&](std::string_view name, std::string_view otherwise,
+                          std::initializer_list<std::string_view> words) {
     const std::string_view given = ctx.attrs().string(name, otherwise);
-    if (std::ranges::find(words, given) == words.end()) ctx.fail(Code::bad_input, fmt::format("{} '{}' is not known", name, given));
+    if (std::ranges::find(words, given) == words.end())
+      ctx.fail(Code::bad_input, fmt::format("{} '{}' is not known", name, given));
   };
   one_of("mode", "nearest", {"nearest", "linear", "cubic"});
   one_of("nearest_mode", "round_prefer_floor", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
   one_of("keep_aspect_ratio_policy", "stretch", {"stretch", "not_larger", "not_smaller"});
   // The last one is brought to another by the version steps; the newest version does not know it.
   const bool newest = ctx.attrs().schema().since == ctx.op().versions.back().since;
-  if (newest) one_of("coordinate_transformation_mode", "half_pixel", {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"});
-  else one_of("coordinate_transformation_mode", "half_pixel", {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "tf_half_pixel_for_nn"});
+  if (newest)
+    one_of("coordinate_transformation_mode", "half_pixel",
+           {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+            "tf_crop_and_resize"});
+  else
+    one_of("coordinate_transformation_mode", "half_pixel",
+           {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
+            "tf_half_pixel_for_nn"});
 }
 
 }  // namespace
@@ -164,7 +180,8 @@ void infer_conv_transpose(ShapeContext& ctx) {
   const int64_t group = ctx.attrs().integer("group", 1);
   if (group < 1) ctx.fail(Code::bad_input, fmt::format("group {} is not positive", group));
   const Dim filters = w.has_rank ? w.dims[1] * Dim(group) : ctx.fresh();
-  if (w.has_rank) ctx.require_equal(x.dims[1], w.dims[0], fmt::format("{} and the filter {}: the channels", x.str(), w.str()));
+  if (w.has_rank)
+    ctx.require_equal(x.dims[1], w.dims[0], fmt::format("{} and the filter {}: the channels", x.str(), w.str()));
   if (ctx.has_input(2)) {
     require_rank(ctx, 2, 1);
     if (ctx.input(2).has_rank) ctx.require_equal(ctx.input(2).dims[0], filters, "bias and output channels");
@@ -174,10 +191,12 @@ void infer_conv_transpose(ShapeContext& ctx) {
   const auto shape = ctx.attrs().integers("output_shape"), extra = ctx.attrs().integers("output_padding");
   const auto n = static_cast<size_t>(spatial);
   if (!shape.empty() && shape.size() != n && shape.size() != n + 2) {
-    ctx.fail(Code::shape, fmt::format("output_shape {} has {} numbers for {} spatial axes", shape_str(shape), shape.size(), n));
+    ctx.fail(Code::shape,
+             fmt::format("output_shape {} has {} numbers for {} spatial axes", shape_str(shape), shape.size(), n));
   }
   if (!extra.empty() && extra.size() != n) {
-    ctx.fail(Code::shape, fmt::format("output_padding {} has {} numbers for {} spatial axes", shape_str(extra), extra.size(), n));
+    ctx.fail(Code::shape,
+             fmt::format("output_padding {} has {} numbers for {} spatial axes", shape_str(extra), extra.size(), n));
   }
   const Window window = kernel.empty() ? Window() : read_window(ctx, spatial, kernel);
   for (size_t i = 0; i < n; ++i) {
@@ -190,7 +209,8 @@ void infer_conv_transpose(ShapeContext& ctx) {
       dims.push_back(in * Dim(window.strides[i]));
     } else {
       const Dim reach = Dim(window.kernel[i] - 1) * Dim(window.dilations[i]) + Dim(1);
-      const Dim out = (in - Dim(1)) * Dim(window.strides[i]) + Dim(extra.empty() ? 0 : extra[i]) + reach - Dim(window.pads_begin[i]) - Dim(window.pads_end[i]);
+      const Dim out = (in - Dim(1)) * Dim(window.strides[i]) + Dim(extra.empty() ? 0 : extra[i]) + reach -
+                      Dim(window.pads_begin[i]) - Dim(window.pads_end[i]);
       dims.push_back(checked_extent(ctx, out, in, window.kernel[i], static_cast<int>(i)));
     }
   }
@@ -213,7 +233,8 @@ void infer_causal_conv(ShapeContext& ctx) {
   state[2] = w.has_rank ? w.dims[2] - Dim(1) : ctx.fresh();
   if (ctx.has_input(3) && ctx.input(3).has_rank) {
     require_rank(ctx, 3, 3);
-    for (size_t i = 0; i < 3; ++i) state[i] = ctx.require_equal(state[i], ctx.input(3).dims[i], fmt::format("past_state, axis {}", i));
+    for (size_t i = 0; i < 3; ++i)
+      state[i] = ctx.require_equal(state[i], ctx.input(3).dims[i], fmt::format("past_state, axis {}", i));
   }
   if (ctx.outputs() > 1) ctx.set_output(1, Type::tensor(x.dtype, std::move(state)));
 }
@@ -251,11 +272,13 @@ void infer_max_unpool(ShapeContext& ctx) {
   require_rank_at_least(ctx, 0, 3);
   if (!x.has_rank) return ctx.set_output(0, Type::tensor(x.dtype));
   require_rank(ctx, 1, x.rank());
-  for (size_t i = 0; indices.has_rank && i < x.dims.size(); ++i) ctx.require_equal(x.dims[i], indices.dims[i], fmt::format("elements and indices, axis {}", i));
+  for (size_t i = 0; indices.has_rank && i < x.dims.size(); ++i)
+    ctx.require_equal(x.dims[i], indices.dims[i], fmt::format("elements and indices, axis {}", i));
   const Window window = read_window(ctx, x.rank() - 2);
   Dims dims{x.dims[0], x.dims[1]};
   for (size_t i = 0; i + 2 < x.dims.size(); ++i) {
-    dims.push_back((x.dims[i + 2] - Dim(1)) * Dim(window.strides[i]) - Dim(window.pads_begin[i]) - Dim(window.pads_end[i]) + Dim(window.kernel[i]));
+    dims.push_back((x.dims[i + 2] - Dim(1)) * Dim(window.strides[i]) - Dim(window.pads_begin[i]) -
+                   Dim(window.pads_end[i]) + Dim(window.kernel[i]));
   }
   if (ctx.has_input(2)) {
     if (auto shape = known_values(ctx, 2)) {
@@ -273,9 +296,11 @@ void infer_max_roi_pool(ShapeContext& ctx) {
   require_rank(ctx, 0, 4);
   require_rank(ctx, 1, 2);
   const auto pooled = ctx.attrs().integers("pooled_shape");
-  if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1) ctx.fail(Code::bad_input, fmt::format("pooled_shape {} is not two positive numbers", shape_str(pooled)));
+  if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1)
+    ctx.fail(Code::bad_input, fmt::format("pooled_shape {} is not two positive numbers", shape_str(pooled)));
   if (rois.has_rank) ctx.require_equal(rois.dims[1], 5, "numbers of a region");
-  ctx.set_output(0, Type::tensor(x.dtype, {rois.has_rank ? rois.dims[0] : ctx.fresh(), x.has_rank ? x.dims[1] : ctx.fresh(), pooled[0], pooled[1]}));
+  ctx.set_output(0, Type::tensor(x.dtype, {rois.has_rank ? rois.dims[0] : ctx.fresh(),
+                                           x.has_rank ? x.dims[1] : ctx.fresh(), pooled[0], pooled[1]}));
 }
 
 void infer_resize(ShapeContext& ctx) {
@@ -294,7 +319,8 @@ void infer_resize(ShapeContext& ctx) {
   if (by_sizes && sizes) {
     require_count(ctx, sizes->size(), axes.size(), "sizes");
     for (size_t i = 0; i < axes.size(); ++i) {
-      if ((*sizes)[i].is_number() && (*sizes)[i].number() < 0) ctx.fail(Code::bad_input, fmt::format("size {} of axis {} is negative", (*sizes)[i].number(), axes[i]));
+      if ((*sizes)[i].is_number() && (*sizes)[i].number() < 0)
+        ctx.fail(Code::bad_input, fmt::format("size {} of axis {} is negative", (*sizes)[i].number(), axes[i]));
     }
     const auto policy = ctx.attrs().string("keep_aspect_ratio_policy", "stretch");
     if (policy != "stretch") {
@@ -309,7 +335,8 @@ void infer_resize(ShapeContext& ctx) {
       d = scaled(ctx, d, checked_scale(ctx, (*scales)[i]));
     }
   } else {
-    if (!ctx.has_input(scales_at) && !by_sizes) ctx.fail(Code::bad_input, "neither scales nor sizes are given", "give one of them");
+    if (!ctx.has_input(scales_at) && !by_sizes)
+      ctx.fail(Code::bad_input, "neither scales nor sizes are given", "give one of them");
     for (const int axis : axes) dims[static_cast<size_t>(axis)] = ctx.fresh();
   }
   ctx.set_output(0, Type::tensor(x.dtype, std::move(dims)));
@@ -321,7 +348,8 @@ void infer_upsample(ShapeContext& ctx) {
   std::optional<std::vector<double>> scales;
   if (ctx.attrs().schema().since < 7) {
     require_rank(ctx, 0, 4);
-    scales = {1.0, 1.0, static_cast<double>(ctx.attrs().real("height_scale")), static_cast<double>(ctx.attrs().real("width_scale"))};
+    scales = {1.0, 1.0, static_cast<double>(ctx.attrs().real("height_scale")),
+              static_cast<double>(ctx.attrs().real("width_scale"))};
   } else if (ctx.attrs().schema().since < 9) {
     const auto given = ctx.attrs().reals("scales");
     scales = std::vector<double>(given.begin(), given.end());
@@ -330,7 +358,8 @@ void infer_upsample(ShapeContext& ctx) {
   }
   Dims dims;
   if (scales) require_count(ctx, scales->size(), x.dims.size(), "scales");
-  for (size_t i = 0; i < x.dims.size(); ++i) dims.push_back(scales ? scaled(ctx, x.dims[i], checked_scale(ctx, (*scales)[i])) : ctx.fresh());
+  for (size_t i = 0; i < x.dims.size(); ++i)
+    dims.push_back(scales ? scaled(ctx, x.dims[i], checked_scale(ctx, (*scales)[i])) : ctx.fresh());
   ctx.set_output(0, Type::tensor(x.dtype, std::move(dims)));
 }
 
@@ -338,8 +367,10 @@ void infer_grid_sample(ShapeContext& ctx) {
   const Type &x = tensor_input(ctx, 0), &grid = tensor_input(ctx, 1);
   require_rank_at_least(ctx, 0, 3);
   const auto padding = ctx.attrs().string("padding_mode", "zeros"), mode = ctx.attrs().string("mode", "linear");
-  if (padding != "zeros" && padding != "border" && padding != "reflection") ctx.fail(Code::bad_input, fmt::format("padding_mode '{}' is not known", padding));
-  if (mode != "nearest" && mode != "linear" && mode != "cubic" && mode != "bilinear" && mode != "bicubic") ctx.fail(Code::bad_input, fmt::format("mode '{}' is not known", mode));
+  if (padding != "zeros" && padding != "border" && padding != "reflection")
+    ctx.fail(Code::bad_input, fmt::format("padding_mode '{}' is not known", padding));
+  if (mode != "nearest" && mode != "linear" && mode != "cubic" && mode != "bilinear" && mode != "bicubic")
+    ctx.fail(Code::bad_input, fmt::format("mode '{}' is not known", mode));
   if (!x.has_rank) return ctx.set_output(0, Type::tensor(x.dtype));
   require_rank(ctx, 1, x.rank());
   if (!grid.has_rank) {
@@ -360,7 +391,8 @@ void infer_affine_grid(ShapeContext& ctx) {
   auto size = known_values(ctx, 1);
   const int64_t count = size ? static_cast<int64_t>(size->size()) : known_count(ctx, 1);
   if (count < 0) return ctx.set_output(0, Type::tensor(theta.dtype));
-  if (count != 4 && count != 5) ctx.fail(Code::shape, fmt::format("size has {} numbers: [n, c, h, w] or [n, c, d, h, w] are possible", count));
+  if (count != 4 && count != 5)
+    ctx.fail(Code::shape, fmt::format("size has {} numbers: [n, c, h, w] or [n, c, d, h, w] are possible", count));
   if (!size) size = fresh_dims(ctx, static_cast<int>(count));
   Dims dims{(*size)[0]};
   dims.insert(dims.end(), size->begin() + 2, size->end());
@@ -382,13 +414,15 @@ void infer_col2im(ShapeContext& ctx) {
   if (!image) image = fresh_dims(ctx, static_cast<int>(spatial));
   Dims dims{x.has_rank ? x.dims[0] : ctx.fresh(), ctx.fresh()};
   if (block) {
-    if (static_cast<int64_t>(block->size()) != spatial) ctx.fail(Code::shape, fmt::format("block_shape {} for an image of {} axes", shape_str(*block), spatial));
+    if (static_cast<int64_t>(block->size()) != spatial)
+      ctx.fail(Code::shape, fmt::format("block_shape {} for an image of {} axes", shape_str(*block), spatial));
     read_window(ctx, static_cast<int>(spatial), *block);
     const int64_t elements = checked_numel(*block);
     if (elements < 1) ctx.fail(Code::bad_input, fmt::format("block_shape {} has no elements", shape_str(*block)));
     if (x.has_rank) {
       dims[1] = floordiv(x.dims[1], Dim(elements));
-      ctx.require_equal(dims[1] * Dim(elements), x.dims[1], fmt::format("{}: rows, and a whole number of blocks {}", x.str(), shape_str(*block)));
+      ctx.require_equal(dims[1] * Dim(elements), x.dims[1],
+                        fmt::format("{}: rows, and a whole number of blocks {}", x.str(), shape_str(*block)));
     }
   }
   dims.insert(dims.end(), image->begin(), image->end());

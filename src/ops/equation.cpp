@@ -52,7 +52,8 @@ const char* place(const Raw& raw, int axes, int total, Equation::Term* out) noex
   out->count = 0;
   for (int i = 0; i <= raw.count; ++i) {
     if (i == raw.ellipsis) {
-      for (int k = total - axes; k < total; ++k) out->labels[out->count++] = static_cast<uint8_t>(Equation::kLetters + k);
+      for (int k = total - axes; k < total; ++k)
+        out->labels[out->count++] = static_cast<uint8_t>(Equation::kLetters + k);
     }
     if (i < raw.count) out->labels[out->count++] = raw.labels[i];
   }
@@ -65,7 +66,8 @@ const char* explicit_output(Reader& r, const int* seen, int ellipsis, Equation* 
   if (!r.done()) return "equation: text after the result's term";
   for (int i = 0; i < raw.count; ++i) {
     if (seen[raw.labels[i]] == 0) return "equation: the result has a label that no operand has";
-    if (std::count(raw.labels, raw.labels + raw.count, raw.labels[i]) > 1) return "equation: the result has a label twice";
+    if (std::count(raw.labels, raw.labels + raw.count, raw.labels[i]) > 1)
+      return "equation: the result has a label twice";
   }
   // Without "..." in the result the ellipsis axes are summed over.
   return place(raw, raw.ellipsis >= 0 ? ellipsis : 0, ellipsis, &out->output);
@@ -96,13 +98,15 @@ const char* parse_equation(std::string_view text, std::span<const int> ranks, Eq
     if (const char* wrong = read_term(r, &terms[i]); wrong != nullptr) return wrong;
     for (int k = 0; k < terms[i].count; ++k) ++seen[terms[i].labels[k]];
     const int left = ranks[i] - terms[i].count;
-    if (left < 0 || (left > 0 && terms[i].ellipsis < 0)) return "equation: a term whose letters are not as many as its operand's axes";
+    if (left < 0 || (left > 0 && terms[i].ellipsis < 0))
+      return "equation: a term whose letters are not as many as its operand's axes";
     ellipsis = std::max(ellipsis, left);
   }
   if (r.take(",")) return "equation: more terms than operands";
   out->operands = static_cast<int>(ranks.size());
   for (size_t i = 0; i < ranks.size(); ++i) {
-    if (const char* wrong = place(terms[i], ranks[i] - terms[i].count, ellipsis, &out->inputs[i]); wrong != nullptr) return wrong;
+    if (const char* wrong = place(terms[i], ranks[i] - terms[i].count, ellipsis, &out->inputs[i]); wrong != nullptr)
+      return wrong;
     for (int k = 0; k < out->inputs[i].count; ++k) out->used[out->inputs[i].labels[k]] = true;
   }
   if (r.take("->")) return explicit_output(r, seen, ellipsis, out);

@@ -20,7 +20,9 @@ struct Equation {
   Term inputs[kOperands];
   Term output;
   bool used[kLabels] = {};                              ///< labels that some operand has
-  static char letter(int label) noexcept { return static_cast<char>(label < 26 ? 'a' + label : label < 52 ? 'A' + label - 26 : '.'); }
+  static char letter(int label) noexcept {
+    return static_cast<char>(label < 26 ? 'a' + label : label < 52 ? 'A' + label - 26 : '.');
+  }
 };
 
 /// Reads `text` for operands of these ranks. An ellipsis stands for the axes that its letters leave over; operands may have different

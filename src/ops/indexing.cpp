@@ -1,7 +1,7 @@
 // Operators that pick and place elements by indices.
 #include <ops/chosen.h>
-#include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
+#include <ops/movement_shape.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>

@@ -246,7 +246,8 @@ constexpr OpDef kTable[] = {
              "kernel_type='POLY' kernel_params=[0.5,1.0,3.0] post_transform='LOGISTIC'; "
              "f32[3,2] coefficients=[0.5,1.5] support_vectors=[0.5,1.0,-1.0,0.25] n_supports=2 rho=[0.0] "
              "kernel_type='SIGMOID' kernel_params=[0.5,0.25,2.0]; "
-             "f32[2,2] coefficients=[0.5] support_vectors=[0.5,1.0] n_supports=1 rho=[0.0] kernel_type='LINEAR' one_class=1",
+             "f32[2,2] coefficients=[0.5] support_vectors=[0.5,1.0] n_supports=1 rho=[0.0] kernel_type='LINEAR' "
+             "one_class=1",
          .doc = "Y [N, 1] = sum of coefficients[i] * kernel(X, support_vectors[i]) + rho; without support vectors X "
                 "coefficients + rho. one_class: 1 where that is positive, else -1. "
                 "Kernels: LINEAR x.v, POLY (gamma x.v + coef0)^degree, RBF exp(-gamma |x - v|^2), SIGMOID tanh(gamma "

@@ -25,7 +25,8 @@ Type product_type(ShapeContext& ctx, int left, int right, DType dtype) {
   const Dims &x = a.dims, &y = b.dims;
   ctx.require_equal(x.back(), y.size() > 1 ? y[y.size() - 2] : y[0],
                     fmt::format("{} times {}: the columns of the one and the rows of the other", a.str(), b.str()));
-  const Dims outer_x(x.begin(), x.size() > 2 ? x.end() - 2 : x.begin()), outer_y(y.begin(), y.size() > 2 ? y.end() - 2 : y.begin());
+  const Dims outer_x(x.begin(), x.size() > 2 ? x.end() - 2 : x.begin()),
+      outer_y(y.begin(), y.size() > 2 ? y.end() - 2 : y.begin());
   Dims dims = broadcast(ctx, outer_x, outer_y);
   if (x.size() > 1) dims.push_back(x[x.size() - 2]);
   if (y.size() > 1) dims.push_back(y.back());
@@ -46,8 +47,8 @@ void infer_gemm(ShapeContext& ctx) {
   if (b.has_rank) dims[1] = b.dims[flip_b ? 0 : 1];
   if (a.has_rank && b.has_rank) {
     ctx.require_equal(a.dims[flip_a ? 0 : 1], b.dims[flip_b ? 1 : 0],
-                      fmt::format("{}{} times {}{}: the inner dimensions", a.str(), flip_a ? " transposed" : "", b.str(),
-                                  flip_b ? " transposed" : ""));
+                      fmt::format("{}{} times {}{}: the inner dimensions", a.str(), flip_a ? " transposed" : "",
+                                  b.str(), flip_b ? " transposed" : ""));
   }
   if (!a.has_rank) dims[0] = ctx.fresh();
   if (!b.has_rank) dims[1] = ctx.fresh();
@@ -59,7 +60,8 @@ void infer_det(ShapeContext& ctx) {
   const Type& x = tensor_input(ctx, 0);
   require_rank_at_least(ctx, 0, 2);
   if (!x.has_rank) return ctx.set_output(0, Type::tensor(x.dtype));
-  ctx.require_equal(x.dims[x.dims.size() - 2], x.dims.back(), fmt::format("{}: rows and columns of a square matrix", x.str()));
+  ctx.require_equal(x.dims[x.dims.size() - 2], x.dims.back(),
+                    fmt::format("{}: rows and columns of a square matrix", x.str()));
   ctx.set_output(0, Type::tensor(x.dtype, Dims(x.dims.begin(), x.dims.end() - 2)));
 }
 
@@ -82,7 +84,11 @@ void infer_einsum(ShapeContext& ctx) {
       Dim& extent = extents[static_cast<size_t>(label)];
       const Dim& d = ctx.input(o).dims[static_cast<size_t>(i)];
       if (d.is(1)) continue;
-      extent = extent.is(1) ? d : ctx.require_equal(extent, d, fmt::format("equation '{}': the extents of label '{}'", text, Equation::letter(label)));
+      extent =
+          extent.is(1)
+              ? d
+              : ctx.require_equal(
+                    extent, d, fmt::format("equation '{}': the extents of label '{}'", text, Equation::letter(label)));
     }
   }
   Dims dims;
@@ -96,10 +102,14 @@ Expansion gemm_meaning(OpBuilder& b) {
   const float alpha = b.attrs().real("alpha", 1), beta = b.attrs().real("beta", 1);
   const DType type = b.input(0).dtype;
   if ((alpha != 1 || beta != 1) && !is_float(type)) {
-    return Expansion::refuse(fmt::format("Gemm of {} with alpha={} and beta={} has no expansion in integers", dtype_name(type), alpha, beta));
+    return Expansion::refuse(fmt::format("Gemm of {} with alpha={} and beta={} has no expansion in integers",
+                                         dtype_name(type), alpha, beta));
   }
-  const auto turned = [&](Ref x, bool flip) { return flip ? b.op("Transpose", {x}, {{"perm", std::vector<int64_t>{1, 0}}}) : x; };
-  Ref y = b.op("MatMul", {turned(b.in(0), b.attrs().integer("transA") != 0), turned(b.in(1), b.attrs().integer("transB") != 0)});
+  const auto turned = [&](Ref x, bool flip) {
+    return flip ? b.op("Transpose", {x}, {{"perm", std::vector<int64_t>{1, 0}}}) : x;
+  };
+  Ref y = b.op("MatMul",
+               {turned(b.in(0), b.attrs().integer("transA") != 0), turned(b.in(1), b.attrs().integer("transB") != 0)});
   if (alpha != 1) y = b.op("Mul", {y, scalar_like(b, b.in(0), alpha)});
   if (!b.has_input(2) || beta == 0) return y;
   return b.op("Add", {y, beta == 1 ? b.in(2) : b.op("Mul", {b.in(2), scalar_like(b, b.in(0), beta)})});
@@ -128,12 +138,15 @@ Ref dequantized(OpBuilder& b, Ref x, Ref scale, Ref zero) {
 }
 
 Expansion qlinear_matmul_meaning(OpBuilder& b) {
-  const Ref left = dequantized(b, b.in(0), per_row(b, 1, 0), per_row(b, 2, 0)), right = dequantized(b, b.in(3), b.in(4), b.in(5));
+  const Ref left = dequantized(b, b.in(0), per_row(b, 1, 0), per_row(b, 2, 0)),
+            right = dequantized(b, b.in(3), b.in(4), b.in(5));
   const Type& zero = b.input(7);
   if (!zero.has_rank || (zero.rank() > 0 && !zero.dims[0].is(1))) {
     return Expansion::refuse("QLinearMatMul with a scale per row of the result has no form with QuantizeLinear");
   }
-  const auto one = [&](int i) { return b.input(i).rank() == 0 ? b.in(i) : b.op("Reshape", {b.in(i), b.ints(std::span<const int64_t>())}); };
+  const auto one = [&](int i) {
+    return b.input(i).rank() == 0 ? b.in(i) : b.op("Reshape", {b.in(i), b.ints(std::span<const int64_t>())});
+  };
   return b.op("QuantizeLinear", {b.op("MatMul", {left, right}), cast(b, one(6), DType::float32), one(7)});
 }
 
@@ -145,7 +158,8 @@ Cost cost_product(const CostContext& ctx) {
 }
 Cost cost_gemm(const CostContext& ctx) {
   const auto a = ctx.dims(false, 0);
-  return cost_flops(ctx, a.size() < 2 ? 2 : 2.0 * static_cast<double>(a[ctx.attrs().integer("transA") != 0 ? 0 : 1]) + 2);
+  return cost_flops(ctx,
+                    a.size() < 2 ? 2 : 2.0 * static_cast<double>(a[ctx.attrs().integer("transA") != 0 ? 0 : 1]) + 2);
 }
 Cost cost_einsum(const CostContext& ctx) {
   // Of the usual two operands a·b → c, every label is in two of the three: the square root of the product counts each once.
@@ -181,26 +195,35 @@ constexpr Version kMatMul[] = {
     {13, "(T A, T B) -> (T Y); T = floats i32 i64 u32 u64"},
 };
 constexpr Version kGemm[] = {
-    {1, "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, broadcast: int = 0, transA: int = 0, transB: "
-        "int = 0}; T = ieee"},
-    {6, "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, broadcast: int = 0, transA: int = 0, transB: "
-        "int = 0}; T = ieee", gemm_1},
+    {1,
+     "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, broadcast: int = 0, transA: int = 0, transB: "
+     "int = 0}; T = ieee"},
+    {6,
+     "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, broadcast: int = 0, transA: int = 0, transB: "
+     "int = 0}; T = ieee",
+     gemm_1},
     {7, "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = ieee"},
-    {9, "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = ieee "
-        "i32 i64 u32 u64", nullptr, gemm_11_to_9},
-    {11, "(T A, T B, T? C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = ieee "
-         "i32 i64 u32 u64"},
-    {13, "(T A, T B, T? C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = "
-         "floats i32 i64 u32 u64"},
+    {9,
+     "(T A, T B, T C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = ieee "
+     "i32 i64 u32 u64",
+     nullptr, gemm_11_to_9},
+    {11,
+     "(T A, T B, T? C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = ieee "
+     "i32 i64 u32 u64"},
+    {13,
+     "(T A, T B, T? C) -> (T Y) {alpha: float = 1, beta: float = 1, transA: int = 0, transB: int = 0}; T = "
+     "floats i32 i64 u32 u64"},
 };
 constexpr Version kMatMulInteger[] = {
     {10, "(T1 A, T2 B, T1? a_zero_point, T2? b_zero_point) -> (T3 Y); T1 = i8 u8; T2 = i8 u8; T3 = i32"},
 };
 constexpr Version kQLinearMatMul[] = {
-    {10, "(T1 a, f32 a_scale, T1 a_zero_point, T2 b, f32 b_scale, T2 b_zero_point, f32 y_scale, T3 y_zero_point) -> "
-         "(T3 y); T1 = i8 u8; T2 = i8 u8; T3 = i8 u8"},
-    {21, "(T1 a, TS a_scale, T1 a_zero_point, T2 b, TS b_scale, T2 b_zero_point, TS y_scale, T3 y_zero_point) -> (T3 "
-         "y); TS = f32 f16 bf16; T1 = f8 i8 u8; T2 = f8 i8 u8; T3 = f8 i8 u8"},
+    {10,
+     "(T1 a, f32 a_scale, T1 a_zero_point, T2 b, f32 b_scale, T2 b_zero_point, f32 y_scale, T3 y_zero_point) -> "
+     "(T3 y); T1 = i8 u8; T2 = i8 u8; T3 = i8 u8"},
+    {21,
+     "(T1 a, TS a_scale, T1 a_zero_point, T2 b, TS b_scale, T2 b_zero_point, TS y_scale, T3 y_zero_point) -> (T3 "
+     "y); TS = f32 f16 bf16; T1 = f8 i8 u8; T2 = f8 i8 u8; T3 = f8 i8 u8"},
 };
 constexpr Version kEinsum[] = {
     {12, "(T+ Inputs) -> (T Output) {equation: string!}; T = num"},
@@ -212,38 +235,89 @@ constexpr Version kDet[] = {
 };
 
 constexpr OpDef kTable[] = {
-    row({.name = "MatMul", .api = {"matmul", Form::function, Promote::common_type}, .versions = kMatMul, .infer = infer_matmul,
-         .meaning = Primitive{"the product that others are said by"}, .cost = cost_product, .accumulate = Accumulate::float32, .ulp = 32,
-         .grid = "f32[3,4] f32[4,5]; f32[2,1,3,4] f32[5,4,2]; f32[4] f32[4]; f32[4] f32[2,4,3]; f32[2,3,4] f32[4]; f32[2,0] f32[0,3]; "
-                 "f32[0,3] f32[3,2]; i32[2,3] i32[3,2]; u64[2,2] u64[2,2]; f16[3,4] f16[4,2]; bf16[2,3] bf16[3,2]; f64[2,3] f64[3,4]",
-         .doc = "Product of matrices as numpy.matmul: A [..., m, k] by B [..., k, n] is Y [..., m, n], the leading axes broadcast. A vector on "
+    row({.name = "MatMul",
+         .api = {"matmul", Form::function, Promote::common_type},
+         .versions = kMatMul,
+         .infer = infer_matmul,
+         .meaning = Primitive{"the product that others are said by"},
+         .cost = cost_product,
+         .accumulate = Accumulate::float32,
+         .ulp = 32,
+         .grid = "f32[3,4] f32[4,5]; f32[2,1,3,4] f32[5,4,2]; f32[4] f32[4]; f32[4] f32[2,4,3]; f32[2,3,4] f32[4]; "
+                 "f32[2,0] f32[0,3]; "
+                 "f32[0,3] f32[3,2]; i32[2,3] i32[3,2]; u64[2,2] u64[2,2]; f16[3,4] f16[4,2]; bf16[2,3] bf16[3,2]; "
+                 "f64[2,3] f64[3,4]",
+         .doc = "Product of matrices as numpy.matmul: A [..., m, k] by B [..., k, n] is Y [..., m, n], the leading "
+                "axes broadcast. A vector on "
                 "the left is a row, on the right a column; the result lacks its axis."}),
-    row({.name = "Gemm", .api = {"gemm"}, .versions = kGemm, .infer = infer_gemm, .meaning = Decompose{gemm_meaning}, .cost = cost_gemm,
-         .accumulate = Accumulate::float32, .ulp = 32,
-         .grid = "f32[3,4] f32[4,5] f32[5]; f32[4,3] f32[5,4] f32[3,1] transA=1 transB=1 alpha=0.5 beta=2.0; f32[3,4] f32[4,2]; "
-                 "f32[3,4] f32[4,2] f32[] beta=0.25; f32[2,3] f32[3,2] f32[2,2] beta=0.0; i32[2,3] i32[3,2] i32[2]; f32[2,0] f32[0,3] f32[3]; "
+    row({.name = "Gemm",
+         .api = {"gemm"},
+         .versions = kGemm,
+         .infer = infer_gemm,
+         .meaning = Decompose{gemm_meaning},
+         .cost = cost_gemm,
+         .accumulate = Accumulate::float32,
+         .ulp = 32,
+         .grid = "f32[3,4] f32[4,5] f32[5]; f32[4,3] f32[5,4] f32[3,1] transA=1 transB=1 alpha=0.5 beta=2.0; f32[3,4] "
+                 "f32[4,2]; "
+                 "f32[3,4] f32[4,2] f32[] beta=0.25; f32[2,3] f32[3,2] f32[2,2] beta=0.0; i32[2,3] i32[3,2] i32[2]; "
+                 "f32[2,0] f32[0,3] f32[3]; "
                  "f16[2,3] f16[2,3] f16[1,2] transB=1; f32[2,3] f32[3,2] f32[2] broadcast=1 v=6",
-         .doc = "Y [m, n] = alpha * A' B' + beta * C, where A' [m, k] is A or, with transA=1, its transpose, B' [k, n] likewise; C broadcasts to [m, n]."}),
-    row({.name = "MatMulInteger", .api = {"matmul_integer"}, .versions = kMatMulInteger, .infer = infer_matmul_integer,
-         .gradient = NoGradient{"integers"}, .meaning = Decompose{matmul_integer_meaning}, .cost = cost_product, .accumulate = Accumulate::int32,
-         .grid = "u8[3,4] u8[4,2]; u8[3,4] i8[4,2] u8(7) i8(-3); i8[3,4] i8[4,2] i8{1,2,3} i8{-1,5}; u8[2,2,3] u8[3,2] u8(1); i8[4] i8[4]",
-         .doc = "MatMul of (A - a_zero_point) and (B - b_zero_point) in int32. Zero points: one number, one per row of A, one per column of B, or "
+         .doc = "Y [m, n] = alpha * A' B' + beta * C, where A' [m, k] is A or, with transA=1, its transpose, B' [k, n] "
+                "likewise; C broadcasts to [m, n]."}),
+    row({.name = "MatMulInteger",
+         .api = {"matmul_integer"},
+         .versions = kMatMulInteger,
+         .infer = infer_matmul_integer,
+         .gradient = NoGradient{"integers"},
+         .meaning = Decompose{matmul_integer_meaning},
+         .cost = cost_product,
+         .accumulate = Accumulate::int32,
+         .grid = "u8[3,4] u8[4,2]; u8[3,4] i8[4,2] u8(7) i8(-3); i8[3,4] i8[4,2] i8{1,2,3} i8{-1,5}; u8[2,2,3] u8[3,2] "
+                 "u8(1); i8[4] i8[4]",
+         .doc = "MatMul of (A - a_zero_point) and (B - b_zero_point) in int32. Zero points: one number, one per row of "
+                "A, one per column of B, or "
                 "tensors that broadcast."}),
-    row({.name = "QLinearMatMul", .api = {"qlinear_matmul"}, .versions = kQLinearMatMul, .infer = infer_qlinear_matmul,
-         .gradient = NoGradient{"rounds to integers"}, .meaning = Decompose{qlinear_matmul_meaning}, .cost = cost_product, .accumulate = Accumulate::int32,
+    row({.name = "QLinearMatMul",
+         .api = {"qlinear_matmul"},
+         .versions = kQLinearMatMul,
+         .infer = infer_qlinear_matmul,
+         .gradient = NoGradient{"rounds to integers"},
+         .meaning = Decompose{qlinear_matmul_meaning},
+         .cost = cost_product,
+         .accumulate = Accumulate::int32,
          .grid = "u8[2,4] f32(0.0066) u8(113) u8[4,3] f32(0.00705) u8(114) f32(0.0107) u8(118); "
                  "i8[2,2,4] f32(0.5) i8(1) i8[2,4,3] f32(0.25) i8(-2) f32(4.0) i8(3)",
-         .doc = "MatMul of (a - a_zero_point) * a_scale and (b - b_zero_point) * b_scale, divided by y_scale, rounded half to even, plus "
-                "y_zero_point, saturated to the type of y_zero_point. Scales and zero points of a: one or one per row, of b: one or one per column."}),
-    row({.name = "Einsum", .api = {"einsum"}, .versions = kEinsum, .infer = infer_einsum,
-         .meaning = Primitive{"a contraction over any labels"}, .cost = cost_einsum, .accumulate = Accumulate::float32, .ulp = 32,
-         .grid = "f32[3,4] f32[4,5] equation='ij,jk->ik'; f32[3,4] equation='ij->ji'; f32[3,3] equation='ii'; f32[3,3] equation='ii->i'; "
-                 "f32[2,3,4] f32[2,4,5] equation='...ij,...jk'; f32[2,3] f32[3] f32[2] equation='ab, b, a -> '; f64[2,3] equation='Ba'; "
-                 "i32[2,3] i32[3,2] equation='ij,jk'; f32[2,0] f32[0,3] equation='ij,jk->ik'; f32[1,3] f32[2,3] equation='...i,...i->...'",
-         .doc = "Sum of products over the labels that the result lacks (numpy.einsum): each operand's axes are named by letters, '...' stands for "
-                "the axes in between, which broadcast; without '->' the result has the letters that occur once, in alphabetical order."}),
-    row({.name = "Det", .api = {"det"}, .versions = kDet, .infer = infer_det, .meaning = Primitive{"elimination with pivots"}, .cost = cost_det,
-         .accumulate = Accumulate::float32, .ulp = 64,
+         .doc = "MatMul of (a - a_zero_point) * a_scale and (b - b_zero_point) * b_scale, divided by y_scale, rounded "
+                "half to even, plus "
+                "y_zero_point, saturated to the type of y_zero_point. Scales and zero points of a: one or one per row, "
+                "of b: one or one per column."}),
+    row({.name = "Einsum",
+         .api = {"einsum"},
+         .versions = kEinsum,
+         .infer = infer_einsum,
+         .meaning = Primitive{"a contraction over any labels"},
+         .cost = cost_einsum,
+         .accumulate = Accumulate::float32,
+         .ulp = 32,
+         .grid = "f32[3,4] f32[4,5] equation='ij,jk->ik'; f32[3,4] equation='ij->ji'; f32[3,3] equation='ii'; f32[3,3] "
+                 "equation='ii->i'; "
+                 "f32[2,3,4] f32[2,4,5] equation='...ij,...jk'; f32[2,3] f32[3] f32[2] equation='ab, b, a -> '; "
+                 "f64[2,3] equation='Ba'; "
+                 "i32[2,3] i32[3,2] equation='ij,jk'; f32[2,0] f32[0,3] equation='ij,jk->ik'; f32[1,3] f32[2,3] "
+                 "equation='...i,...i->...'",
+         .doc = "Sum of products over the labels that the result lacks (numpy.einsum): each operand's axes are named "
+                "by letters, '...' stands for "
+                "the axes in between, which broadcast; without '->' the result has the letters that occur once, in "
+                "alphabetical order."}),
+    row({.name = "Det",
+         .api = {"det"},
+         .versions = kDet,
+         .infer = infer_det,
+         .meaning = Primitive{"elimination with pivots"},
+         .cost = cost_det,
+         .accumulate = Accumulate::float32,
+         .ulp = 64,
          .grid = "f32[3,3]; f32[2,4,4]; f64[1,1]; f32[2,0,0]; f16[2,2]",
          .doc = "Determinant of each matrix of X [..., n, n]; Y [...]. Of an empty matrix: 1."}),
 };

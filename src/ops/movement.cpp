@@ -1,7 +1,7 @@
 // Operators that move elements and change shapes. Their shape and value rules: movement_shape.cpp, movement_extent.cpp.
 #include <ops/chosen.h>
-#include <ops/movement_shape.h>
 #include <ops/gradients/rules.h>
+#include <ops/movement_shape.h>
 #include <ops/rules.h>
 #include <ops/table.h>
 #include <fmt/format.h>

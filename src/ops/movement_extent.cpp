@@ -206,7 +206,8 @@ void infer_tile(ShapeContext& ctx) {
     if (n < 0 || n > kMaxRank) return set_unranked(ctx);
     return set_dims(ctx, fresh_dims(ctx, static_cast<int>(n)));
   }
-  if (ctx.attrs().schema().since < 6) return set_dims(ctx, fresh_dims(ctx, x.rank()));  // `tiles` and `axis`: see the version step
+  if (ctx.attrs().schema().since < 6)
+    return set_dims(ctx, fresh_dims(ctx, x.rank()));  // `tiles` and `axis`: see the version step
   const auto repeats = small_values(ctx, 1);
   if (!repeats) return set_dims(ctx, fresh_dims(ctx, x.rank()));
   if (static_cast<int>(repeats->size()) != x.rank()) {

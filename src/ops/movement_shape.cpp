@@ -166,8 +166,8 @@ void infer_reshape(ShapeContext& ctx) {
     const Dim a = all(from), b = all(to);
     if (Dim::equal(a, b) == Dim::Truth::no && !(all(x.dims).is(0) && all(out).is(0))) {
       ctx.fail(Code::shape,
-               fmt::format("input of shape {} cannot be reshaped to {}: the numbers of elements differ, {} and {}", x.str(),
-                           dims_text(out), all(x.dims).str(), all(out).str()),
+               fmt::format("input of shape {} cannot be reshaped to {}: the numbers of elements differ, {} and {}",
+                           x.str(), dims_text(out), all(x.dims).str(), all(out).str()),
                "choose a shape with the same number of elements");
     }
     if (!a.is_unknown() && !b.is_unknown())
@@ -192,7 +192,8 @@ void infer_flatten(ShapeContext& ctx) {
 
 void infer_squeeze(ShapeContext& ctx) {
   const Type& x = tensor_input(ctx, 0);
-  if (!ctx.has_input(1) && ctx.attrs().given("axes")) return set_unranked(ctx);  // before version 13: see the version step
+  if (!ctx.has_input(1) && ctx.attrs().given("axes"))
+    return set_unranked(ctx);  // before version 13: see the version step
   if (!ctx.has_input(1)) {
     // Which axes go is known only when every extent is a number.
     const auto dims = static_dims(x);

@@ -44,7 +44,8 @@ void infer_mean_variance(ShapeContext& ctx) {
 
 void infer_lrn(ShapeContext& ctx) {
   require_rank_at_least(ctx, 0, 2);
-  if (ctx.attrs().integer("size") < 1) ctx.fail(Code::bad_input, fmt::format("size {} is not positive", ctx.attrs().integer("size")));
+  if (ctx.attrs().integer("size") < 1)
+    ctx.fail(Code::bad_input, fmt::format("size {} is not positive", ctx.attrs().integer("size")));
   infer_same(ctx);
 }
 
@@ -85,7 +86,8 @@ void infer_group(ShapeContext& ctx) {
   if (groups < 1) ctx.fail(Code::bad_input, fmt::format("num_groups {} is not positive", groups));
   const Dim channels = channels_of(x);
   if (channels.is_number() && channels.number() % groups != 0) {
-    ctx.fail(Code::shape, fmt::format("{} channels do not make {} groups", channels.number(), groups), "let num_groups divide the channels");
+    ctx.fail(Code::shape, fmt::format("{} channels do not make {} groups", channels.number(), groups),
+             "let num_groups divide the channels");
   }
   const Dim each = ctx.attrs().schema().since < 21 ? Dim(groups) : channels;
   require_per_channel(ctx, 1, each, "scale");
@@ -100,7 +102,8 @@ void infer_layer(ShapeContext& ctx) {
   if (x.has_rank) {
     const int axis = normalize_axis(ctx, ctx.attrs().integer("axis", -1), x.rank());
     for (int i = 1; i < 3; ++i) {
-      if (ctx.has_input(i) && ctx.input(i).has_rank) require_broadcasts_to(ctx, ctx.input(i).dims, x.dims, i == 1 ? "Scale" : "B");
+      if (ctx.has_input(i) && ctx.input(i).has_rank)
+        require_broadcasts_to(ctx, ctx.input(i).dims, x.dims, i == 1 ? "Scale" : "B");
     }
     statistics = Type::tensor(statistics.dtype, x.dims);
     for (size_t i = static_cast<size_t>(axis); i < x.dims.size(); ++i) statistics.dims[i] = 1;
@@ -127,7 +130,9 @@ Ref cast(OpBuilder& b, Ref x, DType to) { return b.op("Cast", {x}, {{"to", stati
 bool is_narrow(DType t) { return t == DType::float16 || t == DType::bfloat16; }
 /// 16-bit floats are computed in float32.
 Ref wide(OpBuilder& b, Ref x) { return is_narrow(b.type_of(x).dtype) ? cast(b, x, DType::float32) : x; }
-Ref narrow(OpBuilder& b, Ref x, Ref like) { return is_narrow(b.type_of(like).dtype) ? cast(b, x, b.type_of(like).dtype) : x; }
+Ref narrow(OpBuilder& b, Ref x, Ref like) {
+  return is_narrow(b.type_of(like).dtype) ? cast(b, x, b.type_of(like).dtype) : x;
+}
 
 Ref reduce(OpBuilder& b, std::string_view op, Ref x, std::span<const int64_t> axes) {
   return b.op(op, {x, b.ints(axes)}, {{"keepdims", 1}, {"noop_with_empty_axes", 1}});
@@ -156,7 +161,9 @@ Ref along_channels(OpBuilder& b, Ref v, int rank) {
   return axes.empty() ? v : b.op("Unsqueeze", {v, b.ints(axes)});
 }
 
-Expansion no_rank(OpBuilder& b) { return Expansion::refuse(fmt::format("{} of unknown rank has no expansion", b.op().name)); }
+Expansion no_rank(OpBuilder& b) {
+  return Expansion::refuse(fmt::format("{} of unknown rank has no expansion", b.op().name));
+}
 
 Expansion batch_meaning(OpBuilder& b) {
   const int rank = b.input(0).rank();
@@ -175,9 +182,11 @@ Expansion batch_meaning(OpBuilder& b) {
     std::vector<int64_t> axes{0};
     for (int i = 2; i < rank; ++i) axes.push_back(i);
     const Standardized s = standardize(b, x, axes, epsilon);
-    const Ref now_mean = b.op("Squeeze", {s.mean, b.ints(axes)}), now_variance = b.op("Squeeze", {s.variance, b.ints(axes)});
+    const Ref now_mean = b.op("Squeeze", {s.mean, b.ints(axes)}),
+              now_variance = b.op("Squeeze", {s.variance, b.ints(axes)});
     const auto mixed = [&](Ref old, Ref now, Ref like) {
-      const Ref sum = b.op("Add", {b.op("Mul", {old, scalar(b, type, momentum)}), b.op("Mul", {now, scalar(b, type, 1 - momentum)})});
+      const Ref sum = b.op(
+          "Add", {b.op("Mul", {old, scalar(b, type, momentum)}), b.op("Mul", {now, scalar(b, type, 1 - momentum)})});
       return b.op("CastLike", {sum, like});
     };
     running_mean = mixed(mean, now_mean, b.in(3));
@@ -222,7 +231,8 @@ Expansion group_meaning(OpBuilder& b) {
 /// The axes from attribute `axis` to the last.
 std::vector<int64_t> last_axes(OpBuilder& b) {
   std::vector<int64_t> axes;
-  for (int i = normalize_axis(b, b.attrs().integer("axis", -1), b.input(0).rank()); i < b.input(0).rank(); ++i) axes.push_back(i);
+  for (int i = normalize_axis(b, b.attrs().integer("axis", -1), b.input(0).rank()); i < b.input(0).rank(); ++i)
+    axes.push_back(i);
   return axes;
 }
 
@@ -258,14 +268,17 @@ Expansion lrn_meaning(OpBuilder& b) {
   pads[static_cast<size_t>(rank) + 3] = size / 2;
   kernel[0] = size;
   const Ref squares = b.op("Pad", {b.op("Unsqueeze", {b.op("Mul", {x, x}), b.ints({1})}), b.ints(pads)});
-  const Ref means = b.op("Squeeze", {b.op("AveragePool", {squares}, {{"kernel_shape", std::move(kernel)}}), b.ints({1})});
-  const Ref base = b.op("Add", {b.op("Mul", {means, scalar_like(b, x, b.attrs().real("alpha", 1e-4F))}), scalar_like(b, x, b.attrs().real("bias", 1))});
+  const Ref means =
+      b.op("Squeeze", {b.op("AveragePool", {squares}, {{"kernel_shape", std::move(kernel)}}), b.ints({1})});
+  const Ref base = b.op("Add", {b.op("Mul", {means, scalar_like(b, x, b.attrs().real("alpha", 1e-4F))}),
+                                scalar_like(b, x, b.attrs().real("bias", 1))});
   return narrow(b, b.op("Div", {x, b.op("Pow", {base, scalar_like(b, x, b.attrs().real("beta", 0.75F))})}), b.in(0));
 }
 
 Expansion lp_meaning(OpBuilder& b) {
   const Ref x = wide(b, b.in(0));
-  const Ref norm = reduce(b, b.attrs().integer("p", 2) == 1 ? "ReduceL1" : "ReduceL2", x, {b.attrs().integer("axis", -1)});
+  const Ref norm =
+      reduce(b, b.attrs().integer("p", 2) == 1 ? "ReduceL1" : "ReduceL2", x, {b.attrs().integer("axis", -1)});
   // A line of zeros stays zeros.
   const Ref zero = b.op("Equal", {norm, scalar_like(b, x, 0)});
   return narrow(b, b.op("Div", {x, b.op("Where", {zero, scalar_like(b, x, 1), norm})}), b.in(0));
@@ -312,7 +325,8 @@ Expansion softmax_11(OpBuilder& b) {
 Expansion softmax_13_to_11(OpBuilder& b) {
   const int64_t axis = b.attrs().integer("axis", -1);
   if (axis != -1 && !(b.input(0).has_rank && axis == b.input(0).rank() - 1)) {
-    return Expansion::refuse(fmt::format("{} along an axis that is not the last has no form below opset 13", b.op().name));
+    return Expansion::refuse(
+        fmt::format("{} along an axis that is not the last has no form below opset 13", b.op().name));
   }
   previous_version(b);
   return b.op(b.op().name, {b.in(0)}, {{"axis", -1}});
@@ -356,7 +370,8 @@ Expansion batch_normalization_9(OpBuilder& b) {
   bool training = false;
   for (int i = 1; i < b.outputs(); ++i) training |= b.has_output(i);
   if (b.has_output(3) || b.has_output(4)) {
-    return Expansion::refuse("BatchNormalization-9 with saved_mean or saved_var has no form in opset 14, which lacks these outputs");
+    return Expansion::refuse(
+        "BatchNormalization-9 with saved_mean or saved_var has no form in opset 14, which lacks these outputs");
   }
   Attributes attributes = b.attrs().all();
   attributes.set("training_mode", int64_t{training ? 1 : 0});
@@ -366,7 +381,8 @@ Expansion batch_normalization_9(OpBuilder& b) {
 }
 
 Expansion batch_normalization_14_to_9(OpBuilder& b) {
-  if (b.attrs().integer("training_mode") != 0) return Expansion::refuse("BatchNormalization in training mode has no exact form below opset 14");
+  if (b.attrs().integer("training_mode") != 0)
+    return Expansion::refuse("BatchNormalization in training mode has no exact form below opset 14");
   Attributes attributes = b.attrs().all();
   attributes.erase("training_mode");
   const std::vector<Ref> inputs = five_inputs(b);
@@ -391,29 +407,37 @@ Expansion group_normalization_18(OpBuilder& b) {
 
 Cost cost_normalize(const CostContext& ctx) { return cost_flops(ctx, 8); }
 Cost cost_softmax(const CostContext& ctx) { return cost_flops(ctx, 4, 1); }
-Cost cost_lrn(const CostContext& ctx) { return cost_flops(ctx, 2.0 * static_cast<double>(ctx.attrs().integer("size", 1)), 1); }
+Cost cost_lrn(const CostContext& ctx) {
+  return cost_flops(ctx, 2.0 * static_cast<double>(ctx.attrs().integer("size", 1)), 1);
+}
 
 // Rows ---------------------------------------------------------------------------------------------------------------------------
 
 constexpr Hint kOverwrite[] = {{0, 0, Alias::may_overwrite}};
 
 constexpr Version kBatchNormalization[] = {
-    {1, "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {consumed_inputs: "
-        "ints!, epsilon: float = 1e-05, is_test: int = 0, momentum: float = 0.9, spatial: int = 1}; T = ieee",
+    {1,
+     "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {consumed_inputs: "
+     "ints!, epsilon: float = 1e-05, is_test: int = 0, momentum: float = 0.9, spatial: int = 1}; T = ieee",
      batch_normalization_1},
-    {6, "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {epsilon: float = "
-        "1e-05, is_test: int = 0, momentum: float = 0.9, spatial: int = 1}; T = ieee",
+    {6,
+     "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {epsilon: float = "
+     "1e-05, is_test: int = 0, momentum: float = 0.9, spatial: int = 1}; T = ieee",
      batch_normalization_6},
-    {7, "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {epsilon: float = "
-        "1e-05, momentum: float = 0.9, spatial: int = 1}; T = ieee",
+    {7,
+     "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {epsilon: float = "
+     "1e-05, momentum: float = 0.9, spatial: int = 1}; T = ieee",
      batch_normalization_7},
-    {9, "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {epsilon: float = "
-        "1e-05, momentum: float = 0.9}; T = ieee",
+    {9,
+     "(T X, T scale, T B, T mean, T var) -> (T Y, T? mean, T? var, T? saved_mean, T? saved_var) {epsilon: float = "
+     "1e-05, momentum: float = 0.9}; T = ieee",
      batch_normalization_9, batch_normalization_14_to_9},
-    {14, "(T X, T scale, T B, U input_mean, U input_var) -> (T Y, U? running_mean, U? running_var) {epsilon: float = "
-         "1e-05, momentum: float = 0.9, training_mode: int = 0}; T = floats; U = floats"},
-    {15, "(T X, T1 scale, T1 B, T2 input_mean, T2 input_var) -> (T Y, T2? running_mean, T2? running_var) {epsilon: "
-         "float = 1e-05, momentum: float = 0.9, training_mode: int = 0}; T = floats; T1 = floats; T2 = floats"},
+    {14,
+     "(T X, T scale, T B, U input_mean, U input_var) -> (T Y, U? running_mean, U? running_var) {epsilon: float = "
+     "1e-05, momentum: float = 0.9, training_mode: int = 0}; T = floats; U = floats"},
+    {15,
+     "(T X, T1 scale, T1 B, T2 input_mean, T2 input_var) -> (T Y, T2? running_mean, T2? running_var) {epsilon: "
+     "float = 1e-05, momentum: float = 0.9, training_mode: int = 0}; T = floats; T1 = floats; T2 = floats"},
 };
 constexpr Version kInstanceNormalization[] = {
     {1, "(T input, T scale, T B) -> (T output) {consumed_inputs: ints, epsilon: float = 1e-05}; T = ieee",
@@ -427,12 +451,14 @@ constexpr Version kGroupNormalization[] = {
     {21, "(T X, T scale, T bias) -> (T Y) {epsilon: float = 1e-05, num_groups: int!, stash_type: int = 1}; T = floats"},
 };
 constexpr Version kLayerNormalization[] = {
-    {17, "(T X, T Scale, T? B) -> (T Y, U? Mean, U? InvStdDev) {axis: int = -1, epsilon: float = 1e-05, stash_type: "
-         "int = 1}; T = floats; U = f32 bf16"},
+    {17,
+     "(T X, T Scale, T? B) -> (T Y, U? Mean, U? InvStdDev) {axis: int = -1, epsilon: float = 1e-05, stash_type: "
+     "int = 1}; T = floats; U = f32 bf16"},
 };
 constexpr Version kRMSNormalization[] = {
-    {23, "(T X, V scale) -> (V Y) {axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1}; T = floats; V = "
-         "floats"},
+    {23,
+     "(T X, V scale) -> (V Y) {axis: int = -1, epsilon: float = 1e-05, stash_type: int = 1}; T = floats; V = "
+     "floats"},
 };
 constexpr Version kLRN[] = {
     {1, "(T X) -> (T Y) {alpha: float = 0.0001, beta: float = 0.75, bias: float = 1, size: int!}; T = ieee"},
@@ -448,65 +474,151 @@ constexpr Version kMeanVarianceNormalization[] = {
 };
 constexpr Version kSoftmax[] = {
     {1, "(T input) -> (T output) {axis: int = 1}; T = ieee"},
-    {11, "(T input) -> (T output) {axis: int = 1}; T = ieee",
-     softmax_11, softmax_13_to_11},
+    {11, "(T input) -> (T output) {axis: int = 1}; T = ieee", softmax_11, softmax_13_to_11},
     {13, "(T input) -> (T output) {axis: int = -1}; T = floats"},
 };
 constexpr Version kLogSoftmax[] = {
     {1, "(T input) -> (T output) {axis: int = 1}; T = ieee"},
-    {11, "(T input) -> (T output) {axis: int = 1}; T = ieee",
-     softmax_11, softmax_13_to_11},
+    {11, "(T input) -> (T output) {axis: int = 1}; T = ieee", softmax_11, softmax_13_to_11},
     {13, "(T input) -> (T output) {axis: int = -1}; T = floats"},
 };
 
 constexpr OpDef kTable[] = {
-    row({.name = "BatchNormalization", .api = {"batch_normalization"}, .versions = kBatchNormalization, .infer = infer_batch, .layout = Layout::channels_first,
-         .meaning = Decompose{batch_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 32,
-         .grid = "f32[2,3,4,5] f32[3] f32[3] f32[3] f32[3]@0.1..2.0; f32[2,3,4] f32[3] f32[3] f32[3] f32[3]@0.1..2.0 training_mode=1 momentum=0.5 out=3; "
-                 "f32[4,3] f32[3] f32[3] f32[3] f32[3]@0.1..2.0 epsilon=0.01; f16[2,3,4] f32[3] f32[3] f32[3] f32[3]@0.1..2.0; "
-                 "f32[2,3,4] f32[3] f32[3] f32[3] f32[3]@0.1..2.0 v=9; f32[2,3,2] f32[3,2] f32[3,2] f32[3,2] f32[3,2]@0.1..2.0 spatial=0 v=7; "
+    row({.name = "BatchNormalization",
+         .api = {"batch_normalization"},
+         .versions = kBatchNormalization,
+         .infer = infer_batch,
+         .layout = Layout::channels_first,
+         .meaning = Decompose{batch_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 32,
+         .grid = "f32[2,3,4,5] f32[3] f32[3] f32[3] f32[3]@0.1..2.0; f32[2,3,4] f32[3] f32[3] f32[3] f32[3]@0.1..2.0 "
+                 "training_mode=1 momentum=0.5 out=3; "
+                 "f32[4,3] f32[3] f32[3] f32[3] f32[3]@0.1..2.0 epsilon=0.01; f16[2,3,4] f32[3] f32[3] f32[3] "
+                 "f32[3]@0.1..2.0; "
+                 "f32[2,3,4] f32[3] f32[3] f32[3] f32[3]@0.1..2.0 v=9; f32[2,3,2] f32[3,2] f32[3,2] f32[3,2] "
+                 "f32[3,2]@0.1..2.0 spatial=0 v=7; "
                  "f64[2,3,4] f64[3] f64[3] f64[3] f64[3]@0.1..2.0",
-         .doc = "Y = (X - mean) / sqrt(var + epsilon) * scale + B per channel: X [n, c, …], the others [c]. With training_mode=1 mean and (population) variance are "
-                "those of X over all axes but 1, and running = input * momentum + current * (1 - momentum) comes out as well."}),
-    row({.name = "InstanceNormalization", .api = {"instance_normalization"}, .versions = kInstanceNormalization, .infer = infer_instance, .layout = Layout::channels_first,
-         .meaning = Decompose{instance_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 64,
-         .grid = "f32[2,3,4,5] f32[3] f32[3]; f32[1,2,7] f32[2] f32[2] epsilon=0.01; f64[2,1,3] f64[1] f64[1]; f16[1,2,4] f16[2] f16[2]",
-         .doc = "(x - mean) / sqrt(variance + epsilon) * scale + B with the statistics of each plane of each image: input [n, c, …], scale and B [c]."}),
-    row({.name = "GroupNormalization", .api = {"group_normalization"}, .versions = kGroupNormalization, .infer = infer_group, .layout = Layout::channels_first,
-         .meaning = Decompose{group_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 64,
-         .grid = "f32[2,4,3,3] f32[4] f32[4] num_groups=2; f32[1,6,5] f32[6] f32[6] num_groups=3 epsilon=0.01; f16[2,4,3] f16[4] f16[4] num_groups=1; "
+         .doc = "Y = (X - mean) / sqrt(var + epsilon) * scale + B per channel: X [n, c, …], the others [c]. With "
+                "training_mode=1 mean and (population) variance are "
+                "those of X over all axes but 1, and running = input * momentum + current * (1 - momentum) comes out "
+                "as well."}),
+    row({.name = "InstanceNormalization",
+         .api = {"instance_normalization"},
+         .versions = kInstanceNormalization,
+         .infer = infer_instance,
+         .layout = Layout::channels_first,
+         .meaning = Decompose{instance_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 64,
+         .grid = "f32[2,3,4,5] f32[3] f32[3]; f32[1,2,7] f32[2] f32[2] epsilon=0.01; f64[2,1,3] f64[1] f64[1]; "
+                 "f16[1,2,4] f16[2] f16[2]",
+         .doc = "(x - mean) / sqrt(variance + epsilon) * scale + B with the statistics of each plane of each image: "
+                "input [n, c, …], scale and B [c]."}),
+    row({.name = "GroupNormalization",
+         .api = {"group_normalization"},
+         .versions = kGroupNormalization,
+         .infer = infer_group,
+         .layout = Layout::channels_first,
+         .meaning = Decompose{group_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 64,
+         .grid = "f32[2,4,3,3] f32[4] f32[4] num_groups=2; f32[1,6,5] f32[6] f32[6] num_groups=3 epsilon=0.01; "
+                 "f16[2,4,3] f16[4] f16[4] num_groups=1; "
                  "f32[2,4,3] f32[2] f32[2] num_groups=2 v=18",
-         .doc = "(x - mean) / sqrt(variance + epsilon) * scale + bias with the statistics of each of num_groups groups of channels of each image: X [n, c, …], scale and bias [c]."}),
-    row({.name = "LayerNormalization", .api = {"layer_normalization"}, .versions = kLayerNormalization, .infer = infer_layer,
-         .meaning = Decompose{layer_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 64,
-         .grid = "f32[2,3,4] f32[4]; f32[2,3,4] f32[3,4] f32[3,4] axis=1 out=3; f32[2,3,4] f32[2,3,4] f32[4] axis=0 epsilon=0.1 out=3; f32[2,3,4] f32[] axis=-2; "
+         .doc = "(x - mean) / sqrt(variance + epsilon) * scale + bias with the statistics of each of num_groups groups "
+                "of channels of each image: X [n, c, …], scale and bias [c]."}),
+    row({.name = "LayerNormalization",
+         .api = {"layer_normalization"},
+         .versions = kLayerNormalization,
+         .infer = infer_layer,
+         .meaning = Decompose{layer_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 64,
+         .grid = "f32[2,3,4] f32[4]; f32[2,3,4] f32[3,4] f32[3,4] axis=1 out=3; f32[2,3,4] f32[2,3,4] f32[4] axis=0 "
+                 "epsilon=0.1 out=3; f32[2,3,4] f32[] axis=-2; "
                  "f16[3,4] f16[4] f16[4]; f64[3,4] f64[4] f64[1] out=2; f32[0,4] f32[4]",
-         .doc = "(X - Mean) * InvStdDev * Scale + B with the statistics over the axes from `axis` to the last; Scale and B broadcast to X. Mean and "
+         .doc = "(X - Mean) * InvStdDev * Scale + B with the statistics over the axes from `axis` to the last; Scale "
+                "and B broadcast to X. Mean and "
                 "InvStdDev = 1 / sqrt(variance + epsilon) have extent 1 there."}),
-    row({.name = "RMSNormalization", .api = {"rms_normalization"}, .versions = kRMSNormalization, .infer = infer_rms,
-         .meaning = Decompose{rms_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 32,
-         .grid = "f32[2,3,4] f32[4]; f32[2,3,4] f32[3,4] axis=1; f16[2,4] f16[4]; f16[2,4] f32[4]; f64[2,3] f64[] epsilon=0.1",
-         .doc = "X / sqrt(mean(X^2) + epsilon) * scale, the mean over the axes from `axis` to the last; scale broadcasts to X and gives the type of Y."}),
-    row({.name = "LRN", .api = {"lrn"}, .versions = kLRN, .infer = infer_lrn, .layout = Layout::channels_first,
-         .meaning = Decompose{lrn_meaning}, .cost = cost_lrn, .accumulate = Accumulate::float32, .ulp = 32,
-         .grid = "f32[2,5,3,3] size=3; f32[1,5,4] size=4 alpha=0.5 beta=0.5 bias=2.0; f64[1,3,2] size=9; f16[1,4,2] size=1; f32[2,6] size=3",
-         .doc = "X / (bias + alpha / size * s)^beta, where s sums the squares of the channels c - floor((size - 1) / 2) … c + ceil((size - 1) / 2) at the same place."}),
-    row({.name = "LpNormalization", .api = {"lp_normalization"}, .versions = kLpNormalization, .infer = infer_lp,
-         .meaning = Decompose{lp_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 16,
+    row({.name = "RMSNormalization",
+         .api = {"rms_normalization"},
+         .versions = kRMSNormalization,
+         .infer = infer_rms,
+         .meaning = Decompose{rms_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 32,
+         .grid = "f32[2,3,4] f32[4]; f32[2,3,4] f32[3,4] axis=1; f16[2,4] f16[4]; f16[2,4] f32[4]; f64[2,3] f64[] "
+                 "epsilon=0.1",
+         .doc = "X / sqrt(mean(X^2) + epsilon) * scale, the mean over the axes from `axis` to the last; scale "
+                "broadcasts to X and gives the type of Y."}),
+    row({.name = "LRN",
+         .api = {"lrn"},
+         .versions = kLRN,
+         .infer = infer_lrn,
+         .layout = Layout::channels_first,
+         .meaning = Decompose{lrn_meaning},
+         .cost = cost_lrn,
+         .accumulate = Accumulate::float32,
+         .ulp = 32,
+         .grid = "f32[2,5,3,3] size=3; f32[1,5,4] size=4 alpha=0.5 beta=0.5 bias=2.0; f64[1,3,2] size=9; f16[1,4,2] "
+                 "size=1; f32[2,6] size=3",
+         .doc = "X / (bias + alpha / size * s)^beta, where s sums the squares of the channels c - floor((size - 1) / "
+                "2) … c + ceil((size - 1) / 2) at the same place."}),
+    row({.name = "LpNormalization",
+         .api = {"lp_normalization"},
+         .versions = kLpNormalization,
+         .infer = infer_lp,
+         .meaning = Decompose{lp_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 16,
          .grid = "f32[2,3,4]; f32[2,3,4] axis=1 p=1; f32{0.0,0.0,0.0}; f64[3,2] axis=0; f16[2,4]",
          .doc = "input / (sum |x|^p)^(1/p) along `axis`, p 1 or 2; zeros stay zeros."}),
-    row({.name = "MeanVarianceNormalization", .api = {"mean_variance_normalization"}, .versions = kMeanVarianceNormalization, .infer = infer_mean_variance,
-         .meaning = Decompose{mean_variance_meaning}, .cost = cost_normalize, .accumulate = Accumulate::float32, .ulp = 64,
+    row({.name = "MeanVarianceNormalization",
+         .api = {"mean_variance_normalization"},
+         .versions = kMeanVarianceNormalization,
+         .infer = infer_mean_variance,
+         .meaning = Decompose{mean_variance_meaning},
+         .cost = cost_normalize,
+         .accumulate = Accumulate::float32,
+         .ulp = 64,
          .grid = "f32[2,3,4,5]; f32[3,4] axes=[1]; f64[2,3,4] axes=[0,-1]; f16[2,4] axes=[0,1]",
-         .doc = "(X - mean) / (standard deviation + 1e-9), the statistics over `axes` (default [0, 2, 3]: per channel)."}),
-    row({.name = "Softmax", .api = {"softmax"}, .versions = kSoftmax, .infer = infer_old_softmax_or_axis, .layout = Layout::follows_axes, .aliases = kOverwrite,
-         .meaning = Decompose{softmax_meaning}, .cost = cost_softmax, .accumulate = Accumulate::float32, .ulp = 16,
-         .grid = "f32[2,3,4]; f32[2,3,4] axis=1; f32[2,3,4] axis=0; f32{1000.0,-1000.0,0.0}; f16[2,5]; f64[3,3] axis=-2; f32[2,0]; f32[2,3,4] v=11; f32[2,3,4] axis=2 v=1",
-         .doc = "exp(x) / sum(exp(x)) along `axis` (default: the last), computed less the maximum. Below opset 13 over all axes from `axis` (default 1) on together."}),
-    row({.name = "LogSoftmax", .api = {"log_softmax"}, .versions = kLogSoftmax, .infer = infer_old_softmax_or_axis, .layout = Layout::follows_axes, .aliases = kOverwrite,
-         .meaning = Decompose{log_softmax_meaning}, .cost = cost_softmax, .accumulate = Accumulate::float32, .ulp = 16,
-         .grid = "f32[2,3,4]; f32[2,3,4] axis=1; f32{1000.0,-1000.0,0.0}; f16[2,5]; f64[3,3] axis=-2; f32[2,3,4] axis=0 v=11",
-         .doc = "x - max - log(sum(exp(x - max))) along `axis` (default: the last). Below opset 13 over all axes from `axis` (default 1) on together."}),
+         .doc =
+             "(X - mean) / (standard deviation + 1e-9), the statistics over `axes` (default [0, 2, 3]: per channel)."}),
+    row({.name = "Softmax",
+         .api = {"softmax"},
+         .versions = kSoftmax,
+         .infer = infer_old_softmax_or_axis,
+         .layout = Layout::follows_axes,
+         .aliases = kOverwrite,
+         .meaning = Decompose{softmax_meaning},
+         .cost = cost_softmax,
+         .accumulate = Accumulate::float32,
+         .ulp = 16,
+         .grid = "f32[2,3,4]; f32[2,3,4] axis=1; f32[2,3,4] axis=0; f32{1000.0,-1000.0,0.0}; f16[2,5]; f64[3,3] "
+                 "axis=-2; f32[2,0]; f32[2,3,4] v=11; f32[2,3,4] axis=2 v=1",
+         .doc = "exp(x) / sum(exp(x)) along `axis` (default: the last), computed less the maximum. Below opset 13 over "
+                "all axes from `axis` (default 1) on together."}),
+    row({.name = "LogSoftmax",
+         .api = {"log_softmax"},
+         .versions = kLogSoftmax,
+         .infer = infer_old_softmax_or_axis,
+         .layout = Layout::follows_axes,
+         .aliases = kOverwrite,
+         .meaning = Decompose{log_softmax_meaning},
+         .cost = cost_softmax,
+         .accumulate = Accumulate::float32,
+         .ulp = 16,
+         .grid = "f32[2,3,4]; f32[2,3,4] axis=1; f32{1000.0,-1000.0,0.0}; f16[2,5]; f64[3,3] axis=-2; f32[2,3,4] "
+                 "axis=0 v=11",
+         .doc = "x - max - log(sum(exp(x - max))) along `axis` (default: the last). Below opset 13 over all axes from "
+                "`axis` (default 1) on together."}),
 };
 
 }  // namespace

@@ -28,28 +28,28 @@ enum class Count : uint8_t { one, optional, variadic };
 
 /// Element types allowed for a letter, by kind of value.
 struct TypeSet {
-  std::string letter;           ///< "T"; a parameter with a fixed type has a set of its own, named like the type
-  uint32_t tensor = 0;          ///< dtype_bit masks
-  uint32_t sequence = 0;        ///< sequence(tensor(x))
-  uint32_t optional = 0;        ///< optional(tensor(x))
+  std::string letter;  ///< "T"; a parameter with a fixed type has a set of its own, named like the type
+  uint32_t tensor = 0;  ///< dtype_bit masks
+  uint32_t sequence = 0;  ///< sequence(tensor(x))
+  uint32_t optional = 0;  ///< optional(tensor(x))
   uint32_t optional_sequence = 0;
-  bool any_map = false;         ///< map or sequence(map): the ai.onnx.ml types
+  bool any_map = false;  ///< map or sequence(map): the ai.onnx.ml types
   std::vector<std::string> maps;  ///< which, as ONNX writes them: "map(int64, float)", "seq(map(string, float))"
 };
 struct Param {
   std::string name;
-  int type_set = 0;             ///< index into Schema::types
+  int type_set = 0;  ///< index into Schema::types
   Count count = Count::one;
-  int at_least = 1;             ///< variadic: least number
-  bool mixed_types = false;     ///< variadic: types may differ
-  bool host_value = false;      ///< a rule reads its value
+  int at_least = 1;  ///< variadic: least number
+  bool mixed_types = false;  ///< variadic: types may differ
+  bool host_value = false;  ///< a rule reads its value
   bool differentiable = true;
 };
 struct Attr {
   std::string name;
   AttrKind kind = AttrKind::undefined;
   bool required = false;
-  AttrValue fallback;           ///< monostate: none
+  AttrValue fallback;  ///< monostate: none
 };
 struct Schema {
   int since = 1;
@@ -60,7 +60,7 @@ struct Schema {
 
   const Attr* attribute(std::string_view name) const noexcept;
   int min_inputs() const noexcept;
-  int max_inputs() const noexcept;   ///< INT_MAX for variadic
+  int max_inputs() const noexcept;  ///< INT_MAX for variadic
   int min_outputs() const noexcept;
   int max_outputs() const noexcept;
   /// The parameter that operand i belongs to (the last, variadic one takes the rest); null when out of range.

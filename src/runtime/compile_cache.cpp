@@ -140,13 +140,17 @@ std::optional<CompileCache::Found> CompileCache::read(const std::string& key) co
   if (bytes.size() < sizeof footer) return std::nullopt;
   std::memcpy(&footer, bytes.data() + bytes.size() - sizeof footer, sizeof footer);
   const uint64_t room = bytes.size() - sizeof footer;
-  if (std::memcmp(footer.magic, kMagic, sizeof kMagic) != 0 || footer.key_bytes != key.size() || footer.key_bytes > room ||
-      footer.notes_bytes > room - footer.key_bytes || footer.program_bytes != room - footer.key_bytes - footer.notes_bytes) {
+  if (std::memcmp(footer.magic, kMagic, sizeof kMagic) != 0 || footer.key_bytes != key.size() ||
+      footer.key_bytes > room || footer.notes_bytes > room - footer.key_bytes ||
+      footer.program_bytes != room - footer.key_bytes - footer.notes_bytes) {
     return std::nullopt;
   }
-  const std::string_view program = bytes.substr(0, footer.program_bytes), stored_key = bytes.substr(footer.program_bytes, footer.key_bytes),
+  const std::string_view program = bytes.substr(0, footer.program_bytes),
+                         stored_key = bytes.substr(footer.program_bytes, footer.key_bytes),
                          notes = bytes.substr(footer.program_bytes + footer.key_bytes, footer.notes_bytes);
-  if (stored_key != key || text_sum(stored_key, notes, footer) != footer.text_sum || sum_of(program) != footer.program_sum) return std::nullopt;
+  if (stored_key != key || text_sum(stored_key, notes, footer) != footer.text_sum ||
+      sum_of(program) != footer.program_sum)
+    return std::nullopt;
   auto read = read_notes(notes);
   if (!read) return std::nullopt;
   utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);  // used now: the oldest go first
@@ -181,7 +185,8 @@ void CompileCache::make_room(int64_t bytes) const {
   for (const auto& entry : fs::directory_iterator(folder_)) {
     std::error_code error;
     const std::string name = entry.path().filename().string();
-    const bool left = name.starts_with(".chorus-") && name.ends_with(".tmp");  // perhaps by a process that died while it wrote
+    const bool left =
+        name.starts_with(".chorus-") && name.ends_with(".tmp");  // perhaps by a process that died while it wrote
     if ((!left && !name.ends_with(kSuffix)) || !entry.is_regular_file(error)) continue;
     const auto used = entry.last_write_time(error);
     if (error) continue;
@@ -227,7 +232,7 @@ bool CompileCache::put(const std::string& key, const CacheNotes& notes, Function
     make_room(file.written());
     file.commit();
     return true;
-  } catch (const std::exception&) {   // a full disk, a folder without permission: the program is compiled next time too
+  } catch (const std::exception&) {  // a full disk, a folder without permission: the program is compiled next time too
     return false;
   }
 }
@@ -258,7 +263,8 @@ int find_build_id(dl_phdr_info* info, size_t, void* user) {
       const char* name = at + sizeof *note;
       const char* content = name + (note->n_namesz + 3) / 4 * 4;
       if (note->n_type == NT_GNU_BUILD_ID) {
-        for (uint32_t b = 0; b < note->n_descsz; ++b) found.text += fmt::format("{:02x}", static_cast<unsigned char>(content[b]));
+        for (uint32_t b = 0; b < note->n_descsz; ++b)
+          found.text += fmt::format("{:02x}", static_cast<unsigned char>(content[b]));
         return 1;
       }
       at = content + (note->n_descsz + 3) / 4 * 4;
@@ -283,8 +289,8 @@ std::string file_key(const MappedFile& file) {
   constexpr size_t kEnd = 1 << 16;
   const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   const FileIdentity& id = file.identity();
-  return fmt::format("file {} {} {} {} {:016x} {:016x}", id.device, id.inode, id.size, id.mtime_ns, sum_of(bytes.substr(0, kEnd)),
-                     sum_of(bytes.substr(bytes.size() - std::min(bytes.size(), kEnd))));
+  return fmt::format("file {} {} {} {} {:016x} {:016x}", id.device, id.inode, id.size, id.mtime_ns,
+                     sum_of(bytes.substr(0, kEnd)), sum_of(bytes.substr(bytes.size() - std::min(bytes.size(), kEnd))));
 }
 
 std::string content_key(const Model& model) {

@@ -18,8 +18,8 @@ namespace chorus {
 
 /// What a stored program was made from besides its key.
 struct CacheNotes {
-  std::vector<std::pair<std::string, FileIdentity>> files;   ///< with external data: they must still be the same
-  std::vector<std::string> defaults;                         ///< inputs that have a default value
+  std::vector<std::pair<std::string, FileIdentity>> files;  ///< with external data: they must still be the same
+  std::vector<std::string> defaults;  ///< inputs that have a default value
 };
 
 class CompileCache {

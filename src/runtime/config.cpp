@@ -17,7 +17,9 @@ namespace {
 constexpr std::array<std::string_view, 4> kPrecisions = {"f32", "bf16", "f16", "int8"};  // in the order of Precision
 constexpr std::array<std::string_view, 3> kModes = {"high", "balanced", "low"};         // in the order of PowerMode
 
-void refuse(const std::string& what, const std::string& fix = {}) { throw Error(Code::bad_input, "config: " + what, {}, fix); }
+void refuse(const std::string& what, const std::string& fix = {}) {
+  throw Error(Code::bad_input, "config: " + what, {}, fix);
+}
 
 void check_threads(int n) {
   if (n < 1 || n > 1024) refuse(fmt::format("{} threads asked for", n), "give a number from 1 to 1024");
@@ -27,7 +29,8 @@ void check_threads(int n) {
 
 Precision parse_precision(std::string_view name) {
   const auto it = std::find(kPrecisions.begin(), kPrecisions.end(), name);
-  if (it == kPrecisions.end()) refuse(fmt::format("precision \"{}\" is not known", name), fmt::format("one of {}", fmt::join(kPrecisions, ", ")));
+  if (it == kPrecisions.end())
+    refuse(fmt::format("precision \"{}\" is not known", name), fmt::format("one of {}", fmt::join(kPrecisions, ", ")));
   return static_cast<Precision>(it - kPrecisions.begin());
 }
 
@@ -56,7 +59,8 @@ void Config::SetModel(std::string_view graph, std::string_view params) {
 void Config::SetModelBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner) {
   if (data == nullptr || bytes == 0) refuse("the model in memory is empty");
   if (!owner) {
-    auto copy = std::make_shared<std::vector<char>>(static_cast<const char*>(data), static_cast<const char*>(data) + bytes);
+    auto copy =
+        std::make_shared<std::vector<char>>(static_cast<const char*>(data), static_cast<const char*>(data) + bytes);
     data = copy->data();
     owner = copy;
   }
@@ -141,7 +145,9 @@ int Config::effective_threads() const {
 }
 
 std::string Config::ToJson() const {
-  if (!impl_->buffer.empty()) throw Error(Code::unsupported, "config: a model in memory cannot be written as JSON", {}, "write the model to a file");
+  if (!impl_->buffer.empty())
+    throw Error(Code::unsupported, "config: a model in memory cannot be written as JSON", {},
+                "write the model to a file");
   nlohmann::ordered_json json;
   json["model"] = model();
   json["params"] = params();
@@ -170,7 +176,8 @@ using Setter = void (*)(Config&, const Json&);
 
 PowerMode mode_of(const std::string& name) {
   const auto it = std::find(kModes.begin(), kModes.end(), name);
-  if (it == kModes.end()) refuse(fmt::format("power mode \"{}\" is not known", name), fmt::format("one of {}", fmt::join(kModes, ", ")));
+  if (it == kModes.end())
+    refuse(fmt::format("power mode \"{}\" is not known", name), fmt::format("one of {}", fmt::join(kModes, ", ")));
   return static_cast<PowerMode>(it - kModes.begin());
 }
 
@@ -179,7 +186,8 @@ template <class T>
 T integer(const Json& j) {
   if (!j.is_number_integer()) throw Json::type_error::create(302, "type must be integer", &j);
   const bool large = j.is_number_unsigned() && j.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<T>::max());
-  if (large || (!j.is_number_unsigned() && (j.get<int64_t>() > std::numeric_limits<T>::max() || j.get<int64_t>() < std::numeric_limits<T>::min()))) {
+  if (large || (!j.is_number_unsigned() && (j.get<int64_t>() > std::numeric_limits<T>::max() ||
+                                            j.get<int64_t>() < std::numeric_limits<T>::min()))) {
     throw Json::type_error::create(302, "the number is out of range", &j);
   }
   return j.get<T>();
@@ -189,8 +197,12 @@ const std::map<std::string, Setter, std::less<>>& setters() {
   static const auto* const all = new std::map<std::string, Setter, std::less<>>{
       {"engine", [](Config& c, const Json& j) { c.SetEngine(j.get<std::string>()); }},
       {"device", [](Config& c, const Json& j) { c.SetDevice(j.get<std::string>()); }},
-      {"threads", [](Config& c, const Json& j) { if (integer<int>(j) != 0) c.SetThreads(integer<int>(j)); }},
-      {"affinity", [](Config& c, const Json& j) {
+      {"threads",
+       [](Config& c, const Json& j) {
+         if (integer<int>(j) != 0) c.SetThreads(integer<int>(j));
+       }},
+      {"affinity",
+       [](Config& c, const Json& j) {
          std::vector<int> list;
          for (const Json& item : j.get<std::vector<Json>>()) list.push_back(integer<int>(item));
          c.SetAffinity(std::move(list));
@@ -205,7 +217,10 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"profile", [](Config& c, const Json& j) { c.EnableProfile(j.get<bool>()); }},
       {"outputs", [](Config& c, const Json& j) { c.SetOutputs(j.get<std::vector<std::string>>()); }},
       // A text, or the object itself.
-      {"processing", [](Config& c, const Json& j) { c.SetProcessing(j.is_string() ? j.get<std::string>() : j.dump(-1, ' ', false, Json::error_handler_t::replace)); }},
+      {"processing",
+       [](Config& c, const Json& j) {
+         c.SetProcessing(j.is_string() ? j.get<std::string>() : j.dump(-1, ' ', false, Json::error_handler_t::replace));
+       }},
       {"timeout_ms", [](Config& c, const Json& j) { c.SetTimeout(integer<int64_t>(j)); }},
       {"fallback", [](Config& c, const Json& j) { c.SetFallback(j.get<bool>()); }},
   };
@@ -214,7 +229,8 @@ const std::map<std::string, Setter, std::less<>>& setters() {
 }  // namespace
 
 Config Config::FromJson(std::string_view text) {
-  if (const int depth = json_depth(text); depth > kMostJsonDepth) refuse(fmt::format("the text is nested {} deep, more than {}", depth, kMostJsonDepth));
+  if (const int depth = json_depth(text); depth > kMostJsonDepth)
+    refuse(fmt::format("the text is nested {} deep, more than {}", depth, kMostJsonDepth));
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) refuse("the text is not a JSON object");
   Config config;
@@ -233,7 +249,8 @@ Config Config::FromJson(std::string_view text) {
         refuse(fmt::format("key \"{}\" is not known", key), fmt::format("one of {}", fmt::join(known, ", ")));
       }
     } catch (const Json::exception&) {
-      refuse(fmt::format("key \"{}\" has a value of the wrong kind: {}", key, value.dump(-1, ' ', false, Json::error_handler_t::replace)));
+      refuse(fmt::format("key \"{}\" has a value of the wrong kind: {}", key,
+                         value.dump(-1, ' ', false, Json::error_handler_t::replace)));
     }
   }
   if (!model.empty()) config.SetModel(model, params);

@@ -47,7 +47,8 @@ struct Counter {
 bool is_package(const std::filesystem::path& counter) {
   const std::string folder = counter.filename().string();
   const size_t colon = folder.find(':');
-  if (colon == std::string::npos || colon != folder.rfind(':') || folder.compare(0, colon, "intel-rapl") != 0) return false;
+  if (colon == std::string::npos || colon != folder.rfind(':') || folder.compare(0, colon, "intel-rapl") != 0)
+    return false;
   std::error_code error;
   if (!std::filesystem::exists(counter / "name", error)) return true;
   try {
@@ -76,7 +77,7 @@ struct Device::Impl {
   DeviceInfo info;
   DeviceSettings settings;
   PowerMode mode = PowerMode::high;
-  std::map<std::string, Counter> counters;   // by folder
+  std::map<std::string, Counter> counters;  // by folder
   double joules = 0;
   std::string energy_reason;
 };
@@ -106,7 +107,8 @@ Device Device::Open(const std::string& name, bool fallback) {
 const DeviceInfo& Device::info() const noexcept { return impl_->info; }
 
 void Device::SetNumThreads(int n) {
-  if (n < 1 || n > 1024) throw Error(Code::bad_input, fmt::format("device: {} threads asked for", n), {}, "give a number from 1 to 1024");
+  if (n < 1 || n > 1024)
+    throw Error(Code::bad_input, fmt::format("device: {} threads asked for", n), {}, "give a number from 1 to 1024");
   impl_->settings.threads = n;
   impl_->settings.external = nullptr;
 }

@@ -114,14 +114,20 @@ std::vector<int64_t> InputTensor::shape() const {
 void InputTensor::Reshape(const std::vector<int64_t>& shape) {
   const Type& type = impl_->type;
   if (type.has_rank && shape.size() != type.dims.size()) {
-    throw Error(Code::shape, fmt::format("input \"{}\" takes {} axes, {} were given: {}", name(), type.dims.size(), shape.size(), shape_str(shape)), {},
-                "the model says " + type.str());
+    throw Error(Code::shape,
+                fmt::format("input \"{}\" takes {} axes, {} were given: {}", name(), type.dims.size(), shape.size(),
+                            shape_str(shape)),
+                {}, "the model says " + type.str());
   }
   const Shape wanted(shape);
   for (size_t i = 0; i < shape.size() && type.has_rank; ++i) {
     if (type.dims[i].is_number() && type.dims[i].number() != shape[i]) {
-      throw Error(Code::shape, fmt::format("input \"{}\": extent {} on axis {} given, the model takes {}", name(), shape[i], i, type.str()), {},
-                  fmt::format("give extent {} on axis {}; other sizes need a model that declares the axis open", type.dims[i].number(), i));
+      throw Error(
+          Code::shape,
+          fmt::format("input \"{}\": extent {} on axis {} given, the model takes {}", name(), shape[i], i, type.str()),
+          {},
+          fmt::format("give extent {} on axis {}; other sizes need a model that declares the axis open",
+                      type.dims[i].number(), i));
     }
   }
   impl_->shape = wanted;
@@ -134,17 +140,22 @@ void* InputTensor::mutable_data() {
   if (!impl_->shape_set) {
     for (const Dim& d : impl_->type.dims) {
       if (!d.is_number()) {
-        throw Error(Code::shape, fmt::format("input \"{}\" is {}: its extents are not known yet", name(), impl_->type.str()), {}, "call Reshape first");
+        throw Error(Code::shape,
+                    fmt::format("input \"{}\" is {}: its extents are not known yet", name(), impl_->type.str()), {},
+                    "call Reshape first");
       }
     }
-    if (!impl_->type.has_rank) throw Error(Code::shape, "the model does not say the shape of input \"" + name() + "\"", {}, "call Reshape first");
+    if (!impl_->type.has_rank)
+      throw Error(Code::shape, "the model does not say the shape of input \"" + name() + "\"", {},
+                  "call Reshape first");
     impl_->shape = Shape(extents_of(impl_->type));
     impl_->shape_set = true;
   }
   if (impl_->type.dtype == DType::undefined || !impl_->type.is_tensor()) {
     throw Error(Code::type, fmt::format("input \"{}\" is {}: it takes no plain elements", name(), impl_->type.str()));
   }
-  if (impl_->type.dtype == DType::string) throw Error(Code::type, "input \"" + name() + "\" takes strings", {}, "call copy with strings");
+  if (impl_->type.dtype == DType::string)
+    throw Error(Code::type, "input \"" + name() + "\" takes strings", {}, "call copy with strings");
   Value& value = impl_->value;
   // A run that goes on holds the value too: then the new data gets memory of its own.
   const bool reuse = impl_->own && value && value.shape() == impl_->shape && value.buffer().unique();
@@ -154,7 +165,8 @@ void* InputTensor::mutable_data() {
 }
 
 void InputTensor::copy(const void* data, DType from, int64_t count, DataLayout layout) {
-  if ((!impl_->shape_set || impl_->shape_derived) && count >= 0 && impl_->type.has_rank) {  // one open extent follows from the count
+  if ((!impl_->shape_set || impl_->shape_derived) && count >= 0 &&
+      impl_->type.has_rank) {  // one open extent follows from the count
     std::vector<int64_t> dims = extents_of(impl_->type);
     const auto open = std::count(dims.begin(), dims.end(), -1);
     int64_t known = 1;
@@ -172,7 +184,8 @@ void InputTensor::copy(const void* data, DType from, int64_t count, DataLayout l
     throw Error(code, "input \"" + name() + "\" " + what, {}, fix);
   };
   if (count >= 0 && count != wanted) {
-    refuse(Code::shape, fmt::format("takes {} elements (shape {}), {} were given", wanted, impl_->shape.str(), count), "give that many, or call Reshape");
+    refuse(Code::shape, fmt::format("takes {} elements (shape {}), {} were given", wanted, impl_->shape.str(), count),
+           "give that many, or call Reshape");
   }
   if (data == nullptr && wanted > 0) refuse(Code::bad_input, "was given no data (null)");
   const DType to = impl_->type.dtype;
@@ -184,11 +197,13 @@ void InputTensor::copy(const void* data, DType from, int64_t count, DataLayout l
     return;
   }
   if (impl_->shape.rank() < 3 || impl_->shape.rank() > 4 || dtype_bits(to) < 8) {
-    refuse(Code::shape, fmt::format("has shape {}: channels-last data needs [N,] C, H, W of whole bytes", impl_->shape.str()));
+    refuse(Code::shape,
+           fmt::format("has shape {}: channels-last data needs [N,] C, H, W of whole bytes", impl_->shape.str()));
   }
   Value converted = Value::tensor(to, impl_->shape);
   convert_saturating(from, data, to, converted.mutable_data(), wanted);
-  channels_first(static_cast<const std::byte*>(converted.data()), static_cast<std::byte*>(target), impl_->shape, static_cast<size_t>(dtype_bits(to)) / 8);
+  channels_first(static_cast<const std::byte*>(converted.data()), static_cast<std::byte*>(target), impl_->shape,
+                 static_cast<size_t>(dtype_bits(to)) / 8);
 }
 
 void InputTensor::copy(const std::vector<std::string>& strings) {
@@ -201,21 +216,26 @@ void InputTensor::copy(const std::vector<std::string>& strings) {
     Reshape(dims);
   }
   if (impl_->shape.numel() != static_cast<int64_t>(strings.size())) {
-    throw Error(Code::shape, fmt::format("input \"{}\" takes {} strings (shape {}), {} were given", name(), impl_->shape.numel(), impl_->shape.str(), strings.size()));
+    throw Error(Code::shape, fmt::format("input \"{}\" takes {} strings (shape {}), {} were given", name(),
+                                         impl_->shape.numel(), impl_->shape.str(), strings.size()));
   }
   impl_->value = Value::strings(impl_->shape, strings);
   impl_->own = false;
 }
 
-void InputTensor::borrow(const void* data, DType from, const std::vector<int64_t>& shape, std::shared_ptr<const void> owner) {
+void InputTensor::borrow(const void* data, DType from, const std::vector<int64_t>& shape,
+                         std::shared_ptr<const void> owner) {
   if (from != dtype() || dtype_bits(from) == 0) {
-    throw Error(Code::type, fmt::format("input \"{}\" takes {}, borrowed memory of {} cannot be used in place", name(), dtype_name(dtype()), dtype_name(from)), {},
-                "use copy, which converts");
+    throw Error(Code::type,
+                fmt::format("input \"{}\" takes {}, borrowed memory of {} cannot be used in place", name(),
+                            dtype_name(dtype()), dtype_name(from)),
+                {}, "use copy, which converts");
   }
   Reshape(shape);
   const int64_t bytes = dtype_bytes(from, impl_->shape.numel());
   if (data == nullptr && bytes > 0) throw Error(Code::bad_input, "input \"" + name() + "\" was given no data (null)");
-  impl_->value = Value::tensor(from, impl_->shape, Buffer::borrow_read_only(data, static_cast<size_t>(bytes), std::move(owner)));
+  impl_->value =
+      Value::tensor(from, impl_->shape, Buffer::borrow_read_only(data, static_cast<size_t>(bytes), std::move(owner)));
   impl_->own = false;
 }
 
@@ -230,7 +250,8 @@ void InputTensor::clear() noexcept {
 void InputTensor::set(Value value) {
   if (value.is_tensor()) {
     if (dtype() != DType::undefined && value.dtype() != dtype()) {
-      throw Error(Code::type, fmt::format("input \"{}\" takes {}, {} was given", name(), impl_->type.str(), dtype_name(value.dtype())));
+      throw Error(Code::type, fmt::format("input \"{}\" takes {}, {} was given", name(), impl_->type.str(),
+                                          dtype_name(value.dtype())));
     }
     if (impl_->type.is_tensor()) Reshape(extents_of(value.shape()));
   }
@@ -248,7 +269,8 @@ bool OutputView::stale() const noexcept { return impl_->state->generation.load()
 namespace {
 const Value& fresh(const OutputView& view, const OutputView::Impl& impl) {
   if (view.stale()) {
-    throw Error(Code::bad_input, "the view of output \"" + impl.name + "\" is stale: another run has begun since", {}, "take a new view after each run, or copy");
+    throw Error(Code::bad_input, "the view of output \"" + impl.name + "\" is stale: another run has begun since", {},
+                "take a new view after each run, or copy");
   }
   return impl.value;
 }
@@ -268,9 +290,12 @@ const std::string& OutputTensor::name() const noexcept { return impl_->name; }
 DType OutputTensor::dtype() const noexcept { return impl_->type.dtype; }
 
 const Value& OutputTensor::value() const {
-  if (impl_->state->running.load()) throw Error(Code::bad_input, "output \"" + name() + "\": a run goes on", {}, "wait for it first");
+  if (impl_->state->running.load())
+    throw Error(Code::bad_input, "output \"" + name() + "\": a run goes on", {}, "wait for it first");
   if (impl_->generation == 0 || impl_->generation != impl_->state->generation.load()) {
-    throw Error(Code::bad_input, "output \"" + name() + "\" has no value: " + (impl_->generation == 0 ? "nothing was run" : "the last run did not finish or did not compute it"),
+    throw Error(Code::bad_input,
+                "output \"" + name() + "\" has no value: " +
+                    (impl_->generation == 0 ? "nothing was run" : "the last run did not finish or did not compute it"),
                 {}, "call Run first");
   }
   return impl_->value;
@@ -285,8 +310,10 @@ int64_t OutputTensor::count() const { return value().numel(); }
 
 void OutputTensor::copy(void* data, DType to) const {
   const Value& v = value();
-  if (!v.is_tensor() || v.dtype() == DType::string) throw Error(Code::type, fmt::format("output \"{}\" is {}: it has no plain elements", name(), impl_->type.str()));
-  if (data == nullptr && v.numel() > 0) throw Error(Code::bad_input, "output \"" + name() + "\" cannot be copied to null");
+  if (!v.is_tensor() || v.dtype() == DType::string)
+    throw Error(Code::type, fmt::format("output \"{}\" is {}: it has no plain elements", name(), impl_->type.str()));
+  if (data == nullptr && v.numel() > 0)
+    throw Error(Code::bad_input, "output \"" + name() + "\" cannot be copied to null");
   convert_saturating(v.dtype(), v.data(), to, data, v.numel());
 }
 
@@ -312,12 +339,14 @@ void OutputTensor::use_buffer(void* data, DType type, const std::vector<int64_t>
     return;
   }
   if (impl_->type.dtype != DType::undefined && type != impl_->type.dtype) {
-    throw Error(Code::type, fmt::format("output \"{}\" is {}, the buffer given is {}", name(), dtype_name(impl_->type.dtype), dtype_name(type)));
+    throw Error(Code::type, fmt::format("output \"{}\" is {}, the buffer given is {}", name(),
+                                        dtype_name(impl_->type.dtype), dtype_name(type)));
   }
   const Shape wanted(shape);
   const int64_t need = dtype_bytes(type, wanted.numel());
   if (need < 0 || bytes < static_cast<size_t>(need)) {
-    throw Error(Code::shape, fmt::format("output \"{}\": {} bytes given, {}{} needs {}", name(), bytes, dtype_name(type), wanted.str(), need));
+    throw Error(Code::shape, fmt::format("output \"{}\": {} bytes given, {}{} needs {}", name(), bytes,
+                                         dtype_name(type), wanted.str(), need));
   }
   impl_->buffer = Value::tensor(type, wanted, Buffer::borrow(data, static_cast<size_t>(need)));
 }

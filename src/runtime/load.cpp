@@ -31,7 +31,8 @@ void require_device(const std::string& name, bool fallback) {
               "use \"cpu\", or allow the fallback to it");
 }
 
-std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affinity, ExternalThreads external, void* user) {
+std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affinity, ExternalThreads external,
+                                      void* user) {
   if (external != nullptr) return std::make_shared<ThreadPool>(external, user, threads);
   return std::make_shared<ThreadPool>(ThreadPool::Options{threads, affinity, 50});
 }
@@ -42,7 +43,8 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-Model from_image(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& source, const onnx::ReadLimits& limits) {
+Model from_image(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& source,
+                 const onnx::ReadLimits& limits) {
   ImageLimits bounds;
   bounds.nodes = limits.nodes;
   bounds.values = limits.values;
@@ -62,7 +64,8 @@ std::shared_ptr<const Model> with_functions(Model model) {
 }
 }  // namespace
 
-std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params, const onnx::ReadLimits& limits, onnx::ExternalFiles* external) {
+std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params,
+                                        const onnx::ReadLimits& limits, onnx::ExternalFiles* external) {
   load_plugins_of_environment();
   if (!params.empty()) MappedFile{params};  // absent: say so now, with its own name
   FileOptions options;
@@ -70,13 +73,16 @@ std::shared_ptr<const Model> load_model(const std::string& path, const std::stri
   auto file = std::make_shared<MappedFile>(path, options);
   const std::string_view bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   if (is_image(bytes)) return std::make_shared<const Model>(from_image(bytes, file, path, limits));
-  return with_functions(onnx::read_model(bytes, file, folder_of(params.empty() ? path : params), path, limits, external));
+  return with_functions(
+      onnx::read_model(bytes, file, folder_of(params.empty() ? path : params), path, limits, external));
 }
 
-std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params, const onnx::ReadLimits& limits) {
+std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner,
+                                        const std::string& params, const onnx::ReadLimits& limits) {
   load_plugins_of_environment();
   if (is_image(bytes)) return std::make_shared<const Model>(from_image(bytes, std::move(owner), "memory", limits));
-  return with_functions(onnx::read_model(bytes, std::move(owner), params.empty() ? std::string() : folder_of(params), "memory", limits));
+  return with_functions(
+      onnx::read_model(bytes, std::move(owner), params.empty() ? std::string() : folder_of(params), "memory", limits));
 }
 
 namespace {
@@ -89,15 +95,16 @@ std::vector<std::string> inputs_with_defaults(const Model& model) {
 }
 }  // namespace
 
-Compiled::Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs,
-                   std::shared_ptr<Program> program)
-    : model_(std::move(model)), defaults_(inputs_with_defaults(*model_)), engine_(std::move(engine)), engine_name_(engine_->name()),
-      options_(std::move(options)), outputs_(outputs), program_(program ? std::move(program) : compile(outputs)) {}
+Compiled::Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options,
+                   const std::vector<std::string>& outputs, std::shared_ptr<Program> program)
+    : model_(std::move(model)), defaults_(inputs_with_defaults(*model_)), engine_(std::move(engine)),
+      engine_name_(engine_->name()), options_(std::move(options)), outputs_(outputs),
+      program_(program ? std::move(program) : compile(outputs)) {}
 
-Compiled::Compiled(std::shared_ptr<Program> program, Reader reader, std::vector<std::string> defaults, std::shared_ptr<Engine> engine,
-                   CompileOptions options, const std::vector<std::string>& outputs)
-    : reader_(std::move(reader)), defaults_(std::move(defaults)), engine_(std::move(engine)), engine_name_(engine_->name()),
-      options_(std::move(options)), outputs_(outputs), program_(std::move(program)) {}
+Compiled::Compiled(std::shared_ptr<Program> program, Reader reader, std::vector<std::string> defaults,
+                   std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs)
+    : reader_(std::move(reader)), defaults_(std::move(defaults)), engine_(std::move(engine)),
+      engine_name_(engine_->name()), options_(std::move(options)), outputs_(outputs), program_(std::move(program)) {}
 
 std::shared_ptr<const Model> Compiled::model() const {
   std::lock_guard guard(model_lock_);
@@ -113,7 +120,8 @@ Model Compiled::part(const std::vector<std::string>& outputs) const {
   for (ValueId id : graph->outputs()) known.push_back(graph->value(id).name);
   for (const std::string& name : outputs) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw Error(Code::not_found, "the model has no output \"" + name + "\"", {}, "its outputs are " + quoted_list(known));
+      throw Error(Code::not_found, "the model has no output \"" + name + "\"", {},
+                  "its outputs are " + quoted_list(known));
     }
   }
   select_outputs(*graph, outputs);
@@ -161,17 +169,20 @@ std::shared_ptr<Program> Compiled::subset(const std::vector<std::string>& output
 namespace {
 
 /// Everything that a program depends on; empty: it is not to be kept.
-std::string cache_key(const std::string& model, const Engine& engine, const CompileOptions& options, const std::vector<std::string>& outputs) {
+std::string cache_key(const std::string& model, const Engine& engine, const CompileOptions& options,
+                      const std::vector<std::string>& outputs) {
   if (build_identity().empty()) return {};
-  std::string key = fmt::format("build {}\nengine {} {}\nprocessor {} {}\noptimize {} reference {} precision {} more {}\n{}\noutputs", build_identity(),
-                                engine.name(), engine.version(), cpu_info().brand, to_string(cpu()), options.optimize, options.reference_kernels,
-                                static_cast<int>(options.precision), options.more, model);
+  std::string key = fmt::format(
+      "build {}\nengine {} {}\nprocessor {} {}\noptimize {} reference {} precision {} more {}\n{}\noutputs",
+      build_identity(), engine.name(), engine.version(), cpu_info().brand, to_string(cpu()), options.optimize,
+      options.reference_kernels, static_cast<int>(options.precision), options.more, model);
   for (const std::string& name : outputs) key += fmt::format(" {}:{}", name.size(), name);
   return key;
 }
 
 /// The kept program; null: there is none that this build can use.
-std::shared_ptr<Program> find_program(const CompileCache& cache, const std::string& key, Engine& engine, const CompileOptions& options, CacheNotes* notes) {
+std::shared_ptr<Program> find_program(const CompileCache& cache, const std::string& key, Engine& engine,
+                                      const CompileOptions& options, CacheNotes* notes) {
   auto found = cache.find(key);
   if (!found) return nullptr;
   try {
@@ -184,14 +195,16 @@ std::shared_ptr<Program> find_program(const CompileCache& cache, const std::stri
   }
 }
 
-void keep_program(const CompileCache& cache, const std::string& key, Engine& engine, const Program& program, const CacheNotes& notes) {
+void keep_program(const CompileCache& cache, const std::string& key, Engine& engine, const Program& program,
+                  const CacheNotes& notes) {
   cache.put(key, notes, [&](CompileCache::Sink sink) { return engine.save(program, sink); });
 }
 
 }  // namespace
 
-std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options,
-                                        const std::vector<std::string>& outputs, const CacheSettings& settings) {
+std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine,
+                                        CompileOptions options, const std::vector<std::string>& outputs,
+                                        const CacheSettings& settings) {
   const bool keep = !settings.folder.empty() && !has_custom_operators(*model);
   const std::string key = keep ? cache_key(content_key(*model), *engine, options, outputs) : std::string();
   if (key.empty()) return std::make_shared<Compiled>(std::move(model), std::move(engine), std::move(options), outputs);
@@ -224,19 +237,22 @@ std::shared_ptr<const Model> processed(std::shared_ptr<const Model> model, const
 }
 
 /// A model from a file: the file stays what the program depends on, its weights need not stay in memory.
-std::shared_ptr<Compiled> compile_file(const Config::Impl& config, std::shared_ptr<Engine> engine, CompileOptions options) {
+std::shared_ptr<Compiled> compile_file(const Config::Impl& config, std::shared_ptr<Engine> engine,
+                                       CompileOptions options) {
   load_plugins_of_environment();
   const std::string path = config.model, params = config.params;
   auto reader = [path, params] { return load_model(path, params); };
   std::string key;
   if (!config.cache_dir.empty()) {
-    key = cache_key(file_key(MappedFile(path)) + "\nparams " + (params.empty() ? "" : file_key(MappedFile(params))), *engine, options, config.outputs);
+    key = cache_key(file_key(MappedFile(path)) + "\nparams " + (params.empty() ? "" : file_key(MappedFile(params))),
+                    *engine, options, config.outputs);
   }
   const CompileCache cache(config.cache_dir, config.cache_bytes);
   CacheNotes notes;
   if (!key.empty()) {
     if (auto program = find_program(cache, key, *engine, options, &notes)) {
-      return std::make_shared<Compiled>(std::move(program), std::move(reader), std::move(notes.defaults), std::move(engine), std::move(options), config.outputs);
+      return std::make_shared<Compiled>(std::move(program), std::move(reader), std::move(notes.defaults),
+                                        std::move(engine), std::move(options), config.outputs);
     }
   }
   onnx::ExternalFiles external;
@@ -245,20 +261,25 @@ std::shared_ptr<Compiled> compile_file(const Config::Impl& config, std::shared_p
   notes.files = std::move(external);
   notes.defaults = inputs_with_defaults(*model);
   if (!key.empty() && !has_custom_operators(*model)) keep_program(cache, key, *engine, whole.program(), notes);
-  return std::make_shared<Compiled>(whole.shared_program(), std::move(reader), std::move(notes.defaults), std::move(engine), std::move(options), config.outputs);
+  return std::make_shared<Compiled>(whole.shared_program(), std::move(reader), std::move(notes.defaults),
+                                    std::move(engine), std::move(options), config.outputs);
 }
 
 }  // namespace
 
 std::shared_ptr<Compiled> compile(const Config::Impl& config) {
-  if (config.model.empty() && config.buffer.empty()) throw Error(Code::bad_input, "config: no model is set", {}, "call SetModel or SetModelBuffer");
+  if (config.model.empty() && config.buffer.empty())
+    throw Error(Code::bad_input, "config: no model is set", {}, "call SetModel or SetModelBuffer");
   require_device(config.device, config.fallback);
   auto engine = open_engine(config.engine);
   CompileOptions options = options_of(config);
   // Steps may bring in files of their own (labels): what such a program depends on is all that it holds.
-  if (config.buffer.empty() && config.processing.empty()) return compile_file(config, std::move(engine), std::move(options));
-  return compile_model(processed(config.buffer.empty() ? load_model(config.model, config.params) : load_model(config.buffer, config.buffer_owner), config.processing), std::move(engine), std::move(options), config.outputs,
-                       {config.cache_dir, config.cache_bytes});
+  if (config.buffer.empty() && config.processing.empty())
+    return compile_file(config, std::move(engine), std::move(options));
+  return compile_model(processed(config.buffer.empty() ? load_model(config.model, config.params)
+                                                       : load_model(config.buffer, config.buffer_owner),
+                                 config.processing),
+                       std::move(engine), std::move(options), config.outputs, {config.cache_dir, config.cache_bytes});
 }
 
 }  // namespace chorus

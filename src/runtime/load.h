@@ -18,12 +18,12 @@ namespace chorus {
 /// Weights and code with what they were made from; shared by Predictors and Instances.
 class Compiled {
  public:
-  Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs,
-           std::shared_ptr<Program> program = nullptr);
+  Compiled(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options,
+           const std::vector<std::string>& outputs, std::shared_ptr<Program> program = nullptr);
   /// A program whose model is read again only when somebody asks for it; `defaults`: inputs that have a default value.
   using Reader = std::function<std::shared_ptr<const Model>()>;
-  Compiled(std::shared_ptr<Program> program, Reader reader, std::vector<std::string> defaults, std::shared_ptr<Engine> engine, CompileOptions options,
-           const std::vector<std::string>& outputs);
+  Compiled(std::shared_ptr<Program> program, Reader reader, std::vector<std::string> defaults,
+           std::shared_ptr<Engine> engine, CompileOptions options, const std::vector<std::string>& outputs);
   Program& program() const noexcept { return *program_; }
   const std::shared_ptr<Program>& shared_program() const noexcept { return program_; }
   const std::string& engine_name() const noexcept { return engine_name_; }
@@ -40,7 +40,7 @@ class Compiled {
   std::shared_ptr<Program> compile(const std::vector<std::string>& outputs) const;
   Model part(const std::vector<std::string>& outputs) const;
   mutable std::mutex model_lock_;
-  mutable std::shared_ptr<const Model> model_;   // null: not read, or released
+  mutable std::shared_ptr<const Model> model_;  // null: not read, or released
   Reader reader_;
   std::vector<std::string> defaults_;
   std::shared_ptr<Engine> engine_;
@@ -53,21 +53,23 @@ class Compiled {
 };
 
 /// Opens an .onnx or .chorus file, whichever its bytes are (`params`: its external tensors, else beside it). Loads the plug-ins of CHORUS_PLUGIN first.
-std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params = {}, const onnx::ReadLimits& limits = {},
-                                        onnx::ExternalFiles* external = nullptr);
-std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& params = {},
-                                        const onnx::ReadLimits& limits = {});
+std::shared_ptr<const Model> load_model(const std::string& path, const std::string& params = {},
+                                        const onnx::ReadLimits& limits = {}, onnx::ExternalFiles* external = nullptr);
+std::shared_ptr<const Model> load_model(std::string_view bytes, std::shared_ptr<const void> owner,
+                                        const std::string& params = {}, const onnx::ReadLimits& limits = {});
 /// Where compiled programs are kept; an empty folder: nowhere.
 struct CacheSettings {
   std::string folder;
   int64_t most_bytes = 0;
 };
 /// The program of a model that is in memory: from the cache when it is there, else compiled and kept there.
-std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine, CompileOptions options,
-                                        const std::vector<std::string>& outputs, const CacheSettings& cache);
+std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std::shared_ptr<Engine> engine,
+                                        CompileOptions options, const std::vector<std::string>& outputs,
+                                        const CacheSettings& cache);
 /// Error(unavailable) with the reason when the device cannot be used and no fallback is allowed.
 void require_device(const std::string& name, bool fallback);
-std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affinity, ExternalThreads external, void* user);
+std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affinity, ExternalThreads external,
+                                      void* user);
 std::shared_ptr<Compiled> compile(const Config::Impl& config);
 /// "a, b, c" for messages.
 std::string quoted_list(const std::vector<std::string>& names);

@@ -120,11 +120,13 @@ Model Model::Load(const std::string& path, const LoadOptions& options) {
 Model Model::LoadBuffer(const void* data, size_t bytes, std::shared_ptr<const void> owner, const LoadOptions& options) {
   if (data == nullptr) throw Error(Code::bad_input, "the model in memory is empty (null)");
   if (!owner) {
-    auto copy = std::make_shared<std::vector<char>>(static_cast<const char*>(data), static_cast<const char*>(data) + bytes);
+    auto copy =
+        std::make_shared<std::vector<char>>(static_cast<const char*>(data), static_cast<const char*>(data) + bytes);
     data = copy->data();
     owner = copy;
   }
-  return Model(std::make_shared<const Impl>(Impl{load_model({static_cast<const char*>(data), bytes}, std::move(owner), options.params, limits_of(options))}));
+  return Model(std::make_shared<const Impl>(
+      Impl{load_model({static_cast<const char*>(data), bytes}, std::move(owner), options.params, limits_of(options))}));
 }
 
 Model Model::LoadCallback(const Reader& read, const LoadOptions& options) {
@@ -134,7 +136,8 @@ Model Model::LoadCallback(const Reader& read, const LoadOptions& options) {
     const size_t at = bytes->size();
     bytes->resize(at + kBlock);
     const size_t got = read(bytes->data() + at, kBlock);
-    if (got > kBlock) throw Error(Code::bad_input, fmt::format("the callback gave {} bytes into a buffer of {}", got, kBlock));
+    if (got > kBlock)
+      throw Error(Code::bad_input, fmt::format("the callback gave {} bytes into a buffer of {}", got, kBlock));
     bytes->resize(at + got);
     if (got == 0) break;
     if (static_cast<int64_t>(bytes->size()) > options.max_bytes) {
@@ -157,7 +160,8 @@ std::vector<NodeInfo> Model::nodes() const {
   };
   for (NodeId id : graph.order()) {
     const Node& n = graph.node(id);
-    list.push_back({n.name, n.domain, n.type, n.op != nullptr ? n.schema().since : 0, names(n.inputs), names(n.outputs)});
+    list.push_back(
+        {n.name, n.domain, n.type, n.op != nullptr ? n.schema().since : 0, names(n.inputs), names(n.outputs)});
   }
   return list;
 }
@@ -175,7 +179,8 @@ std::vector<ParameterInfo> Model::parameters() const {
 std::pair<const void*, size_t> Model::parameter_data(const std::string& name) const {
   const Graph& graph = *impl_->model->graph;
   const ValueId id = graph.find_value(name);
-  if (id == kNone || !graph.value(id).is_constant()) throw Error(Code::not_found, "the model has no parameter \"" + name + "\"", impl_->model->source);
+  if (id == kNone || !graph.value(id).is_constant())
+    throw Error(Code::not_found, "the model has no parameter \"" + name + "\"", impl_->model->source);
   const Value& c = graph.value(id).constant;
   if (!c.is_tensor() || c.dtype() == DType::string) return {nullptr, 0};
   return {c.data(), static_cast<size_t>(dtype_bytes(c.dtype(), c.numel()))};
@@ -202,7 +207,8 @@ uint64_t Model::graph_hash() const {
     hash.add(v.name.data(), v.name.size());
     const auto [data, bytes] = parameter_data(v.name);
     if (bytes > 0) hash.add(data, bytes);
-    if (v.constant.dtype() == DType::string) hash.add(v.constant.strings().bytes.data(), v.constant.strings().bytes.size());
+    if (v.constant.dtype() == DType::string)
+      hash.add(v.constant.strings().bytes.data(), v.constant.strings().bytes.size());
   });
   return hash.value();
 }
@@ -214,7 +220,8 @@ int64_t Model::weight_bytes() const {
 }
 
 namespace {
-std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model, const CompileOptions& options, const Device& device) {
+std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model, const CompileOptions& options,
+                                      const Device& device) {
   const DeviceSettings settings = DeviceAccess::of(device);
   chorus::CompileOptions compile;
   compile.threads = settings.threads;
@@ -223,7 +230,8 @@ std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model
   compile.reference_kernels = options.reference_kernels;
   compile.memory_budget = options.memory_limit;
   compile.pool = make_pool(settings.threads, settings.affinity, settings.external, settings.external_user);
-  return compile_model(std::move(model), open_engine(options.engine), std::move(compile), options.outputs, {options.cache_dir, options.cache_bytes});
+  return compile_model(std::move(model), open_engine(options.engine), std::move(compile), options.outputs,
+                       {options.cache_dir, options.cache_bytes});
 }
 }  // namespace
 
@@ -232,12 +240,15 @@ int Model::RegisterFunctions() const { return register_functions(*impl_->model);
 CompiledModel Model::Compile(const CompileOptions& options) const { return Compile(options, Device::Open("cpu")); }
 
 CompiledModel Model::Compile(const CompileOptions& options, const Device& device) const {
-  return CompiledModel(std::make_shared<CompiledModel::Impl>(CompiledModel::Impl{compile_for(impl_->model, options, device)}));
+  return CompiledModel(
+      std::make_shared<CompiledModel::Impl>(CompiledModel::Impl{compile_for(impl_->model, options, device)}));
 }
 
 void CompiledModel::Save(const std::string& path) const { save_image_file(impl_->compiled->optimized(), path); }
 
-CompiledModel CompiledModel::Load(const std::string& path, const CompileOptions& options) { return Load(path, options, Device::Open("cpu")); }
+CompiledModel CompiledModel::Load(const std::string& path, const CompileOptions& options) {
+  return Load(path, options, Device::Open("cpu"));
+}
 
 CompiledModel CompiledModel::Load(const std::string& path, const CompileOptions& options, const Device& device) {
   load_plugins_of_environment();
@@ -254,7 +265,9 @@ Instance CompiledModel::CreateInstance(const InstanceOptions& options) const {
   return Instance(std::move(session));
 }
 
-int64_t CompiledModel::step_count() const { return static_cast<int64_t>(impl_->compiled->program().instance()->steps().size()); }
+int64_t CompiledModel::step_count() const {
+  return static_cast<int64_t>(impl_->compiled->program().instance()->steps().size());
+}
 std::string CompiledModel::Print(const std::string& level) const { return impl_->compiled->program().str(level); }
 
 }  // namespace chorus::api

@@ -25,13 +25,17 @@ std::vector<std::string> Predictor::GetOutputNames() const { return session_->ou
 
 InputTensor* Predictor::GetInputTensor(std::string_view name) {
   InputTensor* found = session_->find_input(name);
-  message_ = found != nullptr ? "" : "the model has no input \"" + std::string(name) + "\"; its inputs are " + quoted_list(GetInputNames());
+  message_ = found != nullptr ? ""
+                              : "the model has no input \"" + std::string(name) + "\"; its inputs are " +
+                                    quoted_list(GetInputNames());
   return found;
 }
 
 OutputTensor* Predictor::GetOutputTensor(std::string_view name) {
   OutputTensor* found = session_->find_output(name);
-  message_ = found != nullptr ? "" : "the model has no output \"" + std::string(name) + "\"; its outputs are " + quoted_list(GetOutputNames());
+  message_ = found != nullptr ? ""
+                              : "the model has no output \"" + std::string(name) + "\"; its outputs are " +
+                                    quoted_list(GetOutputNames());
   return found;
 }
 
@@ -45,7 +49,8 @@ namespace {
 Session::Tap tap_of(api::Instance::Hook hook) {
   if (!hook) return {};
   return [hook = std::move(hook)](const std::string& name, const Value& value) {
-    if (value.is_tensor() && value.dtype() != DType::string) hook(name, value.dtype(), {value.shape().begin(), value.shape().end()}, value.data());
+    if (value.is_tensor() && value.dtype() != DType::string)
+      hook(name, value.dtype(), {value.shape().begin(), value.shape().end()}, value.data());
   };
 }
 }  // namespace
@@ -70,7 +75,8 @@ std::vector<std::string> Instance::output_names() const { return session_->outpu
 
 namespace {
 [[noreturn]] void no_port(const char* kind, const std::string& what, const std::vector<std::string>& known) {
-  throw Error(Code::not_found, std::string("the model has no ") + kind + " " + what, {}, std::string("its ") + kind + "s are " + quoted_list(known));
+  throw Error(Code::not_found, std::string("the model has no ") + kind + " " + what, {},
+              std::string("its ") + kind + "s are " + quoted_list(known));
 }
 }  // namespace
 

@@ -17,14 +17,17 @@ constexpr int64_t kFloat = 1;   // TensorProto.DataType
 constexpr int64_t kMostExtent = 65536;
 constexpr int64_t kMostLabelBytes = int64_t{4} << 20;   // of a file of them; a line may be as short as its end
 
-[[noreturn]] void refuse(const std::string& what, const std::string& fix = {}) { throw Error(Code::bad_input, "processing: " + what, {}, fix); }
+[[noreturn]] void refuse(const std::string& what, const std::string& fix = {}) {
+  throw Error(Code::bad_input, "processing: " + what, {}, fix);
+}
 std::string shown(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 /// Adds newest versions of operators to a graph.
 class Nodes {
  public:
   explicit Nodes(Graph& graph) : graph_(graph) {}
-  ValueId operator()(std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {}, int output = 0, int outputs = 1) {
+  ValueId operator()(std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {}, int output = 0,
+                     int outputs = 1) {
     const NodeId id = graph_.add_node(op, inputs, std::move(attributes), outputs, "", graph_.unique_name("process"));
     infer_node(graph_, id);
     return graph_.node(id).outputs[static_cast<size_t>(output)];
@@ -39,7 +42,9 @@ class Nodes {
     graph_.value(id).type = Type::of(graph_.value(id).constant);
     return id;
   }
-  ValueId integers(std::vector<int64_t> list) { return constant(Value::of<int64_t>(Shape{static_cast<int64_t>(list.size())}, list)); }
+  ValueId integers(std::vector<int64_t> list) {
+    return constant(Value::of<int64_t>(Shape{static_cast<int64_t>(list.size())}, list));
+  }
   ValueId number(float x) { return constant(Value::of<float>(Shape{}, {x})); }
   Graph& graph() noexcept { return graph_; }
 
@@ -50,7 +55,8 @@ class Nodes {
 /// One value of a step's object, in bounds.
 int64_t extent(const Json& step, const char* key, const char* name, int64_t least = 1) {
   const auto found = step.find(key);
-  if (found == step.end() || !found->is_number_integer()) refuse(fmt::format("{} needs an integer \"{}\": {}", name, key, shown(step)));
+  if (found == step.end() || !found->is_number_integer())
+    refuse(fmt::format("{} needs an integer \"{}\": {}", name, key, shown(step)));
   const auto n = found->get<int64_t>();
   if (n < least || n > kMostExtent) refuse(fmt::format("{}: {} {} is not in {}..{}", name, key, n, least, kMostExtent));
   return n;
@@ -59,18 +65,22 @@ int64_t extent(const Json& step, const char* key, const char* name, int64_t leas
 void known_keys(const Json& object, const char* name, std::initializer_list<std::string_view> keys) {
   if (!object.is_object()) refuse(fmt::format("{} is not an object: {}", name, shown(object)));
   for (const auto& [key, value] : object.items()) {
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) refuse(fmt::format("{} has the unknown key \"{}\"", name, key), fmt::format("one of {}", fmt::join(keys, ", ")));
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      refuse(fmt::format("{} has the unknown key \"{}\"", name, key), fmt::format("one of {}", fmt::join(keys, ", ")));
   }
 }
 
-std::string text_of(const Json& step, const char* key, const char* otherwise, std::initializer_list<std::string_view> choices) {
+std::string text_of(const Json& step, const char* key, const char* otherwise,
+                    std::initializer_list<std::string_view> choices) {
   std::string text = otherwise;
   if (step.is_object()) {
-    if (const auto found = step.find(key); found != step.end()) text = found->is_string() ? found->get<std::string>() : shown(*found);
+    if (const auto found = step.find(key); found != step.end())
+      text = found->is_string() ? found->get<std::string>() : shown(*found);
   } else {
     text = step.is_string() ? step.get<std::string>() : shown(step);
   }
-  if (std::find(choices.begin(), choices.end(), text) == choices.end()) refuse(fmt::format("{} \"{}\" is not known", key, text), fmt::format("one of {}", fmt::join(choices, ", ")));
+  if (std::find(choices.begin(), choices.end(), text) == choices.end())
+    refuse(fmt::format("{} \"{}\" is not known", key, text), fmt::format("one of {}", fmt::join(choices, ", ")));
   return text;
 }
 
@@ -86,8 +96,12 @@ ValueId resize(Nodes& add, ValueId x, const Json& step) {
   const std::string mode = text_of(step, "mode", "linear", {"linear", "nearest", "cubic"});
   const std::string keep = text_of(step, "keep_aspect", "stretch", {"stretch", "cover", "fit"});
   const ValueId sizes = add.integers({extent(step, "height", "resize"), extent(step, "width", "resize")});
-  Attributes attributes = {{"axes", std::vector<int64_t>{2, 3}}, {"mode", mode}, {"coordinate_transformation_mode", "half_pixel"},
-                           {"keep_aspect_ratio_policy", keep == "stretch" ? "stretch" : keep == "cover" ? "not_smaller" : "not_larger"}};
+  Attributes attributes = {{"axes", std::vector<int64_t>{2, 3}},
+                           {"mode", mode},
+                           {"coordinate_transformation_mode", "half_pixel"},
+                           {"keep_aspect_ratio_policy", keep == "stretch" ? "stretch"
+                                                        : keep == "cover" ? "not_smaller"
+                                                                          : "not_larger"}};
   if (mode == "cubic") attributes.set("cubic_coeff_a", -0.75);
   return add("Resize", {x, kNone, kNone, sizes}, std::move(attributes));
 }
@@ -95,14 +109,17 @@ ValueId resize(Nodes& add, ValueId x, const Json& step) {
 ValueId crop(Nodes& add, ValueId x, const Json& step) {
   known_keys(step, "crop", {"x", "y", "height", "width"});
   const int64_t left = extent(step, "x", "crop", 0), top = extent(step, "y", "crop", 0);
-  return add("Slice", {x, add.integers({top, left}), add.integers({top + extent(step, "height", "crop"), left + extent(step, "width", "crop")}), add.integers({2, 3})});
+  return add("Slice", {x, add.integers({top, left}),
+                       add.integers({top + extent(step, "height", "crop"), left + extent(step, "width", "crop")}),
+                       add.integers({2, 3})});
 }
 
 ValueId center_crop(Nodes& add, ValueId x, const Json& step) {
   known_keys(step, "center_crop", {"height", "width"});
   const ValueId wanted = add.integers({extent(step, "height", "center_crop"), extent(step, "width", "center_crop")});
   const ValueId have = add("Shape", {x}, {{"start", int64_t{2}}, {"end", int64_t{4}}});
-  const ValueId begin = add("Div", {add("Max", {add("Sub", {have, wanted}), add.integers({0, 0})}), add.integers({2, 2})});
+  const ValueId begin =
+      add("Div", {add("Max", {add("Sub", {have, wanted}), add.integers({0, 0})}), add.integers({2, 2})});
   return add("Slice", {x, begin, add("Add", {begin, wanted}), add.integers({2, 3})});
 }
 
@@ -110,23 +127,26 @@ ValueId colour(Nodes& add, ValueId x, const Json& step) {
   const std::string to = text_of(step, "colour", "", {"rgb", "bgr", "grey"});
   if (to == "rgb") return x;
   if (to == "bgr") return add("Gather", {x, add.integers({2, 1, 0})}, {{"axis", int64_t{1}}});
-  const ValueId weights = add.constant(Value::of<float>(Shape{1, 3, 1, 1}, {0.299f, 0.587f, 0.114f}));   // ITU-R BT.601
+  const ValueId weights = add.constant(Value::of<float>(Shape{1, 3, 1, 1}, {0.299f, 0.587f, 0.114f}));  // ITU-R BT.601
   return add("ReduceSum", {add("Mul", {x, weights}), add.integers({1})}, {{"keepdims", int64_t{1}}});
 }
 
 /// Numbers per channel as [1, C, 1, 1]; one number counts for all.
 ValueId per_channel(Nodes& add, const Json& step, const char* name) {
   std::vector<float> list;
-  if (!step.is_array()) list.push_back(static_cast<float>(number_of(step, name)));
-  else for (const Json& item : step) list.push_back(static_cast<float>(number_of(item, name)));
-  if (list.empty() || list.size() > 4) refuse(fmt::format("{} has {} numbers", name, list.size()), "one for each channel");
+  if (!step.is_array())
+    list.push_back(static_cast<float>(number_of(step, name)));
+  else
+    for (const Json& item : step) list.push_back(static_cast<float>(number_of(item, name)));
+  if (list.empty() || list.size() > 4)
+    refuse(fmt::format("{} has {} numbers", name, list.size()), "one for each channel");
   if (std::string_view(name) == "std" && std::find(list.begin(), list.end(), 0.0f) != list.end()) refuse("std is 0");
   return add.constant(Value::of<float>(Shape{1, static_cast<int64_t>(list.size()), 1, 1}, list));
 }
 
 struct Target {
   std::string layout = "NCHW";
-  DType dtype = DType::undefined;   // undefined: as declared
+  DType dtype = DType::undefined;  // undefined: as declared
 };
 
 ValueId apply(Nodes& add, ValueId x, const std::string& name, const Json& step, Target& target) {
@@ -145,7 +165,8 @@ ValueId apply(Nodes& add, ValueId x, const std::string& name, const Json& step, 
     target.dtype = parse_dtype(step.is_string() ? step.get<std::string>() : shown(step));
     return x;
   }
-  refuse("step \"" + name + "\" is not known", "one of resize, crop, center_crop, colour, scale, mean, std, layout, type");
+  refuse("step \"" + name + "\" is not known",
+         "one of resize, crop, center_crop, colour, scale, mean, std, layout, type");
 }
 
 /// Name and value of a step: {"scale": 2}, or "sigmoid" for one without a value.
@@ -158,22 +179,28 @@ std::pair<std::string, Json> step_of(const Json& step) {
 ValueId picture_steps(Nodes& add, ValueId picture, const Json& steps, DType declared) {
   if (!steps.is_array()) refuse("the steps are not a list: " + shown(steps));
   Target target;
-  ValueId x = add("Cast", {add("Transpose", {picture}, {{"perm", std::vector<int64_t>{0, 3, 1, 2}}})}, {{"to", kFloat}});
+  ValueId x =
+      add("Cast", {add("Transpose", {picture}, {{"perm", std::vector<int64_t>{0, 3, 1, 2}}})}, {{"to", kFloat}});
   for (const Json& item : steps) {
     const auto [name, step] = step_of(item);
     x = apply(add, x, name, step, target);
   }
   if (target.layout == "NHWC") x = add("Transpose", {x}, {{"perm", std::vector<int64_t>{0, 2, 3, 1}}});
   const DType dtype = target.dtype != DType::undefined ? target.dtype : declared;
-  return dtype == DType::float32 || dtype == DType::undefined ? x : add("Cast", {x}, {{"to", static_cast<int64_t>(dtype)}});
+  return dtype == DType::float32 || dtype == DType::undefined ? x
+                                                              : add("Cast", {x}, {{"to", static_cast<int64_t>(dtype)}});
 }
 
-Type picture_type(const std::string& name) { return Type::tensor(DType::uint8, {Dim::symbol(name + "_count"), Dim::symbol(name + "_height"), Dim::symbol(name + "_width"), Dim(3)}); }
+Type picture_type(const std::string& name) {
+  return Type::tensor(DType::uint8, {Dim::symbol(name + "_count"), Dim::symbol(name + "_height"),
+                                     Dim::symbol(name + "_width"), Dim(3)});
+}
 
 void put_before(Nodes& add, const std::string& name, const Json& steps) {
   Graph& graph = add.graph();
   const ValueId old = graph.find_value(name);
-  if (old == kNone || !graph.value(old).is_input) throw Error(Code::not_found, "processing: the model has no input \"" + name + "\"");
+  if (old == kNone || !graph.value(old).is_input)
+    throw Error(Code::not_found, "processing: the model has no input \"" + name + "\"");
   const DType declared = graph.value(old).type.dtype;
   std::vector<ValueId> inputs(graph.inputs().begin(), graph.inputs().end());
   graph.rename(old, graph.unique_name(name + "_processed"));
@@ -249,7 +276,8 @@ void OutputChain::apply(const std::string& step, const Json& value) {
   } else if (step == "threshold") {
     value_ = add_("Greater", {value_, add_.number(static_cast<float>(number_of(value, "threshold")))});
   } else if (step == "top_k") {
-    if (!value.is_number_integer() || value.get<int64_t>() < 1) refuse("top_k is not a positive integer: " + shown(value));
+    if (!value.is_number_integer() || value.get<int64_t>() < 1)
+      refuse("top_k is not a positive integer: " + shown(value));
     const auto both = add_.all("TopK", {value_, add_.integers({value.get<int64_t>()})}, {{"axis", int64_t{-1}}}, 2);
     value_ = both[0];
     classes_ = both[1];
@@ -264,7 +292,8 @@ void OutputChain::apply(const std::string& step, const Json& value) {
 void put_behind(Nodes& add, const std::string& name, const Json& steps) {
   Graph& graph = add.graph();
   const ValueId old = graph.find_value(name);
-  if (old == kNone || !graph.is_output(old)) throw Error(Code::not_found, "processing: the model has no output \"" + name + "\"");
+  if (old == kNone || !graph.is_output(old))
+    throw Error(Code::not_found, "processing: the model has no output \"" + name + "\"");
   if (!steps.is_array()) refuse("the steps are not a list: " + shown(steps));
   OutputChain chain(add, name, old);
   for (const Json& item : steps) {
@@ -278,7 +307,8 @@ void put_behind(Nodes& add, const std::string& name, const Json& steps) {
     graph.rename(chain.value(), name);
   }
   for (const auto& [id, more] : chain.more()) {
-    if (graph.find_value(more) != kNone && graph.find_value(more) != id) refuse("the model has a value \"" + more + "\" already");
+    if (graph.find_value(more) != kNone && graph.find_value(more) != id)
+      refuse("the model has a value \"" + more + "\" already");
     graph.rename(id, more);
     outputs.push_back(id);
   }
@@ -289,21 +319,26 @@ void add_detections(Nodes& add, const Json& declared) {
   known_keys(declared, "detections", {"boxes", "scores", "iou", "score", "most"});
   Graph& graph = add.graph();
   const auto value = [&](const char* key) {
-    const std::string name = declared.contains(key) && declared[key].is_string() ? declared[key].get<std::string>() : "";
+    const std::string name =
+        declared.contains(key) && declared[key].is_string() ? declared[key].get<std::string>() : "";
     const ValueId id = graph.find_value(name);
-    if (id == kNone) throw Error(Code::not_found, fmt::format("processing: detections: the model has no value \"{}\" ({})", name, key));
+    if (id == kNone)
+      throw Error(Code::not_found,
+                  fmt::format("processing: detections: the model has no value \"{}\" ({})", name, key));
     return id;
   };
   const ValueId boxes = value("boxes"), scores = value("scores");
   const float iou = static_cast<float>(declared.contains("iou") ? number_of(declared["iou"], "iou") : 0.5);
   const float score = static_cast<float>(declared.contains("score") ? number_of(declared["score"], "score") : 0.0);
   const int64_t most = declared.contains("most") ? extent(declared, "most", "detections") : 100;
-  const ValueId kept = add("NonMaxSuppression", {boxes, scores, add.integers({most}), add.number(iou), add.number(score)});
+  const ValueId kept =
+      add("NonMaxSuppression", {boxes, scores, add.integers({most}), add.number(iou), add.number(score)});
   const auto columns = add.all("Split", {kept, add.integers({1, 1, 1})}, {{"axis", int64_t{1}}}, 3);
   const ValueId flat = add.integers({1});
   const ValueId box = add("GatherND", {boxes, add("Concat", {columns[0], columns[2]}, {{"axis", int64_t{1}}})});
   std::vector<ValueId> outputs(graph.outputs().begin(), graph.outputs().end());
-  const std::pair<const char*, ValueId> made[] = {{"detection_boxes", box}, {"detection_scores", add("GatherND", {scores, kept})},
+  const std::pair<const char*, ValueId> made[] = {{"detection_boxes", box},
+                                                  {"detection_scores", add("GatherND", {scores, kept})},
                                                   {"detection_classes", add("Squeeze", {columns[1], flat})},
                                                   {"detection_pictures", add("Squeeze", {columns[0], flat})}};
   for (const auto& [name, id] : made) {
@@ -315,7 +350,8 @@ void add_detections(Nodes& add, const Json& declared) {
 }
 
 Json parse(std::string_view text) {
-  if (const int depth = json_depth(text); depth > kMostJsonDepth) refuse(fmt::format("the text is nested {} deep, more than {}", depth, kMostJsonDepth));
+  if (const int depth = json_depth(text); depth > kMostJsonDepth)
+    refuse(fmt::format("the text is nested {} deep, more than {}", depth, kMostJsonDepth));
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) refuse("the text is not JSON");
   return json;
@@ -332,7 +368,8 @@ std::shared_ptr<const Model> with_processing(const Model& model, std::string_vie
   for (const char* part : {"inputs", "outputs"}) {
     if (!json.contains(part)) continue;
     if (!json[part].is_object()) refuse(fmt::format("\"{}\" is not an object", part));
-    for (const auto& [name, steps] : json[part].items()) std::string_view(part) == "inputs" ? put_before(add, name, steps) : put_behind(add, name, steps);
+    for (const auto& [name, steps] : json[part].items())
+      std::string_view(part) == "inputs" ? put_before(add, name, steps) : put_behind(add, name, steps);
   }
   if (json.contains("detections")) add_detections(add, json["detections"]);
   auto result = std::make_shared<Model>(model);

@@ -39,7 +39,8 @@ double product_gflops(int threads) {
   auto graph = std::make_shared<Graph>();
   graph->opsets[""] = 13;
   const Type type = Type::tensor(DType::float32, {Dim(n), Dim(n)});
-  const ValueId operands[] = {graph->add_input("a", type), graph->add_constant("b", Value::tensor(DType::float32, {n, n}))};
+  const ValueId operands[] = {graph->add_input("a", type),
+                              graph->add_constant("b", Value::tensor(DType::float32, {n, n}))};
   std::fill_n(static_cast<float*>(graph->value(operands[1]).constant.mutable_data()), n * n, 0.5f);
   const NodeId node = graph->add_node("MatMul", operands);
   graph->add_output(graph->node(node).outputs[0]);
@@ -161,8 +162,13 @@ api::Profile Recorder::profile(const Instance& instance, const Peaks& peaks) con
   for (const Event& e : events_) {
     if (static_cast<size_t>(e.step) >= steps.size()) continue;
     const StepInfo& info = steps[static_cast<size_t>(e.step)];
-    events.push_back({{"name", info.name.empty() ? info.op : info.name}, {"cat", info.op}, {"ph", "X"}, {"pid", 1}, {"tid", 1},
-                      {"ts", static_cast<double>(e.begin_ns - first_ns_) * 1e-3}, {"dur", static_cast<double>(e.end_ns - e.begin_ns) * 1e-3},
+    events.push_back({{"name", info.name.empty() ? info.op : info.name},
+                      {"cat", info.op},
+                      {"ph", "X"},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"ts", static_cast<double>(e.begin_ns - first_ns_) * 1e-3},
+                      {"dur", static_cast<double>(e.end_ns - e.begin_ns) * 1e-3},
                       {"args", {{"kernel", info.kernel}, {"shapes", info.shapes}}}});
   }
   result.chrome_trace = dump({{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}}, -1);
@@ -180,15 +186,19 @@ std::string Profile::table() const {
   }
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->total_ms > b->total_ms; });
   const bool limits = peak_gflops > 0;
-  std::string text = fmt::format("{:>9} {:>6} {:>9} {:>9} {}{:<18} {:<28} {}\n", "ms", "%", "GFLOP/s", "GB/s", limits ? " roof " : "", "operator", "kernel", "name and shapes");
+  std::string text = fmt::format("{:>9} {:>6} {:>9} {:>9} {}{:<18} {:<28} {}\n", "ms", "%", "GFLOP/s", "GB/s",
+                                 limits ? " roof " : "", "operator", "kernel", "name and shapes");
   for (const StepProfile* s : order) {
     const double ms = s->total_ms / static_cast<double>(std::max<int64_t>(s->calls, 1));
     const double seconds = std::max(ms, 1e-9) * 1e-3;
-    text += fmt::format("{:>9.4f} {:>6.2f} {:>9.2f} {:>9.2f} {}{:<18} {:<28} {}  {}\n", ms, sum > 0 ? 100 * s->total_ms / sum : 0, s->flops / seconds * 1e-9,
-                        s->bytes / seconds * 1e-9, limits ? fmt::format("{:>4.0f}% ", 100 * s->roofline) : "", s->op, s->kernel, s->name, s->shapes);
+    text +=
+        fmt::format("{:>9.4f} {:>6.2f} {:>9.2f} {:>9.2f} {}{:<18} {:<28} {}  {}\n", ms,
+                    sum > 0 ? 100 * s->total_ms / sum : 0, s->flops / seconds * 1e-9, s->bytes / seconds * 1e-9,
+                    limits ? fmt::format("{:>4.0f}% ", 100 * s->roofline) : "", s->op, s->kernel, s->name, s->shapes);
   }
   const double runs_d = static_cast<double>(std::max<int64_t>(runs, 1));
-  text += fmt::format("{} steps, {:.4f} ms of {:.4f} ms per run, {} runs", steps.size(), sum / runs_d, run_ms / runs_d, runs);
+  text += fmt::format("{} steps, {:.4f} ms of {:.4f} ms per run, {} runs", steps.size(), sum / runs_d, run_ms / runs_d,
+                      runs);
   if (limits) text += fmt::format("; this machine: {:.1f} GFLOP/s, {:.1f} GB/s", peak_gflops, peak_gbytes);
   return text + "\n";
 }
@@ -196,10 +206,24 @@ std::string Profile::table() const {
 std::string Profile::json() const {
   Json list = Json::array();
   for (const StepProfile& s : steps) {
-    list.push_back({{"name", s.name}, {"op", s.op}, {"kernel", s.kernel}, {"nodes", s.nodes}, {"shapes", s.shapes}, {"calls", s.calls},
-                    {"total_ms", s.total_ms}, {"min_ms", s.min_ms}, {"flops", s.flops}, {"bytes", s.bytes}, {"roofline", s.roofline}});
+    list.push_back({{"name", s.name},
+                    {"op", s.op},
+                    {"kernel", s.kernel},
+                    {"nodes", s.nodes},
+                    {"shapes", s.shapes},
+                    {"calls", s.calls},
+                    {"total_ms", s.total_ms},
+                    {"min_ms", s.min_ms},
+                    {"flops", s.flops},
+                    {"bytes", s.bytes},
+                    {"roofline", s.roofline}});
   }
-  return dump({{"steps", std::move(list)}, {"runs", runs}, {"run_ms", run_ms}, {"peak_gflops", peak_gflops}, {"peak_gbytes", peak_gbytes}}, 1);
+  return dump({{"steps", std::move(list)},
+               {"runs", runs},
+               {"run_ms", run_ms},
+               {"peak_gflops", peak_gflops},
+               {"peak_gbytes", peak_gbytes}},
+              1);
 }
 
 }  // namespace api

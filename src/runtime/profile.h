@@ -37,8 +37,8 @@ class Recorder {
     int32_t step;
     int64_t begin_ns, end_ns;
   };
-  std::vector<Sum> sums_;              // per step
-  std::deque<Event> events_;           // the last ones
+  std::vector<Sum> sums_;  // per step
+  std::deque<Event> events_;  // the last ones
   int64_t runs_ = 0, run_ns_ = 0, first_ns_ = 0;
 };
 

@@ -63,12 +63,15 @@ api::OutputTensor* Session::find_output(std::string_view name) noexcept {
 }
 
 void Session::set_timeout(int64_t milliseconds) {
-  if (milliseconds < 0) throw Error(Code::bad_input, fmt::format("a time-out of {} ms", milliseconds), {}, "give 0 (none) or more");
+  if (milliseconds < 0)
+    throw Error(Code::bad_input, fmt::format("a time-out of {} ms", milliseconds), {}, "give 0 (none) or more");
   timeout_ms_ = milliseconds;
 }
 
 void Session::begin() {
-  if (state_->running.exchange(true)) throw Error(Code::bad_input, "a run goes on already", {}, "wait for it, or use a clone (another instance) per thread");
+  if (state_->running.exchange(true))
+    throw Error(Code::bad_input, "a run goes on already", {},
+                "wait for it, or use a clone (another instance) per thread");
 }
 
 // Names, not positions: a part of the model may have fewer inputs.
@@ -77,10 +80,12 @@ std::vector<Value> Session::gather(const Program& program) const {
   values.reserve(program.inputs().size());
   for (const Port& port : program.inputs()) {
     const auto it = std::find_if(inputs_.begin(), inputs_.end(), [&](const auto& t) { return t.name() == port.name; });
-    if (it == inputs_.end()) throw Error(Code::internal, "the program has an input \"" + port.name + "\" that the model lacks");
+    if (it == inputs_.end())
+      throw Error(Code::internal, "the program has an input \"" + port.name + "\" that the model lacks");
     const auto& impl = api::IoAccess::of(const_cast<api::InputTensor&>(*it));
     if (!impl.value && !impl.has_default) {
-      throw Error(Code::bad_input, "input \"" + port.name + "\" was given no data", {}, "the model takes " + impl.type.str());
+      throw Error(Code::bad_input, "input \"" + port.name + "\" was given no data", {},
+                  "the model takes " + impl.type.str());
     }
     values.push_back(impl.value);
   }
@@ -95,7 +100,8 @@ struct Running {
 };
 }  // namespace
 
-void Session::execute(Program& program, Instance& instance, std::span<const Value> inputs, StopToken& stop, Recorder* recorder) {
+void Session::execute(Program& program, Instance& instance, std::span<const Value> inputs, StopToken& stop,
+                      Recorder* recorder) {
   const uint64_t generation = state_->generation.fetch_add(1) + 1;
   std::vector<api::OutputTensor::Impl*> targets;
   results_.clear();
@@ -131,7 +137,8 @@ void Session::run() {
 void Session::run(const std::vector<std::string>& outputs) {
   for (const std::string& name : outputs) {
     if (find_output(name) == nullptr) {
-      throw Error(Code::not_found, "the model has no output \"" + name + "\"", {}, "its outputs are " + quoted_list(output_names()));
+      throw Error(Code::not_found, "the model has no output \"" + name + "\"", {},
+                  "its outputs are " + quoted_list(output_names()));
     }
   }
   if (outputs.empty() || outputs.size() == outputs_.size()) return run();

@@ -53,20 +53,21 @@ class Session {
   const std::shared_ptr<Compiled>& compiled() const noexcept { return compiled_; }
 
  private:
-  struct Part {                       // a program for some of the outputs
+  struct Part {  // a program for some of the outputs
     std::vector<std::string> names;
     std::shared_ptr<Program> program;
     std::unique_ptr<Instance> instance;
   };
-  void begin();                       // throws when a run goes on
+  void begin();  // throws when a run goes on
   std::vector<Value> gather(const Program& program) const;
-  void execute(Program& program, Instance& instance, std::span<const Value> inputs, StopToken& stop, Recorder* recorder);
+  void execute(Program& program, Instance& instance, std::span<const Value> inputs, StopToken& stop,
+               Recorder* recorder);
   void join() noexcept;
 
   std::shared_ptr<Compiled> compiled_;
   std::unique_ptr<Instance> instance_;
   std::shared_ptr<RunState> state_;
-  std::deque<api::InputTensor> inputs_;   // deque: pointers stay
+  std::deque<api::InputTensor> inputs_;  // deque: pointers stay
   std::deque<api::OutputTensor> outputs_;
   std::vector<Part> parts_;
   std::vector<Value> results_;

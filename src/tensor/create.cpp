@@ -192,7 +192,8 @@ Tensor arange(Number begin, Number end, Number step, DType type) {
   if (kind != Number::Kind::real) {
     // Without sign: the product alone may not fit where the range crosses zero.
     const auto first = static_cast<uint64_t>(begin.integer()), by = static_cast<uint64_t>(step.integer());
-    return generate<int64_t>(shape, type, [&](int64_t i) { return static_cast<int64_t>(first + static_cast<uint64_t>(i) * by); });
+    return generate<int64_t>(shape, type,
+                             [&](int64_t i) { return static_cast<int64_t>(first + static_cast<uint64_t>(i) * by); });
   }
   return generate<double>(shape, type, [&](int64_t i) { return begin.real() + static_cast<double>(i) * step.real(); });
 }

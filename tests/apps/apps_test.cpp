@@ -43,7 +43,8 @@ TEST(Command, RunReadsAndWritesNpz) {
   const NamedValues feeds = {{"a", noise({2, 8}, 1)}, {"b", noise({2, 8}, 2)}, {"scale", noise({1}, 3)}};
   write_npz((scratch() / "feeds.npz").string(), feeds);
   write_npy((scratch() / "a.npy").string(), feeds[0].second);
-  const Done done = chorus_command("run " + path + " --input feeds.npz --output out.npz --tap all --optimize 0 --threads 1");
+  const Done done =
+      chorus_command("run " + path + " --input feeds.npz --output out.npz --tap all --optimize 0 --threads 1");
   ASSERT_EQ(done.status, 0) << done.err;
   const NamedValues all = read_npz((scratch() / "out.npz").string());
   const auto find = [&](const NamedValues& list, const std::string& name) {
@@ -59,10 +60,13 @@ TEST(Command, RunReadsAndWritesNpz) {
   for (size_t i = 0; i < 8; ++i) EXPECT_FLOAT_EQ(right[i], tanh[i] * feeds[2].second.as<float>()[0]);
 
   // The same by single files, one array from the .npz, and a subset of the outputs that needs no "scale".
-  ASSERT_EQ(chorus_command("run " + path + " --input a=a.npy --input b=feeds.npz --outputs left --output part.npz").status, 0);
+  ASSERT_EQ(
+      chorus_command("run " + path + " --input a=a.npy --input b=feeds.npz --outputs left --output part.npz").status,
+      0);
   const NamedValues part = read_npz((scratch() / "part.npz").string());
   ASSERT_EQ(part.size(), 1u);
-  EXPECT_TRUE(part[0].second.identical(find(all, "left")) || std::fabs(part[0].second.as<float>()[0] - find(all, "left").as<float>()[0]) < 1e-5);
+  EXPECT_TRUE(part[0].second.identical(find(all, "left")) ||
+              std::fabs(part[0].second.as<float>()[0] - find(all, "left").as<float>()[0]) < 1e-5);
   const Done json = chorus_command("run " + path + " --input feeds.npz --json");
   EXPECT_EQ(Json::parse(json.out).at("outputs").size(), 2u);
 }
@@ -70,7 +74,9 @@ TEST(Command, RunReadsAndWritesNpz) {
 TEST(Command, BenchPrintsTheOneLine) {
   const Done done = chorus_command("bench " + model("mlp") + " --seconds 0.05 --threads 1");
   EXPECT_EQ(done.status, 0) << done.err;
-  EXPECT_TRUE(std::regex_match(done.out, std::regex(R"(ms=[0-9.]+ min=[0-9.]+ p99=[0-9.]+ load_ms=[0-9.]+ rss_mb=[0-9.]+ engine=native\n)"))) << done.out;
+  EXPECT_TRUE(std::regex_match(
+      done.out, std::regex(R"(ms=[0-9.]+ min=[0-9.]+ p99=[0-9.]+ load_ms=[0-9.]+ rss_mb=[0-9.]+ engine=native\n)")))
+      << done.out;
   const Json json = Json::parse(chorus_command("bench " + model("mlp") + " --seconds 0.05 --json").out);
   EXPECT_LE(json.at("min").get<double>(), json.at("ms").get<double>());
   EXPECT_LE(json.at("ms").get<double>(), json.at("p99").get<double>());
@@ -105,7 +111,8 @@ TEST(Command, InspectSaysWhatTheGeneratorMeant) {
       at += n;
       return n;
     };
-    for (const api::Model& m : {api::Model::Load(model(name)), api::Model::LoadBuffer(bytes.data(), bytes.size()), api::Model::LoadCallback(read)}) {
+    for (const api::Model& m : {api::Model::Load(model(name)), api::Model::LoadBuffer(bytes.data(), bytes.size()),
+                                api::Model::LoadCallback(read)}) {
       std::ostringstream hash;
       hash << std::hex << std::setfill('0') << std::setw(16) << m.graph_hash();
       EXPECT_EQ(json["hash"], hash.str()) << name;
@@ -116,7 +123,8 @@ TEST(Command, InspectSaysWhatTheGeneratorMeant) {
   ASSERT_EQ(drawn.status, 0);
   EXPECT_EQ(drawn.out, "picture.svg\n");
   const std::string svg = text_of(scratch() / "picture.svg");
-  for (const char* word : {"<svg ", "</svg>", ">Gemm<", ">Tanh<", ">scale<", ">right<"}) EXPECT_NE(svg.find(word), std::string::npos) << word;
+  for (const char* word : {"<svg ", "</svg>", ">Gemm<", ">Tanh<", ">scale<", ">right<"})
+    EXPECT_NE(svg.find(word), std::string::npos) << word;
 }
 
 TEST(Command, IrEnginesDevicesOps) {
@@ -129,7 +137,8 @@ TEST(Command, IrEnginesDevicesOps) {
   EXPECT_EQ(chorus_command("ir " + model("convbnrelu")).out.find("BatchNormalization"), std::string::npos);  // folded
   bool native = false;
   for (const Json& e : Json::parse(chorus_command("engines --json").out)) {
-    native = native || (e.at("name") == "native" && e.at("available") == true && !e.at("version").get<std::string>().empty() && e.contains("reason"));
+    native = native || (e.at("name") == "native" && e.at("available") == true &&
+                        !e.at("version").get<std::string>().empty() && e.contains("reason"));
   }
   EXPECT_TRUE(native);
   EXPECT_EQ(Json::parse(chorus_command("devices --json").out).at(0).at("name"), "cpu");
@@ -140,15 +149,13 @@ TEST(Command, IrEnginesDevicesOps) {
 struct Wrong {
   const char* arguments;
   int status;
-  const char* said;    // on stderr
+  const char* said;  // on stderr
 };
 
 TEST(Command, ErrorsAreOneLineAndTheRightStatus) {
-  model("mlp");
-  model("branch3");
-  model("customop");
-  model("lenet");
-  std::filesystem::copy_file(scratch() / "lenet.onnx", scratch() / "cut.onnx", std::filesystem::copy_options::overwrite_existing);
+  for (const char* name : {"mlp", "branch3", "customop", "lenet"}) model(name);
+  std::filesystem::copy_file(scratch() / "lenet.onnx", scratch() / "cut.onnx",
+                             std::filesystem::copy_options::overwrite_existing);
   std::filesystem::resize_file(scratch() / "cut.onnx", 5000);
   write_npy((scratch() / "small.npy").string(), noise({1, 3}, 1));
   write_npy((scratch() / "text.npy").string(), Value::strings(Shape{1}, std::vector<std::string>{"a"}));
@@ -223,9 +230,11 @@ void expect_operator_in_process(const std::string& path, std::span<const float> 
   op.domain = "my";
   op.name = "Swish6";
   op.signature = "(T x) -> (T y); T = f32";
-  op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out, const api::CustomOp::Numbers&) {
+  op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out,
+                  const api::CustomOp::Numbers&) {
     const auto* x = static_cast<const float*>(in[0].data);
-    for (int64_t i = 0; i < Shape(in[0].shape).numel(); ++i) static_cast<float*>(out[0].out)[i] = x[i] * std::clamp(x[i] + 3, 0.0f, 6.0f) / 6;
+    for (int64_t i = 0; i < Shape(in[0].shape).numel(); ++i)
+      static_cast<float*>(out[0].out)[i] = x[i] * std::clamp(x[i] + 3, 0.0f, 6.0f) / 6;
     return std::string();
   };
   op.shape = [&](const std::vector<std::vector<int64_t>>& inputs, const api::CustomOp::Numbers&) {
@@ -251,7 +260,8 @@ TEST(Command, PluginAddsAnOperator) {
   const Done without = chorus_command("run " + path + " --input x=x.npy --output swish.npz");
   EXPECT_EQ(without.status, 4);
   EXPECT_NE(without.err.find("my.Swish6"), std::string::npos);
-  const Done with = chorus_command("run " + path + " --input x=x.npy --output swish.npz --tap all", "CHORUS_PLUGIN='" CHORUS_TEST_PLUGIN "'");
+  const Done with = chorus_command("run " + path + " --input x=x.npy --output swish.npz --tap all",
+                                   "CHORUS_PLUGIN='" CHORUS_TEST_PLUGIN "'");
   ASSERT_EQ(with.status, 0) << with.err;
   Value before, after;
   for (const auto& [name, value] : read_npz((scratch() / "swish.npz").string())) {
@@ -271,25 +281,29 @@ TEST(Command, PluginAddsAnOperator) {
 TEST(Command, ProfileListsEveryStep) {
   const Done done = chorus_command("run " + model("lenet") + " --random --profile --trace trace.json --repeat 3");
   ASSERT_EQ(done.status, 0) << done.err;
-  for (const char* name : {"conv1", "conv2", "fc1", "fc2", "fc3", "softmax"}) EXPECT_NE(done.out.find(name), std::string::npos) << name;
+  for (const char* name : {"conv1", "conv2", "fc1", "fc2", "fc3", "softmax"})
+    EXPECT_NE(done.out.find(name), std::string::npos) << name;
   EXPECT_GT(Json::parse(text_of(scratch() / "trace.json")).at("traceEvents").size(), 10u);
 }
 
 TEST(Command, HelpAndCompletion) {
-  for (const char* name : {"run", "bench", "inspect", "ir", "check", "convert", "gen", "task ocr", "engines", "devices", "completion", "conformance", "ops", "explain", "compare", "eval"}) {
+  for (const char* name : {"run", "bench", "inspect", "ir", "check", "convert", "gen", "task ocr", "engines", "devices",
+                           "completion", "conformance", "ops", "explain", "compare", "eval"}) {
     const Done done = chorus_command(std::string(name) + " --help");
     EXPECT_EQ(done.status, 0) << name;
     EXPECT_NE(done.out.find("Usage"), std::string::npos) << name;
   }
-  for (const char* name : {"run", "bench", "inspect", "ir", "gen", "task ocr", "convert", "check", "engines", "devices", "completion", "explain", "compare", "eval"}) {
+  for (const char* name : {"run", "bench", "inspect", "ir", "gen", "task ocr", "convert", "check", "engines", "devices",
+                           "completion", "explain", "compare", "eval"}) {
     EXPECT_NE(chorus_command(std::string(name) + " --help").out.find("Example"), std::string::npos) << name;
   }
   ASSERT_EQ(chorus_command("completion bash").status, 0);
   const std::string script = (scratch() / "completion.sh").string();
   std::filesystem::copy_file(scratch() / "stdout", script, std::filesystem::copy_options::overwrite_existing);
   const auto complete = [&](const std::string& words, int at) {
-    const std::string line = "bash -c 'source " + script + "; COMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(at) +
-                             "; _chorus; echo \"${COMPREPLY[*]}\"' >'" + (scratch() / "words").string() + "'";
+    const std::string line = "bash -c 'source " + script + "; COMP_WORDS=(" + words +
+                             "); COMP_CWORD=" + std::to_string(at) + "; _chorus; echo \"${COMPREPLY[*]}\"' >'" +
+                             (scratch() / "words").string() + "'";
     EXPECT_EQ(std::system(line.c_str()), 0);
     return text_of(scratch() / "words");
   };
@@ -302,7 +316,8 @@ TEST(Examples, FourInterfacesAndPredictor) {
   for (const char* header : {"model", "device", "io", "infer"}) {
     const std::string source = (scratch() / "header.cpp").string();
     std::ofstream(source) << "#include <chorus/" << header << ".h>\n";
-    const std::string line = std::string("'" CHORUS_COMPILER "' -std=c++17 -fsyntax-only -I'" CHORUS_INCLUDE "' '") + source + "'";
+    const std::string line =
+        std::string("'" CHORUS_COMPILER "' -std=c++17 -fsyntax-only -I'" CHORUS_INCLUDE "' '") + source + "'";
     EXPECT_EQ(std::system(line.c_str()), 0) << header;
   }
   const auto output_of = [](const std::string& program) {
@@ -323,7 +338,9 @@ TEST(Examples, FourInterfacesAndPredictor) {
   numbers >> rest;
   EXPECT_EQ(rest, "probabilities:");
   proves("E-GEN-01");
-  EXPECT_NE(output_of("'" CHORUS_EXAMPLES "/example_predictor' '" + model("lenet") + "'").find("probabilities: best class "), std::string::npos);
+  EXPECT_NE(
+      output_of("'" CHORUS_EXAMPLES "/example_predictor' '" + model("lenet") + "'").find("probabilities: best class "),
+      std::string::npos);
   proves("I-API-16");
 }
 

@@ -35,7 +35,8 @@ inline std::string text_of(const std::filesystem::path& path) {
 /// `arguments` as for a shell, in the scratch folder; `before`: settings of environment variables.
 inline Done chorus_command(const std::string& arguments, const std::string& before = "") {
   const auto out = scratch() / "stdout", err = scratch() / "stderr";
-  const std::string line = "cd '" + scratch().string() + "' && " + before + " timeout 100 '" CHORUS_COMMAND "' " + arguments + " >'" + out.string() + "' 2>'" + err.string() + "'";
+  const std::string line = "cd '" + scratch().string() + "' && " + before + " timeout 100 '" CHORUS_COMMAND "' " +
+                           arguments + " >'" + out.string() + "' 2>'" + err.string() + "'";
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), text_of(err)};
 }

@@ -25,8 +25,9 @@ std::string build_mock(const std::string& folder, const std::string& error) {
   const fs::path place = scratch() / folder;
   fs::create_directories(place);
   std::ofstream(place / "mock.cpp") << source;
-  const std::string line = "'" CHORUS_COMPILER "' -std=c++17 -O1 -fPIC -shared -fvisibility=hidden -I'" CHORUS_INCLUDE "' '" + (place / "mock.cpp").string() + "' -o '" +
-                           (place / "libchorus_engine_mock.so").string() + "'";
+  const std::string line =
+      "'" CHORUS_COMPILER "' -std=c++17 -O1 -fPIC -shared -fvisibility=hidden -I'" CHORUS_INCLUDE "' '" +
+      (place / "mock.cpp").string() + "' -o '" + (place / "libchorus_engine_mock.so").string() + "'";
   EXPECT_EQ(std::system(line.c_str()), 0) << line;
   return place.string();
 }
@@ -37,9 +38,11 @@ TEST(Compare, EveryEngineAgreesAndAWrongOneIsNamedLong) {
   std::string engines = "native,mock";
   for (const Json& e : Json::parse(chorus_command("engines --json").out)) {
     const std::string name = e["name"];
-    if (e["available"] == true && name != "native" && name != "example") engines += "," + name;   // the example knows three operators
+    if (e["available"] == true && name != "native" && name != "example")
+      engines += "," + name;  // the example knows three operators
   }
-  const Done sound = chorus_command("compare lenet.onnx --json --engines " + engines, "CHORUS_ENGINE_PATH='" + build_mock("mock_sound", "0.0f") + "'");
+  const Done sound = chorus_command("compare lenet.onnx --json --engines " + engines,
+                                    "CHORUS_ENGINE_PATH='" + build_mock("mock_sound", "0.0f") + "'");
   EXPECT_EQ(sound.status, 0) << engines << sound.out << sound.err;
   const Json json = Json::parse(sound.out);
   EXPECT_EQ(json["tolerance"], 1e-4);

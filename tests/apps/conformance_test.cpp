@@ -29,7 +29,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 /// One node as a case folder of the onnx package's form; the expected result is computed here.
-void write_case(const std::string& op, const std::vector<std::vector<float>>& inputs, const std::vector<float>& expected) {
+void write_case(const std::string& op, const std::vector<std::vector<float>>& inputs,
+                const std::vector<float>& expected) {
   auto graph = std::make_shared<Graph>();
   graph->opsets[""] = 25;
   const Type type = Type::tensor(DType::float32, {Dim(2), Dim(3)});
@@ -41,9 +42,11 @@ void write_case(const std::string& op, const std::vector<std::vector<float>>& in
   const fs::path folder = scratch() / "cases" / ("test_" + op), data = folder / "test_data_set_0";
   put(folder / "model.onnx", bytes_of(graph));
   for (size_t i = 0; i < inputs.size(); ++i) {
-    put(data / ("input_" + std::to_string(i) + ".pb"), onnx::write_value(Value::of<float>(Shape{2, 3}, inputs[i]), "x" + std::to_string(i)));
+    put(data / ("input_" + std::to_string(i) + ".pb"),
+        onnx::write_value(Value::of<float>(Shape{2, 3}, inputs[i]), "x" + std::to_string(i)));
   }
-  put(data / "output_0.pb", onnx::write_value(Value::of<float>(Shape{2, 3}, expected), graph->value(graph->outputs()[0]).name));
+  put(data / "output_0.pb",
+      onnx::write_value(Value::of<float>(Shape{2, 3}, expected), graph->value(graph->outputs()[0]).name));
 }
 
 /// Builds the plug-in libchorus_engine_NAME.so from `source` with no header of Chorus but the engine interface.
@@ -51,7 +54,8 @@ void build_plugin(const std::string& name, const std::string& source, const std:
   const fs::path sdk = scratch() / ("sdk_" + name);
   put(sdk / "include" / "chorus" / "engine_abi.h", header);
   put(sdk / "engine.cpp", source);
-  const std::string line = "'" CHORUS_COMPILER "' -std=c++17 -O1 -fPIC -shared -fvisibility=hidden -I'" + (sdk / "include").string() + "' '" + (sdk / "engine.cpp").string() + "' -o '" +
+  const std::string line = "'" CHORUS_COMPILER "' -std=c++17 -O1 -fPIC -shared -fvisibility=hidden -I'" +
+                           (sdk / "include").string() + "' '" + (sdk / "engine.cpp").string() + "' -o '" +
                            (sdk / ("libchorus_engine_" + name + ".so")).string() + "'";
   ASSERT_EQ(std::system(line.c_str()), 0) << line;
 }
@@ -73,15 +77,21 @@ TEST(Conformance, APluginFromOutsideTheTree) {
   EXPECT_EQ(passed.status, 0) << passed.out << passed.err;
   EXPECT_NE(passed.out.find("3 passed, 0 failed, 0 skipped"), std::string::npos) << passed.out;
   // The suite sees a wrong engine.
-  build_plugin("wrong", replaced(replaced(source, "w.a[i] * w.b[i]", "w.a[i] * w.b[i] + 0.01f"), "str(\"mine\")", "str(\"wrong\")"), header);
-  const Done failed = chorus_command("conformance cases --engine wrong --no-fallback --json report.json", "CHORUS_ENGINE_PATH='" + (scratch() / "sdk_wrong").string() + "'");
+  build_plugin(
+      "wrong",
+      replaced(replaced(source, "w.a[i] * w.b[i]", "w.a[i] * w.b[i] + 0.01f"), "str(\"mine\")", "str(\"wrong\")"),
+      header);
+  const Done failed = chorus_command("conformance cases --engine wrong --no-fallback --json report.json",
+                                     "CHORUS_ENGINE_PATH='" + (scratch() / "sdk_wrong").string() + "'");
   EXPECT_NE(failed.status, 0);
   EXPECT_NE(failed.out.find("2 passed, 1 failed"), std::string::npos) << failed.out;
   EXPECT_EQ(Json::parse(text_of(scratch() / "report.json"))["failed"][0]["name"], "test_Mul");
 
   // Built for another version of the interface: refused with both numbers.
-  build_plugin("later", replaced(source, "str(\"mine\")", "str(\"later\")"), replaced(header, "CH_ABI_MAJOR = 1", "CH_ABI_MAJOR = 2"));
-  const Done refused = chorus_command("run cases/test_Add/model.onnx --random --engine later", "CHORUS_ENGINE_PATH='" + (scratch() / "sdk_later").string() + "'");
+  build_plugin("later", replaced(source, "str(\"mine\")", "str(\"later\")"),
+               replaced(header, "CH_ABI_MAJOR = 1", "CH_ABI_MAJOR = 2"));
+  const Done refused = chorus_command("run cases/test_Add/model.onnx --random --engine later",
+                                      "CHORUS_ENGINE_PATH='" + (scratch() / "sdk_later").string() + "'");
   EXPECT_EQ(refused.status, 4) << refused.err;
   EXPECT_NE(refused.err.find("the plug-in speaks version 2."), std::string::npos) << refused.err;
   EXPECT_NE(refused.err.find("this Chorus 1."), std::string::npos) << refused.err;
@@ -89,10 +99,17 @@ TEST(Conformance, APluginFromOutsideTheTree) {
 
   // One program, one word of difference: the engine's name.
   for (const std::string engine : {"native", "mine"}) {
-    EXPECT_EQ(chorus_command("run cases/test_Mul/model.onnx --random --seed 5 --engine " + engine + " --output by_" + engine + ".npz", mine).status, 0);
-    EXPECT_NE(chorus_command("bench cases/test_Mul/model.onnx --seconds 0.02 --engine " + engine, mine).out.find("engine=" + engine), std::string::npos);
+    EXPECT_EQ(chorus_command("run cases/test_Mul/model.onnx --random --seed 5 --engine " + engine + " --output by_" +
+                                 engine + ".npz",
+                             mine)
+                  .status,
+              0);
+    EXPECT_NE(chorus_command("bench cases/test_Mul/model.onnx --seconds 0.02 --engine " + engine, mine)
+                  .out.find("engine=" + engine),
+              std::string::npos);
   }
-  const NamedValues native = read_npz((scratch() / "by_native.npz").string()), other = read_npz((scratch() / "by_mine.npz").string());
+  const NamedValues native = read_npz((scratch() / "by_native.npz").string()),
+                    other = read_npz((scratch() / "by_mine.npz").string());
   ASSERT_EQ(native.size(), other.size());
   for (size_t i = 0; i < native.size(); ++i) EXPECT_TRUE(native[i].second.identical(other[i].second));
   proves("E-GEN-08");

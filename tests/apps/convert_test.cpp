@@ -34,15 +34,18 @@ TEST(Convert, EveryPairKeepsTheModelAndItsAnswers) {
     const Json first = inspected(name + ".onnx");
     EXPECT_GT(first.at("nodes").size(), 0u);
     std::string answers;
-    for (const std::string& file : {name + ".onnx", name + ".chorus", name + "_2.chorus", name + "_3.onnx", name + "_4.onnx"}) {
+    for (const std::string& file :
+         {name + ".onnx", name + ".chorus", name + "_2.chorus", name + "_3.onnx", name + "_4.onnx"}) {
       EXPECT_EQ(inspected(file), first) << file;
-      const Done run = chorus_command("run " + file + " --random --threads 1 --output answers.npz" + (name == "dyn" ? " --shape tokens=2,5,16" : ""));
+      const Done run = chorus_command("run " + file + " --random --threads 1 --output answers.npz" +
+                                      (name == "dyn" ? " --shape tokens=2,5,16" : ""));
       ASSERT_EQ(run.status, 0) << run.err;
       const std::string these = text_of(scratch() / "answers.npz");
       if (answers.empty()) answers = these;
       EXPECT_EQ(these, answers) << file << " answers otherwise";
     }
-    EXPECT_TRUE(text_of(scratch() / (name + ".chorus")) == text_of(scratch() / (name + "_2.chorus"))) << "equal models, unequal images";
+    EXPECT_TRUE(text_of(scratch() / (name + ".chorus")) == text_of(scratch() / (name + "_2.chorus")))
+        << "equal models, unequal images";
   }
 }
 
@@ -112,7 +115,8 @@ TEST(Convert, DamagedImagesAreRefused) {
     damaged.replace(at, 6, std::string(6, '\x7f'));
     std::ofstream(scratch() / "bad.chorus", std::ios::binary) << damaged;
     const Done done = chorus_command("run bad.chorus --random");
-    EXPECT_TRUE(done.status == 0 || done.status == 3 || done.status == 4) << at << ": " << done.status << " " << done.err;
+    EXPECT_TRUE(done.status == 0 || done.status == 3 || done.status == 4)
+        << at << ": " << done.status << " " << done.err;
   }
 }
 

@@ -50,7 +50,9 @@ std::string small_model() {
 }
 
 TEST(Difference, MeasuresWhatItSays) {
-  const auto floats = [](std::initializer_list<float> v) { return Value::of<float>(Shape{static_cast<int64_t>(v.size())}, v); };
+  const auto floats = [](std::initializer_list<float> v) {
+    return Value::of<float>(Shape{static_cast<int64_t>(v.size())}, v);
+  };
   app::Difference d = app::difference(floats({1, 100, -3}), floats({1, 101, -3}));
   EXPECT_DOUBLE_EQ(d.absolute, 1);
   EXPECT_DOUBLE_EQ(d.relative, 1.0 / 101);

@@ -38,7 +38,8 @@ TEST(Devices, ListIsThatOfTheSystem) {
   EXPECT_EQ(cpu["name"], "cpu");
   EXPECT_EQ(cpu["state"], "ready");
   const std::set<std::string> listed = cpu["features"].get<std::set<std::string>>();
-  const std::map<std::string, std::string> other_names = {{"sse42", "sse4_2"}, {"avx512_vbmi", "avx512vbmi"}};   // as Linux writes them
+  const std::map<std::string, std::string> other_names = {{"sse42", "sse4_2"},
+                                                          {"avx512_vbmi", "avx512vbmi"}};   // as Linux writes them
   for (const std::string_view feature : cpu_feature_names()) {
     const std::string name(feature);
     const auto other = other_names.find(name);

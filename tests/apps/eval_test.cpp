@@ -31,14 +31,18 @@ TEST(Eval, CountsAsAPlainLoopForAnyBatch) {
     // The truth of a sample is the class of rank i mod 9: some hits, some among five, some neither.
     std::vector<int64_t> order(kClasses);
     for (int64_t c = 0; c < kClasses; ++c) order[static_cast<size_t>(c)] = c;
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)]; });
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+    });
     classes.push_back(order[static_cast<size_t>(i % 9)]);
     top1 += i % 9 < 1;
     top5 += i % 9 < 5;
   }
-  write_npz((scratch() / "data.npz").string(), {{"tokens", Value::of<float>(Shape{kSamples, 5, 16}, tokens)}, {"labels", Value::of<int64_t>(Shape{kSamples}, classes)}});
+  write_npz((scratch() / "data.npz").string(), {{"tokens", Value::of<float>(Shape{kSamples, 5, 16}, tokens)},
+                                                {"labels", Value::of<int64_t>(Shape{kSamples}, classes)}});
   for (const char* batch : {"1", "64"}) {
-    const Done done = chorus_command(std::string("eval dyn.onnx --data data.npz --output pooled --json --batch ") + batch);
+    const Done done =
+        chorus_command(std::string("eval dyn.onnx --data data.npz --output pooled --json --batch ") + batch);
     ASSERT_EQ(done.status, 0) << done.err;
     const Json json = Json::parse(done.out);
     EXPECT_EQ(json["samples"], kSamples);
@@ -84,10 +88,12 @@ struct Means {
 std::string write_linear(const Means& means) {
   auto graph = std::make_shared<Graph>();
   graph->opsets[""] = 25;
-  const ValueId x = graph->add_input("image", Type::tensor(DType::float32, {Dim::symbol("batch"), Dim(1), Dim(28), Dim(28)}));
+  const ValueId x =
+      graph->add_input("image", Type::tensor(DType::float32, {Dim::symbol("batch"), Dim(1), Dim(28), Dim(28)}));
   const ValueId flat[] = {x};
   const NodeId flatten = graph->add_node("Flatten", flat, {{"axis", 1}});
-  const ValueId operands[] = {graph->node(flatten).outputs[0], graph->add_constant("weight", Value::of<float>(Shape{10, 784}, means.weight)),
+  const ValueId operands[] = {graph->node(flatten).outputs[0],
+                              graph->add_constant("weight", Value::of<float>(Shape{10, 784}, means.weight)),
                               graph->add_constant("bias", Value::of<float>(Shape{10}, means.bias))};
   const NodeId product = graph->add_node("Gemm", operands, {{"transB", 1}});
   const ValueId scores = graph->node(product).outputs[0];
@@ -103,10 +109,13 @@ TEST(Eval, DigitsAsAScriptCountsThem) {
   ASSERT_EQ(chorus_command("gen digits --count 500 --seed 2 -o digits.npz").status, 0);
   const Means means(read_npz((scratch() / "learn.npz").string()));
   const std::string model = write_linear(means);
-  write_npz((scratch() / "linear.npz").string(), {{"weight", Value::of<float>(Shape{10, 784}, means.weight)}, {"bias", Value::of<float>(Shape{10}, means.bias)}});
+  write_npz((scratch() / "linear.npz").string(), {{"weight", Value::of<float>(Shape{10, 784}, means.weight)},
+                                                  {"bias", Value::of<float>(Shape{10}, means.bias)}});
   const auto counted = scratch() / "counted.json";
-  ASSERT_EQ(std::system(("python3 '" CHORUS_COUNT_ACCURACY "' '" + (scratch() / "digits.npz").string() + "' '" + (scratch() / "linear.npz").string() + "' >'" +
-                         counted.string() + "'").c_str()), 0);
+  ASSERT_EQ(std::system(("python3 '" CHORUS_COUNT_ACCURACY "' '" + (scratch() / "digits.npz").string() + "' '" +
+                         (scratch() / "linear.npz").string() + "' >'" + counted.string() + "'")
+                            .c_str()),
+            0);
   const Json truth = Json::parse(text_of(counted));
   EXPECT_GT(truth["top1_count"], 300);   // of 500: the digits can be told apart
   EXPECT_LT(truth["top1_count"], 500);   // and it is not too easy to count
@@ -114,13 +123,18 @@ TEST(Eval, DigitsAsAScriptCountsThem) {
     const Done done = chorus_command("eval " + model + " --data digits.npz --json --metric mAP --batch " + batch);
     ASSERT_EQ(done.status, 0) << done.err;
     const Json json = Json::parse(done.out);
-    for (const char* key : {"samples", "top1_count", "top5_count", "predicted"}) EXPECT_EQ(json[key], truth[key]) << key << ", batch " << batch;
+    for (const char* key : {"samples", "top1_count", "top5_count", "predicted"})
+      EXPECT_EQ(json[key], truth[key]) << key << ", batch " << batch;
     for (const char* key : {"f1", "mAP"}) EXPECT_NEAR(json[key].get<double>(), truth[key].get<double>(), 1e-12) << key;
     EXPECT_EQ(json["top1"].get<double>(), truth["top1_count"].get<double>() / 500);
   }
-  for (const auto& [metric, wanted] : std::map<std::string, double>{{"top1", truth["top1_count"].get<double>() / 500}, {"top5", truth["top5_count"].get<double>() / 500},
-                                                                    {"f1", truth["f1"].get<double>()}, {"mAP", truth["mAP"].get<double>()}}) {
-    EXPECT_NEAR(std::stod(chorus_command("eval " + model + " --data digits.npz --batch 50 --metric " + metric).out), wanted, 1e-12) << metric;
+  for (const auto& [metric, wanted] : std::map<std::string, double>{{"top1", truth["top1_count"].get<double>() / 500},
+                                                                    {"top5", truth["top5_count"].get<double>() / 500},
+                                                                    {"f1", truth["f1"].get<double>()},
+                                                                    {"mAP", truth["mAP"].get<double>()}}) {
+    EXPECT_NEAR(std::stod(chorus_command("eval " + model + " --data digits.npz --batch 50 --metric " + metric).out),
+                wanted, 1e-12)
+        << metric;
   }
   proves("I-API-14");
 }
@@ -134,8 +148,10 @@ struct Wrong {
 TEST(Eval, WrongData) {
   ASSERT_EQ(chorus_command("gen dyn").status, 0);
   write_npz((scratch() / "none.npz").string(), {{"tokens", Value::of<float>(Shape{1, 1, 16}, noise(16))}});
-  write_npz((scratch() / "past.npz").string(), {{"tokens", Value::of<float>(Shape{1, 1, 16}, noise(16))}, {"labels", Value::of<int64_t>(Shape{1}, {99})}});
-  write_npz((scratch() / "short.npz").string(), {{"tokens", Value::of<float>(Shape{1, 1, 16}, noise(16))}, {"labels", Value::of<int64_t>(Shape{2}, {1, 2})}});
+  write_npz((scratch() / "past.npz").string(),
+            {{"tokens", Value::of<float>(Shape{1, 1, 16}, noise(16))}, {"labels", Value::of<int64_t>(Shape{1}, {99})}});
+  write_npz((scratch() / "short.npz").string(), {{"tokens", Value::of<float>(Shape{1, 1, 16}, noise(16))},
+                                                 {"labels", Value::of<int64_t>(Shape{2}, {1, 2})}});
   std::filesystem::create_directories(scratch() / "empty");
   const Wrong all[] = {
       {"eval dyn.onnx", 2, "--data"},

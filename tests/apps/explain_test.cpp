@@ -35,11 +35,14 @@ TEST(Explain, AKernelForEveryNodeOrNothingRuns) {
   std::filesystem::remove(scratch() / "resnet50.onnx");   // 100 MB
 
   ASSERT_EQ(chorus_command("gen customop").status, 0);
-  for (const std::string command : {"explain customop.onnx --strict", "run customop.onnx --random --tap all --output partly.npz", "bench customop.onnx --seconds 0.1"}) {
+  for (const std::string command :
+       {"explain customop.onnx --strict", "run customop.onnx --random --tap all --output partly.npz",
+        "bench customop.onnx --seconds 0.1"}) {
     const Done refused = chorus_command(command);
     EXPECT_EQ(refused.status, 4) << command;
     EXPECT_NE((refused.out + refused.err).find("Swish6"), std::string::npos) << refused.out << refused.err;
-    EXPECT_NE((refused.out + refused.err).find("swish"), std::string::npos) << "the node is not named: " << refused.out << refused.err;
+    EXPECT_NE((refused.out + refused.err).find("swish"), std::string::npos)
+        << "the node is not named: " << refused.out << refused.err;
   }
   EXPECT_FALSE(std::filesystem::exists(scratch() / "partly.npz"));   // not even the nodes before it
   proves("E-GEN-05");

@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 std::string sample(const std::string& arguments) {
   const auto out = scratch() / "sample";
-  const std::string line = "cd '" + scratch().string() + "' && '" CHORUS_EXAMPLES "/example_" + arguments + " >'" + out.string() + "'";
+  const std::string line =
+      "cd '" + scratch().string() + "' && '" CHORUS_EXAMPLES "/example_" + arguments + " >'" + out.string() + "'";
   EXPECT_EQ(std::system(line.c_str()), 0) << line;
   return text_of(out);
 }
@@ -25,7 +26,8 @@ std::string sample(const std::string& arguments) {
 /// Probabilities by the plain kernels.
 std::vector<float> reference(const std::string& model, const std::string& input, const Value& value) {
   write_npy((scratch() / "sample.npy").string(), value);
-  const Done done = chorus_command("run " + model + " --reference --optimize 0 --input " + input + "=sample.npy --output sample.npz");
+  const Done done =
+      chorus_command("run " + model + " --reference --optimize 0 --input " + input + "=sample.npy --output sample.npz");
   EXPECT_EQ(done.status, 0) << done.err;
   const NamedValues outputs = read_npz((scratch() / "sample.npz").string());
   const auto data = outputs.at(0).second.as<float>();
@@ -53,8 +55,10 @@ TEST(Gen, SamplesClassifyAndIntent) {
   const NamedValues digits = read_npz((scratch() / "digits.npz").string());
   for (size_t i = 0; i < 3; ++i) {
     const auto all = digits[0].second.as<float>().subspan(i * 784, 784);
-    std::ofstream(scratch() / "picture.raw", std::ios::binary).write(reinterpret_cast<const char*>(all.data()), 784 * sizeof(float));
-    const std::vector<float> truth = reference("lenet.onnx", "image", Value::of<float>(Shape{1, 1, 28, 28}, std::vector<float>(all.begin(), all.end())));
+    std::ofstream(scratch() / "picture.raw", std::ios::binary)
+        .write(reinterpret_cast<const char*>(all.data()), 784 * sizeof(float));
+    const std::vector<float> truth = reference(
+        "lenet.onnx", "image", Value::of<float>(Shape{1, 1, 28, 28}, std::vector<float>(all.begin(), all.end())));
     std::istringstream lines(sample("classify' lenet.onnx picture.raw"));
     std::vector<float> sorted = truth;
     std::sort(sorted.rbegin(), sorted.rend());

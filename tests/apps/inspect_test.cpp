@@ -32,7 +32,9 @@ constexpr Hash kManifest[] = {
     {"fc3.bias", "75630af83daeebf7c0d74d8ce502ca13f29ef448b8e1b5a1211aafbeb600b4da"},
 };
 
-void put(const fs::path& path, std::string_view bytes) { std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size())); }
+void put(const fs::path& path, std::string_view bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
 
 std::string sha256_of(std::string_view bytes) {
   const fs::path data = scratch() / "parameter.raw", sum = scratch() / "parameter.sha256";
@@ -55,7 +57,9 @@ void expect_manifest(const api::Model& model) {
 /// The file with the tensor "fc3.bias" (dims, type, 40 bytes, name) changed by `change`, which gets where it begins.
 template <class Change>
 std::string damaged(std::string bytes, Change&& change) {
-  const size_t name = bytes.find("\x42\x08" "fc3.bias");
+  const size_t name = bytes.find(
+      "\x42\x08"
+      "fc3.bias");
   EXPECT_NE(name, std::string::npos);
   const size_t at = name - 46;
   EXPECT_EQ(bytes.substr(at, 6), std::string("\x08\x0a\x10\x01\x4a\x28"));
@@ -74,7 +78,8 @@ void expect_refused(const fs::path& path, const std::string& name) {
 
 TEST(Inspect, ParametersInTheFileAndBesideIt) {
   ASSERT_EQ(chorus_command("gen lenet").status, 0);
-  const fs::path whole = scratch() / "lenet.onnx", apart = scratch() / "apart.onnx", data = scratch() / "apart.onnx.data";
+  const fs::path whole = scratch() / "lenet.onnx", apart = scratch() / "apart.onnx",
+                 data = scratch() / "apart.onnx.data";
   expect_manifest(api::Model::Load(whole.string()));
   const Json json = Json::parse(chorus_command("inspect lenet.onnx --json").out);
   ASSERT_EQ(json["parameters"].size(), std::size(kManifest));

@@ -57,12 +57,15 @@ int main(int argc, char** argv) {
 
 /// Exit status and output of the program, built with `flags`.
 Done run_program(const std::string& name, const std::string& flags, const std::string& arguments) {
-  const std::string source = (scratch() / "loops.cpp").string(), program = (scratch() / name).string(), out = (scratch() / "loops.out").string();
+  const std::string source = (scratch() / "loops.cpp").string(), program = (scratch() / name).string(),
+                    out = (scratch() / "loops.out").string();
   std::ofstream(source) << kProgram;
   const std::string library = CHORUS_SHARED_LIBRARY, folder = library.substr(0, library.rfind('/'));
-  const std::string build = "'" CHORUS_COMPILER "' -std=c++17 " + flags + " -I'" CHORUS_INCLUDE "' '" + source + "' '" + library + "' -Wl,-rpath,'" + folder + "' -o '" + program + "'";
+  const std::string build = "'" CHORUS_COMPILER "' -std=c++17 " + flags + " -I'" CHORUS_INCLUDE "' '" + source + "' '" +
+                            library + "' -Wl,-rpath,'" + folder + "' -o '" + program + "'";
   EXPECT_EQ(std::system(build.c_str()), 0);
-  const int status = std::system(("LSAN_OPTIONS=exitcode=23 timeout 300 '" + program + "' " + arguments + " >'" + out + "' 2>&1").c_str());
+  const int status = std::system(
+      ("LSAN_OPTIONS=exitcode=23 timeout 300 '" + program + "' " + arguments + " >'" + out + "' 2>&1").c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), {}};
 }
 
@@ -75,7 +78,8 @@ TEST(Model, AThousandLoadsLeaveNothingLong) {
   EXPECT_LT(std::stol(plain.out), 1024) << "KiB of growth in 1000 loops";
   const Done control = run_program("loops_leak", "-O0 -fsanitize=leak", model + " lose");
   if (control.status != 23) GTEST_SKIP() << "the leak sanitizer does not work here: " << control.out.substr(0, 200);
-  EXPECT_NE(control.out.find("1000 byte(s) leaked in 1 allocation(s)"), std::string::npos) << control.out;   // ours is the only one
+  EXPECT_NE(control.out.find("1000 byte(s) leaked in 1 allocation(s)"), std::string::npos)
+      << control.out;  // ours is the only one
   const Done clean = run_program("loops_leak", "-O0 -fsanitize=leak", model);
   EXPECT_EQ(clean.status, 0) << clean.out;
   proves("E-MOD-05");
@@ -97,7 +101,10 @@ TEST(Model, ProgramsSeeTheFourInterfacesOnly) {
   if (kSanitized) GTEST_SKIP() << "the library under test is the release build";
   // The package for applications has no header for engines; that is a package of its own.
   const std::string prefix = (scratch() / "package").string();
-  ASSERT_EQ(std::system(("cmake --install '" CHORUS_BINARY "' --component library --prefix '" + prefix + "' >/dev/null").c_str()), 0);
+  ASSERT_EQ(
+      std::system(
+          ("cmake --install '" CHORUS_BINARY "' --component library --prefix '" + prefix + "' >/dev/null").c_str()),
+      0);
   size_t headers = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(prefix + "/include")) {
     if (!entry.is_regular_file()) continue;
@@ -106,19 +113,26 @@ TEST(Model, ProgramsSeeTheFourInterfacesOnly) {
     EXPECT_EQ(text_of(entry.path()).find("ch_engine_api"), std::string::npos) << entry.path();
   }
   EXPECT_GT(headers, 10u);
-  ASSERT_EQ(std::system(("cmake --install '" CHORUS_BINARY "' --component engine_sdk --prefix '" + prefix + "_sdk' >/dev/null").c_str()), 0);
+  ASSERT_EQ(std::system(
+                ("cmake --install '" CHORUS_BINARY "' --component engine_sdk --prefix '" + prefix + "_sdk' >/dev/null")
+                    .c_str()),
+            0);
   EXPECT_TRUE(std::filesystem::exists(prefix + "_sdk/include/chorus/engine_abi.h"));
 
   // The sample program, built with that package as a stranger would.
   const std::string program = (scratch() / "four").string(), source = CHORUS_INCLUDE "/../examples/four_interfaces.cpp";
-  ASSERT_EQ(std::system(("'" CHORUS_COMPILER "' -std=c++17 -O1 -I'" + prefix + "/include' '" + source + "' '" + prefix + "/lib/libchorus.so' -Wl,-rpath,'" + prefix + "/lib' -o '" + program + "'").c_str()), 0);
+  ASSERT_EQ(std::system(("'" CHORUS_COMPILER "' -std=c++17 -O1 -I'" + prefix + "/include' '" + source + "' '" + prefix +
+                         "/lib/libchorus.so' -Wl,-rpath,'" + prefix + "/lib' -o '" + program + "'")
+                            .c_str()),
+            0);
   ASSERT_EQ(chorus_command("gen lenet").status, 0);
   EXPECT_EQ(std::system(("'" + program + "' '" + (scratch() / "lenet.onnx").string() + "' >/dev/null").c_str()), 0);
   const std::set<std::string> names = undefined_names(program);
   EXPECT_GT(names.size(), 8u);
   for (const std::string& name : names) {
     // model.h, device.h, io.h and infer.h declare namespace chorus::api; dtype.h and error.h, which they include, the two other classes.
-    const bool known = name.rfind("chorus::api::", 0) == 0 || name.rfind("chorus::Error", 0) == 0 || name.rfind("chorus::dtype_", 0) == 0;
+    const bool known = name.rfind("chorus::api::", 0) == 0 || name.rfind("chorus::Error", 0) == 0 ||
+                       name.rfind("chorus::dtype_", 0) == 0;
     EXPECT_TRUE(known) << name;
   }
   proves("E-GEN-10");

@@ -16,7 +16,8 @@ namespace {
 using Json = nlohmann::json;
 
 Json profile_of(const std::string& options) {
-  const Done done = chorus_command("run resnet18.onnx --random --no-cache --threads 1 --repeat 3 --profile --json --output out.npz " + options);
+  const Done done = chorus_command(
+      "run resnet18.onnx --random --no-cache --threads 1 --repeat 3 --profile --json --output out.npz " + options);
   EXPECT_EQ(done.status, 0) << done.err;
   // Two JSON documents: the outputs, then the profile.
   const size_t second = done.out.find("\n}\n{");
@@ -73,7 +74,8 @@ void expect_hooks(const Model& made) {
   oracle.SetReferenceKernels(true);
   Predictor reference(oracle);
   run_on_noise(reference);
-  for (const std::string& name : some) EXPECT_LT(difference(seen[name], reference.GetOutputTensor(name)->to_vector<float>()), 1e-5) << name;
+  for (const std::string& name : some)
+    EXPECT_LT(difference(seen[name], reference.GetOutputTensor(name)->to_vector<float>()), 1e-5) << name;
 }
 
 TEST(Run, ProfileAndHooksOfResnet18) {

@@ -17,7 +17,6 @@
 #include <map>
 #include <set>
 
-
 namespace chorus::testing {
 namespace {
 

@@ -181,8 +181,8 @@ TEST(Convert, StoresTheNearestValue) {
             << dtype_name(d.type) << " from " << x << " got " << get_f64(d.type, cast.data(), i);
         if (saturate) continue;
         ASSERT_TRUE(same_value(get_f64(d.type, plain.data(), i), expected_of(d, nearest, x, false)));
-        ASSERT_TRUE(same_value(get_f64(d.type, single.data(), i),
-                               expected_of(d, nearest, in32[static_cast<size_t>(i)], false)))
+        ASSERT_TRUE(
+            same_value(get_f64(d.type, single.data(), i), expected_of(d, nearest, in32[static_cast<size_t>(i)], false)))
             << dtype_name(d.type) << " from float " << in32[static_cast<size_t>(i)];
       }
     }

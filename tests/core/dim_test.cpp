@@ -116,8 +116,8 @@ TEST(Dim, RandomExpressionsKeepTheirMeaning) {
       }
       if (!expected || !got) continue;
       ++compared;
-      ASSERT_EQ(*got, static_cast<int64_t>(*expected)) << dim.str() << " for a=" << values[0] << " b=" << values[1]
-                                                       << " c=" << values[2] << " d=" << values[3];
+      ASSERT_EQ(*got, static_cast<int64_t>(*expected))
+          << dim.str() << " for a=" << values[0] << " b=" << values[1] << " c=" << values[2] << " d=" << values[3];
     }
   }
   EXPECT_GT(compared, 30000);

@@ -12,12 +12,14 @@ namespace {
 
 TEST(DType, BitsAreThoseOfTheFormats) {
   const std::pair<DType, int> bits[] = {
-      {DType::float32, 32}, {DType::uint8, 8}, {DType::int8, 8}, {DType::uint16, 16}, {DType::int16, 16},
-      {DType::int32, 32}, {DType::int64, 64}, {DType::string, 0}, {DType::boolean, 8}, {DType::float16, 16},
-      {DType::float64, 64}, {DType::uint32, 32}, {DType::uint64, 64}, {DType::complex64, 64}, {DType::complex128, 128},
-      {DType::bfloat16, 16}, {DType::float8e4m3fn, 8}, {DType::float8e4m3fnuz, 8}, {DType::float8e5m2, 8},
-      {DType::float8e5m2fnuz, 8}, {DType::uint4, 4}, {DType::int4, 4}, {DType::float4e2m1, 4}, {DType::float8e8m0, 8},
-      {DType::uint2, 2}, {DType::int2, 2}, {DType::float6e2m3, 6}, {DType::float6e3m2, 6}, {DType::undefined, 0}};
+      {DType::float32, 32},     {DType::uint8, 8},          {DType::int8, 8},         {DType::uint16, 16},
+      {DType::int16, 16},       {DType::int32, 32},         {DType::int64, 64},       {DType::string, 0},
+      {DType::boolean, 8},      {DType::float16, 16},       {DType::float64, 64},     {DType::uint32, 32},
+      {DType::uint64, 64},      {DType::complex64, 64},     {DType::complex128, 128}, {DType::bfloat16, 16},
+      {DType::float8e4m3fn, 8}, {DType::float8e4m3fnuz, 8}, {DType::float8e5m2, 8},   {DType::float8e5m2fnuz, 8},
+      {DType::uint4, 4},        {DType::int4, 4},           {DType::float4e2m1, 4},   {DType::float8e8m0, 8},
+      {DType::uint2, 2},        {DType::int2, 2},           {DType::float6e2m3, 6},   {DType::float6e3m2, 6},
+      {DType::undefined, 0}};
   EXPECT_EQ(std::size(bits), static_cast<size_t>(kDTypeCount));
   for (const auto& [type, count] : bits) EXPECT_EQ(dtype_bits(type), count) << dtype_name(type);
   EXPECT_EQ(dtype_bits(static_cast<DType>(200)), 0);

@@ -14,10 +14,12 @@ namespace {
 
 // 64-bit layout; a change of any of these is a new major version.
 static_assert(sizeof(ch_str) == 16 && sizeof(ch_device) == 16 && sizeof(ch_error) == 808 && sizeof(ch_buffer) == 64);
-static_assert(sizeof(ch_value) == 128 && offsetof(ch_value, dims) == 16 && offsetof(ch_value, buffer) == 32 && offsetof(ch_value, items) == 112);
+static_assert(sizeof(ch_value) == 128 && offsetof(ch_value, dims) == 16 && offsetof(ch_value, buffer) == 32 &&
+              offsetof(ch_value, items) == 112);
 static_assert(offsetof(ch_engine_api, open) == 56 && offsetof(ch_engine_api, describe) == 120 &&
               offsetof(ch_engine_api, wants) == 184 && offsetof(ch_node, captured) == 96);
-static_assert(static_cast<int>(Code::ok) == CH_OK && static_cast<int>(Code::internal) == CH_INTERNAL && static_cast<int>(Code::type) == CH_TYPE);
+static_assert(static_cast<int>(Code::ok) == CH_OK && static_cast<int>(Code::internal) == CH_INTERNAL &&
+              static_cast<int>(Code::type) == CH_TYPE);
 
 std::string refusal(const ch_engine_api* table, std::string_view name = "small") {
   try {

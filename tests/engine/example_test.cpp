@@ -55,7 +55,8 @@ TEST(Example, ManyInstancesAtOnce) {
       for (int repeat = 0; repeat < 5; ++repeat) {
         const Value y = testing::run_program(*program, {a, b})[0];
         for (size_t i = 0; i < 100000; ++i) {
-          worst = std::max(worst, std::abs(static_cast<double>(y.as<float>()[i]) - (a.as<float>()[i] + b.as<float>()[i])));
+          worst =
+              std::max(worst, std::abs(static_cast<double>(y.as<float>()[i]) - (a.as<float>()[i] + b.as<float>()[i])));
         }
       }
       errors[t] = worst;

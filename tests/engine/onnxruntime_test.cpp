@@ -38,7 +38,8 @@ TEST_F(OnnxRuntime, MatrixProductOfAnyBatch) {
       for (int64_t i = 0; i < n * 4; ++i) {
         double wanted = 0;
         for (int64_t k = 0; k < 5; ++k) {
-          wanted += static_cast<double>(x.as<float>()[static_cast<size_t>(i / 4 * 5 + k)]) * w.as<float>()[static_cast<size_t>(k * 4 + i % 4)];
+          wanted += static_cast<double>(x.as<float>()[static_cast<size_t>(i / 4 * 5 + k)]) *
+                    w.as<float>()[static_cast<size_t>(k * 4 + i % 4)];
         }
         EXPECT_NEAR(y[0].as<float>()[static_cast<size_t>(i)], wanted, 1e-5);
       }
@@ -57,13 +58,13 @@ TEST_F(OnnxRuntime, WritesIntoGivenBuffers) {
   for (size_t i = 0; i < 1000; ++i) EXPECT_EQ(y[0].as<float>()[i], -x.as<float>()[i]);
   std::vector<Value> wrong = {Value::tensor(DType::float32, Shape{999})};
   EXPECT_NE(message_of([&] { instance->run(std::vector<Value>{x}, wrong, {}); }), "");
-  instance->run(std::vector<Value>{x}, y, {});   // and works after the failure
+  instance->run(std::vector<Value>{x}, y, {});  // and works after the failure
 }
 
 TEST_F(OnnxRuntime, EveryElementTypeComesBack) {
-  for (DType t : {DType::float32, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::int32, DType::int64, DType::boolean,
-                  DType::float16, DType::float64, DType::uint32, DType::uint64, DType::bfloat16, DType::float8e4m3fn, DType::float8e4m3fnuz,
-                  DType::float8e5m2, DType::float8e5m2fnuz}) {
+  for (DType t : {DType::float32, DType::uint8, DType::int8, DType::uint16, DType::int16, DType::int32, DType::int64,
+                  DType::boolean, DType::float16, DType::float64, DType::uint32, DType::uint64, DType::bfloat16,
+                  DType::float8e4m3fn, DType::float8e4m3fnuz, DType::float8e5m2, DType::float8e5m2fnuz}) {
     GraphCase c;
     c.out(c.op("Identity", {c.in("x", {Dim::symbol("n"), 2}, t)}), "y");
     const auto bytes = static_cast<size_t>(dtype_bytes(t, 6));
@@ -83,7 +84,7 @@ TEST_F(OnnxRuntime, FourBitTypesArePackedAlike) {
   Attributes to;
   to.set("to", static_cast<int64_t>(DType::int32));
   c.out(c.op("Cast", {c.in("x", {5}, DType::int4)}, to), "y");
-  const unsigned char packed[] = {0x21, 0x8F, 0x07};   // 1, 2, -1, -8, 7: first element in the low bits
+  const unsigned char packed[] = {0x21, 0x8F, 0x07};  // 1, 2, -1, -8, 7: first element in the low bits
   const Value y = run(c, {Value::copy_of(DType::int4, Shape{5}, packed, 3)})[0];
   EXPECT_EQ(y.to_int64s(), (std::vector<int64_t>{1, 2, -1, -8, 7}));
 }
@@ -126,12 +127,13 @@ TEST_F(OnnxRuntime, RefusesWhatItDoesNotKnow) {
 }
 
 TEST_F(OnnxRuntime, ALongRunEndsAtItsDeadline) {
-  GraphCase c;   // 400 products of 300 by 300: far more than the deadline
+  GraphCase c;  // 400 products of 300 by 300: far more than the deadline
   ValueId v = c.in("x", {300, 300});
   const ValueId w = c.constant(noise(Shape{300, 300}, 5));
   for (int i = 0; i < 400; ++i) v = c.op("MatMul", {v, w});
   c.out(v, "y");
-  for (NodeId id = 0; id < c.graph.node_capacity(); ++id) c.graph.node(id).name.clear();   // ONNX Runtime wants different ones or none
+  for (NodeId id = 0; id < c.graph.node_capacity(); ++id)
+    c.graph.node(id).name.clear();  // ONNX Runtime wants different ones or none
   const auto program = engine_->compile(model_of(c), {});
   StopToken stop;
   RunOptions options;
@@ -145,7 +147,7 @@ TEST_F(OnnxRuntime, ALongRunEndsAtItsDeadline) {
   EXPECT_EQ(code, Code::timeout);
   stop.reset();
   y.assign(1, Value());
-  EXPECT_EQ(message_of([&] { instance->run(std::vector<Value>{x}, y, options); }), "");   // the instance works again
+  EXPECT_EQ(message_of([&] { instance->run(std::vector<Value>{x}, y, options); }), "");  // the instance works again
 }
 
 TEST(OnnxRuntimeAbsent, SaysWhatHelps) {
@@ -158,8 +160,10 @@ TEST(OnnxRuntimeAbsent, SaysWhatHelps) {
   EXPECT_EQ(code, Code::unavailable);
   EXPECT_NE(said.find("./dev engines onnxruntime"), std::string::npos) << said;
   EXPECT_NE(said.find("/nonexistent/"), std::string::npos) << said;
-  if (before == nullptr) ::unsetenv("CHORUS_ORT_LIBRARY");
-  else ::setenv("CHORUS_ORT_LIBRARY", kept.c_str(), 1);
+  if (before == nullptr)
+    ::unsetenv("CHORUS_ORT_LIBRARY");
+  else
+    ::setenv("CHORUS_ORT_LIBRARY", kept.c_str(), 1);
 }
 
 }  // namespace

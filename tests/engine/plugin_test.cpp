@@ -30,16 +30,17 @@ TEST(Plugin, OlderAndNewerMinorWork) {
     const auto engine = open(name);
     const auto program = engine->compile(one_node("Neg", 1, {Dim::symbol("n")}), {});
     expect_negated(testing::run_program(*program, kInput)[0]);
-    EXPECT_EQ(program->instance()->arena_bytes(), 0) << name;   // what minor 1 added is not called in an older table
+    EXPECT_EQ(program->instance()->arena_bytes(), 0) << name;  // what minor 1 added is not called in an older table
     EXPECT_FALSE(program->str("plan").empty());
   }
 }
 
 TEST(Plugin, FoundInGivenFolders) {
   set_engine_folders({CHORUS_TEST_PLUGINS});
-  EXPECT_EQ(open_engine("older_minor"), open_engine("older_minor"));   // once per process
+  EXPECT_EQ(open_engine("older_minor"), open_engine("older_minor"));  // once per process
   bool listed = false;
-  for (const EngineInfo& info : list_engines()) listed |= info.name == "older_minor" && info.available && info.version == "0.1";
+  for (const EngineInfo& info : list_engines())
+    listed |= info.name == "older_minor" && info.available && info.version == "0.1";
   EXPECT_TRUE(listed);
   EXPECT_EQ(list_engines().front().name, "native");
   Code code = Code::ok;
@@ -67,16 +68,19 @@ TEST(Plugin, FilesThatAreNone) {
   const std::string path = ::testing::TempDir() + "libchorus_engine_text.so";
   std::ofstream(path) << "not a library";
   Code code = Code::ok;
-  EXPECT_NE(message_of([&] { plugin::load_engine(path, "text", ""); }, &code).find("cannot be loaded"), std::string::npos);
+  EXPECT_NE(message_of([&] { plugin::load_engine(path, "text", ""); }, &code).find("cannot be loaded"),
+            std::string::npos);
   EXPECT_EQ(code, Code::unavailable);
-  EXPECT_NE(message_of([&] { plugin::load_engine("libm.so.6", "m", ""); }, &code).find("chorus_engine_v1"), std::string::npos);
+  EXPECT_NE(message_of([&] { plugin::load_engine("libm.so.6", "m", ""); }, &code).find("chorus_engine_v1"),
+            std::string::npos);
   EXPECT_EQ(code, Code::unavailable);
 }
 
 TEST(Plugin, LiesAboutOutputsAreRefused) {
   const auto engine = open("liar");
-  for (const char* lie : {"rank", "no dims", "negative", "huge", "longer", "short buffer", "offset", "null data", "dtype", "other dtype", "strings",
-                          "kind", "size", "strides", "layout", "device", "items", "null items", "map", "mode", "skip", "code of run"}) {
+  for (const char* lie : {"rank",  "no dims",     "negative", "huge", "longer", "short buffer", "offset", "null data",
+                          "dtype", "other dtype", "strings",  "kind", "size",   "strides",      "layout", "device",
+                          "items", "null items",  "map",      "mode", "skip",   "code of run"}) {
     CompileOptions options;
     options.more = lie;
     const auto program = engine->compile(one_node("Neg", 1, {Dim::symbol("n")}), options);
@@ -102,7 +106,7 @@ TEST(Plugin, LiesAboutProgramsAreRefused) {
   EXPECT_NE(said("no instance", Code::internal).find("no instance"), std::string::npos);
   EXPECT_NE(said("verdict", Code::internal).find("verdict 9"), std::string::npos);
   EXPECT_NE(said("code", Code::internal).find("unknown code 77"), std::string::npos);
-  const std::string mute = said("mute", Code::unsupported);   // a reason of 200 bytes without an end
+  const std::string mute = said("mute", Code::unsupported);  // a reason of 200 bytes without an end
   EXPECT_NE(mute.find("refuses 1 of 1 nodes"), std::string::npos);
   EXPECT_NE(mute.find(": " + std::string(200, 'x') + "\n"), std::string::npos) << mute;
 }
@@ -120,7 +124,9 @@ TEST(Plugin, GivenBuffersAreWrittenInPlace) {
 TEST(Plugin, WrongInputsAreNamed) {
   const auto program = open("liar")->compile(one_node("Neg", 1, {3}), {});
   Code code = Code::ok;
-  auto said = [&](std::vector<Value> inputs) { return message_of([&] { testing::run_program(*program, inputs); }, &code); };
+  auto said = [&](std::vector<Value> inputs) {
+    return message_of([&] { testing::run_program(*program, inputs); }, &code);
+  };
   EXPECT_NE(said({Value()}).find("\"a\" is missing"), std::string::npos);
   EXPECT_EQ(code, Code::bad_input);
   said({Value::of<int32_t>(Shape{3}, {1, 2, 3})});

@@ -9,15 +9,15 @@ namespace chorus {
 namespace {
 
 TEST(Hollow, HasATypeAndNoMemory) {
-  const Value value = hollow_value(DType::float32, Shape{1 << 14, 1 << 15});   // 2 GiB
+  const Value value = hollow_value(DType::float32, Shape{1 << 14, 1 << 15});  // 2 GiB
   ASSERT_TRUE(value.is_tensor());
   EXPECT_EQ(value.dtype(), DType::float32);
   EXPECT_EQ(value.shape(), (Shape{1 << 14, 1 << 15}));
   EXPECT_TRUE(is_hollow(value));
-  EXPECT_EQ(value.as<float>()[(int64_t{1} << 29) - 1], 0.0f);   // reading is safe
+  EXPECT_EQ(value.as<float>()[(int64_t{1} << 29) - 1], 0.0f);  // reading is safe
   EXPECT_FALSE(is_hollow(Value::of<float>(Shape{2}, {1, 2})));
   EXPECT_FALSE(is_hollow(Value()));
-  EXPECT_FALSE(hollow_value(DType::float64, Shape{int64_t{1} << 50}));   // past every address: none, no crash
+  EXPECT_FALSE(hollow_value(DType::float64, Shape{int64_t{1} << 50}));  // past every address: none, no crash
 }
 
 TEST(Hollow, AnImageHoldsItOnlyWhereItIsAllowed) {
@@ -29,7 +29,7 @@ TEST(Hollow, AnImageHoldsItOnlyWhereItIsAllowed) {
   graph->add_output(graph->find_value("x"));
   model.graph = graph;
   const std::string bytes = save_image_bytes(model);
-  EXPECT_LT(bytes.size(), 10'000u);   // not the four million of its elements
+  EXPECT_LT(bytes.size(), 10'000u);  // not the four million of its elements
   EXPECT_THROW(load_image(bytes, nullptr), Error);
   ImageLimits limits;
   limits.hollow = HollowTensors::allow;

@@ -23,7 +23,8 @@ Model full_model() {
   g->metadata = {{"key", "value"}};
   g->raw_fields = std::string("\x0a\x00", 2);
   const Dim n = Dim::symbol("n"), m = Dim::symbol("m");
-  const ValueId x = g->add_input("x", Type::tensor(DType::float32, {n, floordiv(n * 2 + 1, m), min(n, m), Dim(), Dim(7)}));
+  const ValueId x =
+      g->add_input("x", Type::tensor(DType::float32, {n, floordiv(n * 2 + 1, m), min(n, m), Dim(), Dim(7)}));
   const ValueId w = g->add_constant("w", Value::of<float>(Shape{3}, {1, 2, 3}));
   g->add_constant("s", Value::strings(Shape{2}, std::vector<std::string>{"one", "two"}));
   g->add_constant("q", Value::sequence(DType::int64, {Value::scalar<int64_t>(4), Value::scalar<int64_t>(5)}));
@@ -34,8 +35,14 @@ Model full_model() {
   call.inputs = {x, kNone, w};
   call.outputs = {g->add_value("y", Type::optional(Type::sequence(Type::tensor(DType::int8))))};
   const ValueId y = call.outputs[0];
-  call.attributes = {{"f", 0.5}, {"i", int64_t{-3}}, {"s", "text"}, {"t", Value::scalar<double>(2.5)}, {"g", GraphPtr(body)},
-                     {"fs", std::vector<float>{1, 2}}, {"is", std::vector<int64_t>{3}}, {"ss", std::vector<std::string>{"a", ""}},
+  call.attributes = {{"f", 0.5},
+                     {"i", int64_t{-3}},
+                     {"s", "text"},
+                     {"t", Value::scalar<double>(2.5)},
+                     {"g", GraphPtr(body)},
+                     {"fs", std::vector<float>{1, 2}},
+                     {"is", std::vector<int64_t>{3}},
+                     {"ss", std::vector<std::string>{"a", ""}},
                      {"tp", Type::map(DType::int64, Type::tensor(DType::string))}};
   g->add_node(std::move(call));
   g->value(x).symbolic = std::make_shared<const Dims>(Dims{n + 1, Dim(3)});
@@ -47,7 +54,13 @@ Model full_model() {
   f.attributes = {"f"};
   f.defaults = {{"alpha", 0.25}};
   f.body = std::make_shared<const Graph>(*body);
-  return {.graph = g, .functions = {f}, .ir_version = 10, .producer_name = "test", .model_version = 3, .metadata = {{"a", "b"}}, .source = "here"};
+  return {.graph = g,
+          .functions = {f},
+          .ir_version = 10,
+          .producer_name = "test",
+          .model_version = 3,
+          .metadata = {{"a", "b"}},
+          .source = "here"};
 }
 
 Model load(const std::string& bytes, size_t shift = 0, Inferred inferred = Inferred::forget) {
@@ -78,7 +91,8 @@ TEST(Image, ComesBackEqual) {
         EXPECT_EQ(*found, item.value) << item.name;
       }
     }
-    EXPECT_TRUE(back.graph->value(back.graph->find_value("q")).constant.identical(m.graph->value(m.graph->find_value("q")).constant));
+    EXPECT_TRUE(back.graph->value(back.graph->find_value("q"))
+                    .constant.identical(m.graph->value(m.graph->find_value("q")).constant));
     EXPECT_EQ(back.functions.at(0).body->captures.at(0).second, "x");
     EXPECT_EQ(back.functions[0].defaults, m.functions[0].defaults);
   }
@@ -89,7 +103,7 @@ TEST(Image, WeightsAreAlignedAndUsedInPlace) {
   std::vector<float> many(5000, 2.0f);
   const Value shared = Value::of<float>(Shape{5000}, many);
   g->add_constant("a", shared);
-  g->add_constant("b", shared);   // one copy
+  g->add_constant("b", shared);  // one copy
   g->add_constant("c", Value::scalar<float>(1));
   const std::string bytes = save_image_bytes({.graph = g});
   EXPECT_LT(bytes.size(), 2 * 20000u + 4096u);
@@ -125,7 +139,8 @@ TEST(Image, DamageGivesErrors) {
     }
   }
   EXPECT_GT(good, 10);
-  for (size_t length = 0; length < bytes.size(); length += 97) EXPECT_THROW(load(bytes.substr(0, length)), Error) << length;
+  for (size_t length = 0; length < bytes.size(); length += 97)
+    EXPECT_THROW(load(bytes.substr(0, length)), Error) << length;
 }
 
 // Memory is sized by types and known elements: those that no rule has confirmed are not taken from a file.

@@ -12,7 +12,8 @@ using testing::make;
 using testing::run_op;
 
 TEST(Attention, GridsRun) {
-  for (const OpDef& def : families::attention_ops()) EXPECT_GE(testing::run_grid(def.name, 1e-5, def.domain), 5) << def.name;
+  for (const OpDef& def : families::attention_ops())
+    EXPECT_GE(testing::run_grid(def.name, 1e-5, def.domain), 5) << def.name;
 }
 
 std::vector<double> sine(int64_t n, double step) {

@@ -47,9 +47,12 @@ TEST(Matrix, ZeroPointsPerRowAndColumn) {
 
 TEST(Matrix, EinsumTakesDiagonalsAndTraces) {
   const Value x = make(DType::float32, {2, 2}, {1, 2, 3, 4});
-  expect_close(run_one({.op = "Einsum", .inputs = {x}, .attributes = {{"equation", "ii->i"}}}), make(DType::float32, {2}, {1, 4}));
-  expect_close(run_one({.op = "Einsum", .inputs = {x}, .attributes = {{"equation", "ii"}}}), make(DType::float32, {}, {5}));
-  expect_close(run_one({.op = "Einsum", .inputs = {x}, .attributes = {{"equation", "ba"}}}), make(DType::float32, {2, 2}, {1, 3, 2, 4}));
+  expect_close(run_one({.op = "Einsum", .inputs = {x}, .attributes = {{"equation", "ii->i"}}}),
+               make(DType::float32, {2}, {1, 4}));
+  expect_close(run_one({.op = "Einsum", .inputs = {x}, .attributes = {{"equation", "ii"}}}),
+               make(DType::float32, {}, {5}));
+  expect_close(run_one({.op = "Einsum", .inputs = {x}, .attributes = {{"equation", "ba"}}}),
+               make(DType::float32, {2, 2}, {1, 3, 2, 4}));
 }
 
 TEST(Matrix, EinsumRefusesWrongEquations) {
@@ -67,7 +70,10 @@ TEST(Matrix, Determinants) {
 
 TEST(Matrix, ShapesMayBeSymbolic) {
   const Dim n = Dim::symbol("n"), k = Dim::symbol("k");
-  EXPECT_EQ(testing::infer_str({.op = "MatMul", .inputs = {Type::tensor(DType::float32, {n, 3, k}), Type::tensor(DType::float32, {k, 5})}}), "float32[n, 3, 5]");
+  EXPECT_EQ(
+      testing::infer_str(
+          {.op = "MatMul", .inputs = {Type::tensor(DType::float32, {n, 3, k}), Type::tensor(DType::float32, {k, 5})}}),
+      "float32[n, 3, 5]");
   EXPECT_EQ(testing::infer_str({.op = "Gemm",
                                 .inputs = {Type::tensor(DType::float32, {k, n}), Type::tensor(DType::float32, {k, 5})},
                                 .attributes = {{"transA", 1}}}),
@@ -76,7 +82,10 @@ TEST(Matrix, ShapesMayBeSymbolic) {
                                 .inputs = {Type::tensor(DType::float32, {n, k}), Type::tensor(DType::float32, {k, 4})},
                                 .attributes = {{"equation", "ij,jk->ki"}}}),
             "float32[4, n]");
-  EXPECT_THROW(testing::infer_op({.op = "MatMul", .inputs = {Type::tensor(DType::float32, {2, 3}), Type::tensor(DType::float32, {4, 5})}}), Error);
+  EXPECT_THROW(
+      testing::infer_op(
+          {.op = "MatMul", .inputs = {Type::tensor(DType::float32, {2, 3}), Type::tensor(DType::float32, {4, 5})}}),
+      Error);
 }
 
 }  // namespace

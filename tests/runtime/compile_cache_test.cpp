@@ -7,8 +7,8 @@
 
 #include <chorus/infer.h>
 #include <core/clock.h>
-#include <gtest/gtest.h>
 #include <runtime/custom_op.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,7 +64,9 @@ class CompileCacheTest : public ::testing::Test {
     all << file.rdbuf();
     return all.str();
   }
-  static void put(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes; }
+  static void put(const fs::path& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  }
 
   const fs::path root_ = fs::temp_directory_path() / ("chorus_compile_cache_" + std::to_string(getpid()));
 };
@@ -94,7 +96,7 @@ TEST_F(CompileCacheTest, WeightsArePackedOnceAndTheFileIsLetGo) {
   const std::string path = model("resnet18");
   Config config(path);
   config.SetThreads(1);
-  Predictor predictor(config);   // no cache
+  Predictor predictor(config);  // no cache
   EXPECT_EQ(text("/proc/self/maps").find("resnet18.onnx"), std::string::npos);
   const auto before = testing::run_on_noise(predictor);
   EXPECT_EQ(testing::run_on_noise(*predictor.Clone()), before);
@@ -105,13 +107,18 @@ TEST_F(CompileCacheTest, DamageIsAMissAndIsWrittenAnew) {
   const auto truth = outputs(config(path));
   const fs::path file = kept().at(0);
   const std::string good = text(file);
-  std::vector<std::string> damaged = {"", "x", good.substr(0, 100), good.substr(0, good.size() / 2), good.substr(0, good.size() - 1), good + "x",
+  std::vector<std::string> damaged = {"",
+                                      "x",
+                                      good.substr(0, 100),
+                                      good.substr(0, good.size() / 2),
+                                      good.substr(0, good.size() - 1),
+                                      good + "x",
                                       std::string(good.size(), '\0')};
   for (size_t at = 0; at < good.size(); at += std::max<size_t>(good.size() / 40, 1)) {
     damaged.push_back(good);
     damaged.back()[at] = static_cast<char>(damaged.back()[at] ^ 0x10);
   }
-  for (size_t back : {1u, 8u, 20u, 40u, 47u, 60u, 120u}) {   // footer, notes, key
+  for (size_t back : {1u, 8u, 20u, 40u, 47u, 60u, 120u}) {  // footer, notes, key
     damaged.push_back(good);
     damaged.back()[good.size() - back] = static_cast<char>(damaged.back()[good.size() - back] ^ 1);
   }
@@ -144,14 +151,14 @@ TEST_F(CompileCacheTest, AnotherBuildsProgramIsNotUsed) {
 TEST_F(CompileCacheTest, AChangedModelIsCompiledAnew) {
   const std::string path = model("mlp");
   const auto first = outputs(config(path));
-  model("mlp", 8);   // the same size, other weights
+  model("mlp", 8);  // the same size, other weights
   const auto second = outputs(config(path));
   EXPECT_NE(first, second);
   EXPECT_EQ(second, plain(path));
   Config chosen = config(path);
   chosen.SwitchIrOptim(false);
   outputs(chosen);
-  EXPECT_EQ(kept().size(), 3u);   // one per model and options
+  EXPECT_EQ(kept().size(), 3u);  // one per model and options
 }
 
 TEST_F(CompileCacheTest, ExternalDataBelongsToTheModel) {
@@ -167,7 +174,8 @@ TEST_F(CompileCacheTest, ExternalDataBelongsToTheModel) {
   }
   ASSERT_FALSE(data.empty());
   std::string bytes = text(data);
-  for (size_t i = 0; i + 4 <= bytes.size(); i += 4) bytes[i + 3] = static_cast<char>(bytes[i + 3] ^ 0x80);   // every weight's sign
+  for (size_t i = 0; i + 4 <= bytes.size(); i += 4)
+    bytes[i + 3] = static_cast<char>(bytes[i + 3] ^ 0x80);  // every weight's sign
   put(data, bytes);
   const auto second = outputs(config(path));
   EXPECT_NE(first, second);
@@ -196,10 +204,10 @@ TEST_F(CompileCacheTest, TheFolderIsBounded) {
   EXPECT_TRUE(fs::exists(newer));
   EXPECT_FALSE(fs::exists(fs::path(folder()) / ".chorus-0123.tmp"));
   EXPECT_TRUE(fs::exists(fs::path(folder()) / "of a stranger"));
-  outputs(config(b));   // a hit counts as a use
+  outputs(config(b));  // a hit counts as a use
   EXPECT_GT(fs::last_write_time(newer), ago(1));
   Config none = config(a);
-  none.SetCacheDir(folder(), 100);   // smaller than any program
+  none.SetCacheDir(folder(), 100);  // smaller than any program
   EXPECT_EQ(outputs(none), plain(a));
   EXPECT_EQ(kept().size(), 3u);
   EXPECT_EQ(error_of([&] { none.SetCacheDir(folder(), 0); }).code(), Code::bad_input);
@@ -217,7 +225,7 @@ TEST_F(CompileCacheTest, ManyWritersOneResult) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(wrong, std::vector<int>(8, 0));
-  EXPECT_EQ(kept().size(), 1u);   // and no temporary files
+  EXPECT_EQ(kept().size(), 1u);  // and no temporary files
 }
 
 TEST_F(CompileCacheTest, AFolderThatCannotBeWrittenIsNoError) {
@@ -231,14 +239,15 @@ TEST_F(CompileCacheTest, AFolderThatCannotBeWrittenIsNoError) {
 
 TEST_F(CompileCacheTest, CustomOperatorsAreNotKept) {
   const std::string path = model("customop");
-  std::string bytes = text(path);   // an operator of this test's own
+  std::string bytes = text(path);  // an operator of this test's own
   bytes.replace(bytes.find("Swish6"), 6, "Keeper");
   put(path, bytes);
   api::CustomOp op;
   op.domain = "my";
   op.name = "Keeper";
   op.signature = "(T x) -> (T y); T = f32";
-  op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out, const api::CustomOp::Numbers&) {
+  op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out,
+                  const api::CustomOp::Numbers&) {
     int64_t count = 1;
     for (int64_t d : in[0].shape) count *= d;
     std::copy_n(static_cast<const float*>(in[0].data), count, static_cast<float*>(out[0].out));
@@ -258,7 +267,7 @@ double ratio_of_compiles(const std::string& folder) {
   api::CompileOptions cached;
   cached.cache_dir = folder;
   double ratio = 1e9;
-  for (int round = 0; round < 5 && ratio > 0.2; ++round) {   // the machine may be busy
+  for (int round = 0; round < 5 && ratio > 0.2; ++round) {  // the machine may be busy
     fs::remove_all(folder);
     const int64_t begin = now_ns();
     model.Compile(cached, device);
@@ -281,9 +290,9 @@ TEST_F(CompileCacheTest, CompiledOnceSavedLoadedAndCached) {
     return instance.output(0).to_vector<float>();
   };
   const auto truth = run(model.Compile(uncompiled).CreateInstance());
-  EXPECT_EQ(model.Compile(uncompiled).step_count(), 9);   // three nodes a block
-  EXPECT_GE(model.Compile().step_count(), 3);              // one
-  EXPECT_LE(model.Compile().step_count(), 4);              // and where channel blocks are faster a change of the layout at the end
+  EXPECT_EQ(model.Compile(uncompiled).step_count(), 9);  // three nodes a block
+  EXPECT_GE(model.Compile().step_count(), 3);  // one
+  EXPECT_LE(model.Compile().step_count(), 4);  // and where channel blocks are faster a change of the layout at the end
   EXPECT_NE(model.Compile().Print("plan").find("conv"), std::string::npos);
   const auto fast = run(model.Compile().CreateInstance());
   EXPECT_TRUE(testing::close32(fast, truth));

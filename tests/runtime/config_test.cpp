@@ -55,8 +55,10 @@ TEST(Config, JsonKeepsEveryField) {
   const Error unknown = error_of([] { Config::FromJson(R"({"model": "m", "thread": 2})"); });
   EXPECT_EQ(unknown.code(), Code::bad_input);
   EXPECT_NE(unknown.message().find("\"thread\""), std::string::npos);
-  for (const char* text : {"", "[1]", "{\"threads\": 1.5}", "{\"threads\": \"2\"}", "{\"threads\": -1}", "{\"threads\": 4294967297}", "{\"precision\": \"f128\"}",
-                           "{\"power_mode\": \"off\"}", "{\"ir_optim\": 1}", "{\"memory_limit\": 0}", "{\"outputs\": \"a\"}", "{\"affinity\": [-1]}"}) {
+  for (const char* text :
+       {"", "[1]", "{\"threads\": 1.5}", "{\"threads\": \"2\"}", "{\"threads\": -1}", "{\"threads\": 4294967297}",
+        "{\"precision\": \"f128\"}", "{\"power_mode\": \"off\"}", "{\"ir_optim\": 1}", "{\"memory_limit\": 0}",
+        "{\"outputs\": \"a\"}", "{\"affinity\": [-1]}"}) {
     EXPECT_EQ(error_of([&] { Config::FromJson(text); }).code(), Code::bad_input) << text;
   }
   testing::proves("I-API-04");
@@ -96,7 +98,8 @@ TEST(Config, DeepTextsAreRefused) {
 
 TEST(Config, DeviceNames) {
   Config c = testing::fixture_config("mlp");
-  for (const char* wrong : {"", "gpu", "cpu:x", "cuda:-1"}) EXPECT_EQ(error_of([&] { c.SetDevice(wrong); }).code(), Code::bad_input) << wrong;
+  for (const char* wrong : {"", "gpu", "cpu:x", "cuda:-1"})
+    EXPECT_EQ(error_of([&] { c.SetDevice(wrong); }).code(), Code::bad_input) << wrong;
   c.SetDevice("cuda:0");
   EXPECT_EQ(error_of([&] { Predictor p(c); }).code(), Code::unavailable);
   c.SetFallback(true);

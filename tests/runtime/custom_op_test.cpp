@@ -14,7 +14,8 @@ namespace {
 using testing::error_of;
 using testing::noise;
 
-std::string compute_swish(const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out, const api::CustomOp::Numbers&) {
+std::string compute_swish(const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out,
+                          const api::CustomOp::Numbers&) {
   if (in[0].shape != out[0].shape) return "shapes differ";
   const auto* x = static_cast<const float*>(in[0].data);
   auto* y = static_cast<float*>(out[0].out);
@@ -93,7 +94,8 @@ TEST(CustomOp, AttributesAndErrorsOfTheKernel) {
   op.domain = "my";
   op.name = "ScaleBy";
   op.signature = "(T x) -> (T y) {factor: float = 2.0, limit: int = 5}; T = f32";
-  op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out, const api::CustomOp::Numbers& number) -> std::string {
+  op.compute = [](const std::vector<api::CustomTensor>& in, std::vector<api::CustomTensor>& out,
+                  const api::CustomOp::Numbers& number) -> std::string {
     const auto* x = static_cast<const float*>(in[0].data);
     for (int64_t i = 0; i < Shape(in[0].shape).numel(); ++i) {
       if (x[i] > number("limit")) return "a value above the limit";

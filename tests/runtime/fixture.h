@@ -14,7 +14,9 @@
 
 namespace chorus::testing {
 
-inline std::string fixture_bytes(std::string_view name, uint64_t seed = 7) { return onnx::write_model(app::make_fixture(name, seed)); }
+inline std::string fixture_bytes(std::string_view name, uint64_t seed = 7) {
+  return onnx::write_model(app::make_fixture(name, seed));
+}
 inline std::string bytes_of(std::shared_ptr<const Graph> graph) {
   Model model;
   model.graph = std::move(graph);
@@ -28,7 +30,9 @@ inline Config config_of_bytes(const std::string& bytes, int threads = 1) {
   config.SetThreads(threads);
   return config;
 }
-inline Config fixture_config(std::string_view name, int threads = 1) { return config_of_bytes(fixture_bytes(name), threads); }
+inline Config fixture_config(std::string_view name, int threads = 1) {
+  return config_of_bytes(fixture_bytes(name), threads);
+}
 
 inline std::vector<float> noise(int64_t count, uint64_t stream = 1) {
   std::vector<float> data(static_cast<size_t>(count));
@@ -54,7 +58,8 @@ inline std::vector<std::vector<float>> run_on_noise(Predictor& predictor) {
   }
   predictor.Run();
   std::vector<std::vector<float>> outputs;
-  for (const std::string& name : predictor.GetOutputNames()) outputs.push_back(predictor.GetOutputTensor(name)->to_vector<float>());
+  for (const std::string& name : predictor.GetOutputNames())
+    outputs.push_back(predictor.GetOutputTensor(name)->to_vector<float>());
   return outputs;
 }
 

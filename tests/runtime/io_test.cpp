@@ -5,9 +5,9 @@
 #include "support/proves.h"
 
 #include <core/convert.h>
+#include <runtime/io.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
-#include <runtime/io.h>
 
 #include <cstring>
 #include <limits>
@@ -52,7 +52,8 @@ TEST(Convert, SaturatesBetweenIntegers) {
   bool flags[2];
   convert_saturating(DType::int32, negative, DType::boolean, flags, 2);
   EXPECT_TRUE(flags[0] && flags[1]);
-  EXPECT_EQ(error_of([&] { convert_saturating(DType::complex64, negative, DType::float32, wide, 1); }).code(), Code::type);
+  EXPECT_EQ(error_of([&] { convert_saturating(DType::complex64, negative, DType::float32, wide, 1); }).code(),
+            Code::type);
   EXPECT_EQ(error_of([&] { convert_saturating(DType::string, negative, DType::float32, wide, 1); }).code(), Code::type);
 }
 
@@ -65,7 +66,8 @@ TEST(Io, InputByCopyBorrowAndConversion) {
   const auto* data = static_cast<const float*>(x->data());
   for (size_t c = 0; c < 3; ++c) {
     for (size_t h = 0; h < 32; ++h) {
-      for (size_t w = 0; w < 32; ++w) ASSERT_EQ(data[(c * 32 + h) * 32 + w], static_cast<float>(picture[(h * 32 + w) * 3 + c]));
+      for (size_t w = 0; w < 32; ++w)
+        ASSERT_EQ(data[(c * 32 + h) * 32 + w], static_cast<float>(picture[(h * 32 + w) * 3 + c]));
     }
   }
 
@@ -84,10 +86,19 @@ TEST(Io, InputByCopyBorrowAndConversion) {
   EXPECT_LT(in_use(), before + values.size() * sizeof(float));
   EXPECT_EQ(predictor.GetOutputTensor("y")->to_vector<float>(), by_copy);
 
-  for (const Error& error : {error_of([&] { x->copy(std::vector<float>(5)); }), error_of([&] { x->borrow(values.data(), DType::float64, {1, 3, 32, 32}); }),
-                             error_of([&] { x->borrow(values.data(), DType::float32, {1, 3, 32, 31}); }), error_of([&] { x->Reshape({3, 32, 32}); }),
-                             error_of([&] { x->copy(std::vector<std::string>{"a"}); }), error_of([&] { x->copy(static_cast<const float*>(nullptr)); })}) {
-    EXPECT_TRUE(error.code() == Code::shape || error.code() == Code::type || error.code() == Code::bad_input) << error.what();
+  for (const Error& error : {error_of([&] { x->copy(std::vector<float>(5)); }), error_of([&] {
+                               x->borrow(values.data(), DType::float64, {1, 3, 32, 32});
+                             }),
+                             error_of([&] {
+                               x->borrow(values.data(), DType::float32, {1, 3, 32, 31});
+                             }),
+                             error_of([&] {
+                               x->Reshape({3, 32, 32});
+                             }),
+                             error_of([&] { x->copy(std::vector<std::string>{"a"}); }),
+                             error_of([&] { x->copy(static_cast<const float*>(nullptr)); })}) {
+    EXPECT_TRUE(error.code() == Code::shape || error.code() == Code::type || error.code() == Code::bad_input)
+        << error.what();
     EXPECT_NE(error.message().find("\"x\""), std::string::npos) << error.what();
   }
   testing::proves("E-IO-01");
@@ -117,8 +128,14 @@ TEST(Io, OutputByCopyViewAndOwnBuffer) {
   EXPECT_TRUE(left.stale());
   EXPECT_EQ(error_of([&] { left.data(); }).code(), Code::bad_input);
   EXPECT_EQ(error_of([&] { instance.output(2); }).code(), Code::not_found);
-  EXPECT_EQ(error_of([&] { instance.output("left").use_buffer(own.data(), DType::float32, {2, 4}, 31); }).code(), Code::shape);
-  EXPECT_EQ(error_of([&] { instance.output("left").use_buffer(own.data(), DType::int32, {2, 4}, 32); }).code(), Code::type);
+  EXPECT_EQ(error_of([&] {
+              instance.output("left").use_buffer(own.data(), DType::float32, {2, 4}, 31);
+            }).code(),
+            Code::shape);
+  EXPECT_EQ(error_of([&] {
+              instance.output("left").use_buffer(own.data(), DType::int32, {2, 4}, 32);
+            }).code(),
+            Code::type);
   instance.output("right").use_buffer(nullptr, DType::float32, {}, 0);
   instance.Run();
   EXPECT_NE(instance.output("right").view().data(), own.data());

@@ -18,7 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 using testing::error_of;
 
-fs::path temporary(const std::string& name) { return fs::temp_directory_path() / ("chorus_" + std::to_string(getpid()) + "_" + name); }
+fs::path temporary(const std::string& name) {
+  return fs::temp_directory_path() / ("chorus_" + std::to_string(getpid()) + "_" + name);
+}
 
 TEST(Model, FileMemoryAndCallbackAreTheSame) {
   for (const char* name : {"lenet", "branch3", "dyn"}) {
@@ -32,7 +34,9 @@ TEST(Model, FileMemoryAndCallbackAreTheSame) {
       at += n;
       return n;
     };
-    const api::Model file = api::Model::Load(path.string()), memory = api::Model::LoadBuffer(bytes.data(), bytes.size()), callback = api::Model::LoadCallback(read);
+    const api::Model file = api::Model::Load(path.string()),
+                     memory = api::Model::LoadBuffer(bytes.data(), bytes.size()),
+                     callback = api::Model::LoadCallback(read);
     EXPECT_EQ(file.graph_hash(), memory.graph_hash()) << name;
     EXPECT_EQ(file.graph_hash(), callback.graph_hash()) << name;
     const std::string other = testing::fixture_bytes(name, 8);
@@ -52,7 +56,8 @@ TEST(Model, FileMemoryAndCallbackAreTheSame) {
         EXPECT_EQ(ports[i].name, v.name);
         EXPECT_EQ(ports[i].dtype, v.type.dtype);
         ASSERT_EQ(ports[i].shape.size(), v.type.dims.size());
-        for (size_t d = 0; d < v.type.dims.size(); ++d) EXPECT_EQ(ports[i].shape[d], v.type.dims[d].is_number() ? v.type.dims[d].number() : -1);
+        for (size_t d = 0; d < v.type.dims.size(); ++d)
+          EXPECT_EQ(ports[i].shape[d], v.type.dims[d].is_number() ? v.type.dims[d].number() : -1);
       }
     };
     check(file.inputs(), made.graph->inputs());
@@ -107,14 +112,16 @@ TEST(Model, CompilesToOneStepPerBlock) {
   EXPECT_EQ(nine.blocks, 9u);
   EXPECT_EQ(nine.layout, 0u);
   EXPECT_EQ(nine.covered.size(), 9u);
-  for (const char* name : {"conv1", "relu1", "conv2", "relu2", "conv3", "relu3"}) EXPECT_EQ(three.covered.count(name), 1u) << name;
+  for (const char* name : {"conv1", "relu1", "conv2", "relu2", "conv3", "relu3"})
+    EXPECT_EQ(three.covered.count(name), 1u) << name;
   EXPECT_TRUE(testing::close32(fused, nodes));
   EXPECT_NE(model.Compile().Print("plan").find("conv"), std::string::npos);
   EXPECT_EQ(error_of([&] {
               api::CompileOptions other;
               other.engine = "nobody";
               model.Compile(other);
-            }).code(), Code::not_found);
+            }).code(),
+            Code::not_found);
   testing::part_of("E-MOD-03");
 }
 
@@ -145,9 +152,8 @@ TEST(Model, SavedAndLoadedCompiledModels) {
 TEST(Model, EndlessCallbackIsBounded) {
   api::LoadOptions options;
   options.max_bytes = 10 << 20;
-  const Error error = error_of([&] {
-    api::Model::LoadCallback([](void* buffer, size_t n) { return std::memset(buffer, 1, n), n; }, options);
-  });
+  const Error error = error_of(
+      [&] { api::Model::LoadCallback([](void* buffer, size_t n) { return std::memset(buffer, 1, n), n; }, options); });
   EXPECT_EQ(error.code(), Code::budget);
 }
 

@@ -103,7 +103,9 @@ TEST(Predictor, CopyConvertsAndChecksTheSize) {
   std::vector<float> floats(bytes.begin(), bytes.end());
   std::vector<uint16_t> halves(784);
   store_f32(DType::float16, halves.data(), 0, 784, floats.data());
-  const auto held = [&] { return std::vector<float>(static_cast<const float*>(x->data()), static_cast<const float*>(x->data()) + 784); };
+  const auto held = [&] {
+    return std::vector<float>(static_cast<const float*>(x->data()), static_cast<const float*>(x->data()) + 784);
+  };
   x->copy(floats.data());
   EXPECT_EQ(held(), floats);
   x->copy(bytes.data());
@@ -148,7 +150,8 @@ std::vector<double> mlp_in_double(const api::Model& model, const std::vector<flo
     std::vector<double> y(bias_bytes / sizeof(float));
     for (size_t o = 0; o < y.size(); ++o) {
       y[o] = static_cast<const float*>(bias)[o];
-      for (size_t i = 0; i < x.size(); ++i) y[o] += static_cast<double>(static_cast<const float*>(weight)[o * x.size() + i]) * x[i];
+      for (size_t i = 0; i < x.size(); ++i)
+        y[o] += static_cast<double>(static_cast<const float*>(weight)[o * x.size() + i]) * x[i];
       if (std::string_view(name) != "fc3") y[o] = std::max(y[o], 0.0);
     }
     x = y;

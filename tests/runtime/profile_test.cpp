@@ -1,9 +1,9 @@
 #include "fixture.h"
 #include "support/proves.h"
 
+#include <runtime/profile.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <runtime/profile.h>
 
 #include <set>
 

@@ -9,9 +9,7 @@ import tempfile
 
 import pages
 
-
-class Skip(Exception):
-    """The check cannot be made here."""
+from tree import Skip
 
 
 def run(*command, **options):

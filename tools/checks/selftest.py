@@ -41,6 +41,7 @@ SOURCES = {
         ({"src/core/x/a.cpp": "", "src/core/README.md": "x/ holds a\n"}, {"src/core/x/a.cpp": "", "src/core/README.md": "core\n"}, "src/core/x has"),
         ({}, {"src/core/a.cpp": "", "src/core/README.md": "line\n" * 11}, "more than ten"),
     ],
+    "formatted": [({"src/core/a.h": "int a;\n"}, {"src/core/a.h": "int   a;\n"}, "src/core/a.h: ./dev format")],
     "no_machine_paths": [
         ({"docs/a.md": "see ./build/bin or https://host/home/x\n"}, {"docs/a.md": "cd /" + "home/me/project\n"}, "own folder"),
     ],

@@ -2,9 +2,11 @@
 import pathlib
 import posixpath
 import re
+import shutil
+import subprocess
 
 from function_length import function_length
-from tree import adapter_of, layer_of
+from tree import Skip, adapter_of, layer_of
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 PUBLIC_FOR_ADAPTERS = {"chorus/engine_abi.h"}
@@ -187,6 +189,16 @@ def exports_are_public(tree):
 
 
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
+
+
+def formatted(tree):
+    """Sources are as `./dev format` leaves them."""
+    if shutil.which("clang-format-16") is None:
+        raise Skip("clang-format-16 is not installed; ./dev format installs it")
+    names = [name for name in tree.paths if name.endswith((".h", ".cpp", ".c")) and not name.startswith("gen/")]
+    done = subprocess.run(["clang-format-16", "--dry-run", *names], cwd=tree.root, capture_output=True, text=True)
+    for name in sorted(set(re.findall(r"^(\S+?):\d+:\d+: warning: code should be clang-formatted", done.stderr, re.M))):
+        yield f"{name}: ./dev format"
 
 
 def docs_links(tree):

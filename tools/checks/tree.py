@@ -41,6 +41,10 @@ ENGINE_PARTS = {"native", "registry", "plugin", "placement", "worker", "auto"}
 TEXT = {".h", ".hpp", ".cpp", ".c", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in", ".map", ".js", ".html", ".css", ".toml", ""}
 
 
+class Skip(Exception):
+    """The check cannot be made here."""
+
+
 class Tree:
     """The files of a checkout: what git tracks or would track; outside a repository every file."""
 

@@ -27,7 +27,7 @@ TEXT
 }
 
 command_demo() {
-  need_packages build
+  need_packages build format
   need_files models/ocr pictures
   need_build release chorus_command
   local picture=.cache/pictures/page.png

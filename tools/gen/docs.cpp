@@ -1,8 +1,8 @@
 // The pages of the operators: docs/operators/<Operator>.md, and an index.
 #include "gen.h"
 
-#include <fmt/format.h>
 #include <ops/gradients/rules.h>
+#include <fmt/format.h>
 
 #include <vector>
 

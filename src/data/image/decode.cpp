@@ -41,8 +41,8 @@ std::string_view image_kind(std::span<const uint8_t> b) noexcept {
   if (starts(std::string_view("\x89PNG\r\n\x1a\n", 8))) return "png";
   if (starts("RIFF") && starts("WEBP", 8)) return "webp";
   if (starts(std::string_view("\0\0\0\x0cjP  \r\n\x87\n", 12)) || starts("\xff\x4f\xff\x51")) return "jpeg2000";
-  if (starts(std::string_view("II*\0", 4)) || starts(std::string_view("MM\0*", 4)) || starts(std::string_view("II+\0", 4)) ||
-      starts(std::string_view("MM\0+", 4))) {
+  if (starts(std::string_view("II*\0", 4)) || starts(std::string_view("MM\0*", 4)) ||
+      starts(std::string_view("II+\0", 4)) || starts(std::string_view("MM\0+", 4))) {
     return "tiff";
   }
   if (starts("BM") && b.size() >= 26) return "bmp";

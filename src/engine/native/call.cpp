@@ -55,7 +55,8 @@ constexpr int kMaxCallDepth = 64;
 
 class CallServices final : public KernelServices {
  public:
-  CallServices(CallEnvironment& environment, const Attributes& attributes, std::span<const Value> captured, std::vector<Value>& outputs)
+  CallServices(CallEnvironment& environment, const Attributes& attributes, std::span<const Value> captured,
+               std::vector<Value>& outputs)
       : env_(environment), attributes_(attributes), captured_(captured), outputs_(outputs) {}
   ThreadPool& pool() noexcept override { return *env_.pool; }
   void* scratch(int64_t bytes) noexcept override {
@@ -65,8 +66,8 @@ class CallServices final : public KernelServices {
     const int64_t count = checked_numel(dims);
     const int64_t bytes = count < 0 ? -1 : dtype_bytes(dtype, count);
     if (bytes < 0 || bytes > env_.memory_budget) {
-      return Status::error(Code::budget, "output %d would need %lld bytes; the budget is %lld", output, static_cast<long long>(bytes),
-                           static_cast<long long>(env_.memory_budget));
+      return Status::error(Code::budget, "output %d would need %lld bytes; the budget is %lld", output,
+                           static_cast<long long>(bytes), static_cast<long long>(env_.memory_budget));
     }
     try {
       Value& value = outputs_[static_cast<size_t>(output)];
@@ -84,8 +85,10 @@ class CallServices final : public KernelServices {
   Status run_body(std::string_view name, std::span<const Value> inputs, std::vector<Value>& outputs) noexcept override {
     const AttrValue* attribute = attributes_.find(name);
     const GraphPtr* body = attribute == nullptr ? nullptr : attribute->get<GraphPtr>();
-    if (body == nullptr) return Status::error(Code::internal, "no body \"%.*s\"", static_cast<int>(name.size()), name.data());
-    if (env_.depth >= kMaxCallDepth) return Status::error(Code::budget, "bodies are nested deeper than %d", kMaxCallDepth);
+    if (body == nullptr)
+      return Status::error(Code::internal, "no body \"%.*s\"", static_cast<int>(name.size()), name.data());
+    if (env_.depth >= kMaxCallDepth)
+      return Status::error(Code::budget, "bodies are nested deeper than %d", kMaxCallDepth);
     try {
       std::vector<Value> all(inputs.begin(), inputs.end());
       all.insert(all.end(), captured_.begin(), captured_.end());
@@ -128,22 +131,26 @@ struct CallFrame {
 
 bool makes_tensors_by_shape(const OpDef& op, const std::vector<Type>& types) {
   if (op.sizes != Sizes::by_shapes) return false;
-  return std::all_of(types.begin(), types.end(), [](const Type& t) { return t.kind == ValueKind::none || (t.is_static() && t.is_tensor()); });
+  return std::all_of(types.begin(), types.end(),
+                     [](const Type& t) { return t.kind == ValueKind::none || (t.is_static() && t.is_tensor()); });
 }
 
-void preallocate(const CallFrame& frame, const std::vector<Type>& types, CallEnvironment& env, std::vector<Value>& outputs,
-                 std::vector<TensorView>& views) {
+void preallocate(const CallFrame& frame, const std::vector<Type>& types, CallEnvironment& env,
+                 std::vector<Value>& outputs, std::vector<TensorView>& views) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Type& type = types[i];
-    if (!frame.wanted[i] || type.kind != ValueKind::tensor || type.dtype == DType::string || !type.is_static()) continue;
+    if (!frame.wanted[i] || type.kind != ValueKind::tensor || type.dtype == DType::string || !type.is_static())
+      continue;
     Shape shape;
     std::vector<int64_t> dims;
     for (const Dim& d : type.dims) dims.push_back(d.number());
     const int64_t count = checked_numel(dims);
     const int64_t bytes = count < 0 ? -1 : dtype_bytes(type.dtype, count);
     if (bytes < 0 || bytes > env.memory_budget) {
-      throw Error(Code::budget, fmt::format("{}: output {} of type {} does not fit the memory budget of {} bytes", frame.op->name, i, type.str(),
-                                            env.memory_budget), frame.where, "raise the memory budget if the model is trusted");
+      throw Error(Code::budget,
+                  fmt::format("{}: output {} of type {} does not fit the memory budget of {} bytes", frame.op->name, i,
+                              type.str(), env.memory_budget),
+                  frame.where, "raise the memory budget if the model is trusted");
     }
     outputs[i] = Value::tensor(type.dtype, Shape(dims));
     views[i] = view_of(outputs[i]);
@@ -163,7 +170,8 @@ std::vector<Value> call_kernel(const CallFrame& frame, KernelFn kernel, CallEnvi
   }
   std::vector<Type> captured_types;
   for (const Value& v : frame.captured) captured_types.push_back(v ? Type::of(v) : Type{});
-  std::vector<Type> types = infer_call(*frame.op, *frame.attributes, in_types, constants, frame.outputs, frame.where, captured_types);
+  std::vector<Type> types =
+      infer_call(*frame.op, *frame.attributes, in_types, constants, frame.outputs, frame.where, captured_types);
   std::vector<Value> outputs(static_cast<size_t>(frame.outputs));
   std::vector<TensorView> out_views(outputs.size());
   if (makes_tensors_by_shape(*frame.op, types)) preallocate(frame, types, env, outputs, out_views);
@@ -193,10 +201,12 @@ std::vector<Value> call_kernel(const CallFrame& frame, KernelFn kernel, CallEnvi
 void throw_if_stopped(const StopToken& stop, std::string where) {
   const Code why = stop.state();
   if (why == Code::ok) return;
-  throw Error(why, why == Code::timeout ? "the run took longer than its time-out" : "the run was cancelled", std::move(where));
+  throw Error(why, why == Code::timeout ? "the run took longer than its time-out" : "the run was cancelled",
+              std::move(where));
 }
 
-std::vector<Value> call_op(const OpDef& op, const Attributes& attributes, std::span<const Value> inputs, int outputs, CallEnvironment& env) {
+std::vector<Value> call_op(const OpDef& op, const Attributes& attributes, std::span<const Value> inputs, int outputs,
+                           CallEnvironment& env) {
   Graph graph;
   graph.opsets[std::string(op.domain)] = op.newest_version();
   Node n;
@@ -249,12 +259,15 @@ std::vector<Value> call_expanded(const Graph& graph, NodeId id, std::span<const 
     std::string reason;
     const auto* decompose = std::get_if<Decompose>(&target.op->meaning);
     if (decompose == nullptr || !Expander::expand(small, made, *decompose, &reason)) {
-      throw Error(Code::unsupported, fmt::format("{}: the native engine has no kernel{}", n.type, reason.empty() ? "" : ": " + reason), graph.where(id));
+      throw Error(Code::unsupported,
+                  fmt::format("{}: the native engine has no kernel{}", n.type, reason.empty() ? "" : ": " + reason),
+                  graph.where(id));
     }
   } else if (auto* step = target.op->versions[static_cast<size_t>(target.version)].to_next; step != nullptr) {
     infer_node(small, made);
     std::string reason;
-    if (!Expander::expand(small, made, step, &reason)) throw Error(Code::unsupported, n.type + ": " + reason, graph.where(id));
+    if (!Expander::expand(small, made, step, &reason))
+      throw Error(Code::unsupported, n.type + ": " + reason, graph.where(id));
   } else {
     ++target.version;
   }
@@ -266,8 +279,8 @@ std::vector<Value> call_expanded(const Graph& graph, NodeId id, std::span<const 
 
 }  // namespace
 
-std::vector<Value> call_node(const Graph& graph, NodeId id, std::span<const Value> inputs, std::span<const Value> captured, CallEnvironment& env,
-                             const bool* read) {
+std::vector<Value> call_node(const Graph& graph, NodeId id, std::span<const Value> inputs,
+                             std::span<const Value> captured, CallEnvironment& env, const bool* read) {
   const Node& n = graph.node(id);
   if (n.op == nullptr) throw Error(Code::unsupported, "operator \"" + n.type + "\" is not known", graph.where(id));
   const bool newest = n.version + 1 == static_cast<int>(n.op->versions.size());
@@ -294,7 +307,9 @@ std::vector<Value> call_graph(const Graph& graph, std::span<const Value> inputs,
     uses[static_cast<size_t>(id)] = static_cast<int32_t>(v.uses.size());
   }
   const auto formal = graph.inputs();
-  if (inputs.size() > formal.size()) throw Error(Code::bad_input, fmt::format("graph \"{}\" has {} inputs, {} given", graph.name, formal.size(), inputs.size()));
+  if (inputs.size() > formal.size())
+    throw Error(Code::bad_input,
+                fmt::format("graph \"{}\" has {} inputs, {} given", graph.name, formal.size(), inputs.size()));
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i]) values[static_cast<size_t>(formal[i])] = inputs[i];
   }
@@ -310,11 +325,13 @@ std::vector<Value> call_graph(const Graph& graph, std::span<const Value> inputs,
     const std::vector<Value> operands = gather(n.inputs), captured = gather(n.captured);
     std::vector<Value> results = call_node(graph, id, operands, captured, env);
     for (size_t i = 0; i < n.outputs.size(); ++i) {
-      if (n.outputs[i] != kNone && i < results.size()) values[static_cast<size_t>(n.outputs[i])] = std::move(results[i]);
+      if (n.outputs[i] != kNone && i < results.size())
+        values[static_cast<size_t>(n.outputs[i])] = std::move(results[i]);
     }
     auto release = [&](const std::vector<ValueId>& ids) {
       for (ValueId in : ids) {
-        if (in != kNone && --uses[static_cast<size_t>(in)] == 0 && !graph.value(in).is_constant()) values[static_cast<size_t>(in)] = Value();
+        if (in != kNone && --uses[static_cast<size_t>(in)] == 0 && !graph.value(in).is_constant())
+          values[static_cast<size_t>(in)] = Value();
       }
     };
     release(n.inputs);

@@ -17,20 +17,29 @@ namespace chorus::native {
 
 /// An operator folded into the step that makes its operand.
 enum class EpilogueKind : uint8_t {
-  bias_channel,      ///< + constant per channel (axis 1 for convolution, last axis for matrix products)
-  scale_channel,     ///< × constant per channel
-  residual,          ///< + tensor of the output's shape (an extra operand of the step)
-  relu, clip, leaky_relu, hard_swish, hard_sigmoid, sigmoid, silu, tanh, gelu, gelu_tanh,
+  bias_channel,  ///< + constant per channel (axis 1 for convolution, last axis for matrix products)
+  scale_channel,  ///< × constant per channel
+  residual,  ///< + tensor of the output's shape (an extra operand of the step)
+  relu,
+  clip,
+  leaky_relu,
+  hard_swish,
+  hard_sigmoid,
+  sigmoid,
+  silu,
+  tanh,
+  gelu,
+  gelu_tanh,
 };
 inline constexpr uint32_t epilogue_bit(EpilogueKind k) { return 1u << static_cast<int>(k); }
 
 struct EpilogueItem {
   EpilogueKind kind;
-  NodeId node = kNone;             ///< the (last) node that it stands for
-  float alpha = 0, beta = 0;       ///< clip: low, high; leaky_relu: alpha; hard_sigmoid: alpha, beta
-  Value constant;                  ///< bias_channel, scale_channel: float32 [channels]
-  ValueId operand = kNone;         ///< residual: the other summand
-  std::vector<NodeId> inner;       ///< nodes before `node` that it stands for too: the Sigmoid of a silu …
+  NodeId node = kNone;  ///< the (last) node that it stands for
+  float alpha = 0, beta = 0;  ///< clip: low, high; leaky_relu: alpha; hard_sigmoid: alpha, beta
+  Value constant;  ///< bias_channel, scale_channel: float32 [channels]
+  ValueId operand = kNone;  ///< residual: the other summand
+  std::vector<NodeId> inner;  ///< nodes before `node` that it stands for too: the Sigmoid of a silu …
 };
 
 /// What a candidate knows when it decides and prepares.
@@ -38,13 +47,13 @@ struct StepDescription {
   const Graph* graph = nullptr;
   NodeId node = kNone;
   const CpuFeatures* cpu = nullptr;
-  std::span<const EpilogueItem> epilogues;   ///< accepted ones, in order (prepare only)
-  Packs* packs = nullptr;                    ///< of the program (prepare only); null: packs are made and forgotten
-  Precision precision = Precision::f32;      ///< bf16: what products of float32 may be rounded to (prepare only)
+  std::span<const EpilogueItem> epilogues;  ///< accepted ones, in order (prepare only)
+  Packs* packs = nullptr;  ///< of the program (prepare only); null: packs are made and forgotten
+  Precision precision = Precision::f32;  ///< bf16: what products of float32 may be rounded to (prepare only)
   const Node& n() const { return graph->node(node); }
-  const Type& in(int i) const;               ///< kind none when omitted
+  const Type& in(int i) const;  ///< kind none when omitted
   const Type& out(int i) const;
-  const Value* constant(int i) const;        ///< null unless constant
+  const Value* constant(int i) const;  ///< null unless constant
   bool has(int i) const { return in(i).kind != ValueKind::none; }
   /// Memory for a constant operand in the form of the kernel: filled by `fill`, or kept by a compile cache, so what it holds must follow
   /// from the operand, the node and the processor alone. The operand's own elements may be dropped afterwards.
@@ -54,8 +63,8 @@ struct StepDescription {
 /// Made once at compile, shared by all instances.
 struct Prepared {
   virtual ~Prepared() = default;
-  virtual int64_t bytes() const noexcept { return 0; }   ///< memory held, for reports
-  uint32_t constants_used = 0;               ///< bit i: operand i is packed inside; its original is not needed to run
+  virtual int64_t bytes() const noexcept { return 0; }  ///< memory held, for reports
+  uint32_t constants_used = 0;  ///< bit i: operand i is packed inside; its original is not needed to run
 };
 
 /// What a candidate may be chosen for.
@@ -63,25 +72,26 @@ enum class LayoutForm : uint8_t { plain, blocked };
 
 struct Candidate {
   std::string_view op;
-  std::string_view name;                     ///< "conv.gemm.avx512": shown by profile and `ir --level plan`
+  std::string_view name;  ///< "conv.gemm.avx512": shown by profile and `ir --level plan`
   bool (*accepts)(const StepDescription&);
-  uint32_t epilogues;                        ///< mask of what it can take in
-  std::shared_ptr<const Prepared> (*prepare)(const StepDescription&);   ///< may be null
+  uint32_t epilogues;  ///< mask of what it can take in
+  std::shared_ptr<const Prepared> (*prepare)(const StepDescription&);  ///< may be null
   int64_t (*scratch)(const KernelContext&);  ///< bytes for the sizes in the context; null: none
-  KernelFn run;                              ///< residual epilogues: operands after the node's own, in order
+  KernelFn run;  ///< residual epilogues: operands after the node's own, in order
   /// Made at bind for the sizes in the context (KernelContext::bound); null: nothing.
   std::shared_ptr<const void> (*bind)(const KernelContext&) = nullptr;
   /// Candidates over channel blocks: the operands (bit i, residuals included) that are read in blocks of 16 channels; the others are
   /// plain. Null: everything is plain.
   uint32_t (*blocked_operands)(const StepDescription&) = nullptr;
-  LayoutForm output = LayoutForm::blocked;   ///< with blocked operands: how the outputs are written
-  bool residual_in_place = false;            ///< a residual operand may be the output itself
-  bool parts_share = false;                  ///< Concat, Split, Slice of channels at whole blocks: operands and results may be one memory
+  LayoutForm output = LayoutForm::blocked;  ///< with blocked operands: how the outputs are written
+  bool residual_in_place = false;  ///< a residual operand may be the output itself
+  bool parts_share =
+      false;  ///< Concat, Split, Slice of channels at whole blocks: operands and results may be one memory
   /// Splits and slices of channels: the first channel of output 0; the outputs follow one another.
   int64_t (*first_channel)(const StepDescription&) = nullptr;
   /// Share of the processor's peak of multiply-adds that it reaches; 0: bound by memory. For the choice of layouts.
   float efficiency = 0;
-  std::string_view domain = "";              ///< of the operator
+  std::string_view domain = "";  ///< of the operator
 };
 
 /// All fast candidates of a form in order of preference (first that accepts wins); a family's list is in

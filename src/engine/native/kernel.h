@@ -19,7 +19,7 @@ struct TensorView {
   const int64_t* dims = nullptr;
   int32_t rank = 0;
   DType dtype = DType::undefined;
-  int64_t count = 0;                                ///< elements
+  int64_t count = 0;  ///< elements
   /// Set for tensors in channel blocks [N, ceil(C / 16), spatial …, 16] (kernels of blocked candidates only; dims stay N, C, spatial):
   /// floats from one image to the next, larger than one image when the tensor is a range of a larger one's channels. The lanes behind
   /// the last channel hold any number: no kernel lets them flow into another lane.
@@ -27,7 +27,9 @@ struct TensorView {
   std::span<const int64_t> shape() const noexcept { return {dims, static_cast<size_t>(rank)}; }
   int64_t dim(int axis) const noexcept { return dims[axis < 0 ? axis + rank : axis]; }
   template <class T>
-  T* as() const noexcept { return static_cast<T*>(data); }
+  T* as() const noexcept {
+    return static_cast<T*>(data);
+  }
 };
 
 /// Services of the executor for one run. All calls are noexcept; failures come back as a Status or null.
@@ -42,7 +44,8 @@ class KernelServices {
   /// A whole output: strings, sequences, optionals, maps, or a tensor that shares an input's memory.
   virtual Status set_value(int output, Value value) noexcept = 0;
   /// Runs a body (attribute `name`: then_branch, body …) with the given inputs; outputs are appended.
-  virtual Status run_body(std::string_view name, std::span<const Value> inputs, std::vector<Value>& outputs) noexcept = 0;
+  virtual Status run_body(std::string_view name, std::span<const Value> inputs,
+                          std::vector<Value>& outputs) noexcept = 0;
   /// True when the run shall end (cancelled, past its deadline): long kernels ask now and then.
   virtual bool stop() noexcept = 0;
 };
@@ -50,19 +53,21 @@ class KernelServices {
 struct KernelContext {
   const AttrReader* attrs = nullptr;
   int n_in = 0, n_out = 0;
-  const TensorView* in = nullptr;                   ///< [n_in]; dtype undefined: omitted or not a tensor of numbers
-  TensorView* out = nullptr;                        ///< [n_out]; preallocated unless the row says known_after_run
-  const Value* const* values = nullptr;             ///< [n_in] operands as Values (strings, sequences, optionals); null: omitted.
-                                                    ///< For plain tensors inside a bound program the entry may be null: use `in`.
-  const bool* wanted = nullptr;                     ///< [n_out] false: nobody reads this output, out[i].dtype is undefined
-  const Type* out_types = nullptr;                  ///< [n_out] what the shape rule says of the outputs; may be null (bound programs)
+  const TensorView* in = nullptr;  ///< [n_in]; dtype undefined: omitted or not a tensor of numbers
+  TensorView* out = nullptr;  ///< [n_out]; preallocated unless the row says known_after_run
+  const Value* const* values = nullptr;  ///< [n_in] operands as Values (strings, sequences, optionals); null: omitted.
+      ///< For plain tensors inside a bound program the entry may be null: use `in`.
+  const bool* wanted = nullptr;  ///< [n_out] false: nobody reads this output, out[i].dtype is undefined
+  const Type* out_types = nullptr;  ///< [n_out] what the shape rule says of the outputs; may be null (bound programs)
   KernelServices* services = nullptr;
-  const void* prepared = nullptr;                   ///< what the candidate's prepare step made (packed weights, tables)
-  const void* bound = nullptr;                      ///< what the candidate's bind step made for these sizes
-  uint64_t random_seed = 0;                         ///< of the run, for random kernels; with a counter per node in random_stream
+  const void* prepared = nullptr;  ///< what the candidate's prepare step made (packed weights, tables)
+  const void* bound = nullptr;  ///< what the candidate's bind step made for these sizes
+  uint64_t random_seed = 0;  ///< of the run, for random kernels; with a counter per node in random_stream
   uint64_t random_stream = 0;
 
-  bool has(int i) const noexcept { return i < n_in && (in[i].dtype != DType::undefined || (values && values[i] && *values[i])); }
+  bool has(int i) const noexcept {
+    return i < n_in && (in[i].dtype != DType::undefined || (values && values[i] && *values[i]));
+  }
   bool wants(int i) const noexcept { return i < n_out && wanted[i]; }
   const Strings& strings(int i) const noexcept { return *values[i]->strings_ptr(); }
 };

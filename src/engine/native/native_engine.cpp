@@ -60,7 +60,8 @@ void believe_rules(Graph& graph) {
     if (!v.type.is_tensor() || !v.type.has_rank || !claim.has_rank || claim.dims.size() != v.type.dims.size()) continue;
     for (size_t d = 0; d < claim.dims.size(); ++d) {
       if (claim.dims[d].is_number() && v.type.dims[d].is_symbolic()) {
-        graph.checks.push_back({v.type.dims[d], claim.dims[d], v.producer, fmt::format("axis {} of \"{}\" and what the file declares", d, v.name)});
+        graph.checks.push_back({v.type.dims[d], claim.dims[d], v.producer,
+                                fmt::format("axis {} of \"{}\" and what the file declares", d, v.name)});
       }
     }
   }
@@ -78,7 +79,8 @@ class NativeEngine final : public Engine {
       const bool decomposes = n.op != nullptr && std::holds_alternative<Decompose>(n.op->meaning);
       if (n.op == nullptr) {
         claim.verdict = Verdict::no;
-        claim.reason = fmt::format("native: operator \"{}\" of domain \"{}\" has no row in the table", n.type, n.domain);
+        claim.reason =
+            fmt::format("native: operator \"{}\" of domain \"{}\" has no row in the table", n.type, n.domain);
       } else if (find_reference(n.op->domain, n.op->name) == nullptr && !decomposes) {
         claim.verdict = Verdict::no;
         claim.reason = fmt::format("native: {} has neither a kernel nor a decomposition", n.type);
@@ -95,14 +97,17 @@ class NativeEngine final : public Engine {
     if (native != nullptr) save_program(*native, sink);
     return native != nullptr;
   }
-  std::shared_ptr<Program> load(std::string_view bytes, std::shared_ptr<const void> owner, const CompileOptions& options) override {
+  std::shared_ptr<Program> load(std::string_view bytes, std::shared_ptr<const void> owner,
+                                const CompileOptions& options) override {
     return load_program(bytes, std::move(owner), options);
   }
 };
 
 }  // namespace
 
-bool has_kernel(const Node& node) { return node.op != nullptr && find_reference(node.op->domain, node.op->name) != nullptr; }
+bool has_kernel(const Node& node) {
+  return node.op != nullptr && find_reference(node.op->domain, node.op->name) != nullptr;
+}
 
 std::unique_ptr<ConstantEvaluator> make_evaluator() { return std::make_unique<Evaluator>(); }
 std::shared_ptr<Engine> make_native_engine() { return std::make_shared<NativeEngine>(); }
@@ -127,7 +132,9 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
 }
 }  // namespace
 
-std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) { return optimized_copy(model, options); }
+std::shared_ptr<const Graph> optimize(const Model& model, const CompileOptions& options) {
+  return optimized_copy(model, options);
+}
 
 Model lite_form(const Model& model) {
   CompileOptions options;
@@ -164,7 +171,8 @@ NativeProgram::NativeProgram(std::shared_ptr<const Graph> graph, const CompileOp
     : NativeProgram(graph, options, plan_options(options)) {}
 
 NativeProgram::NativeProgram(std::shared_ptr<const Graph> graph, const CompileOptions& options, const PlanOptions& plan)
-    : options_(options), pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})) {
+    : options_(options),
+      pool_(options.pool ? options.pool : std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50})) {
   build(std::move(graph), plan);
 }
 

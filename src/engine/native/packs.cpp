@@ -1,8 +1,8 @@
 #include <engine/native/packs.h>
 
 #include <chorus/error.h>
-#include <fmt/format.h>
 #include <graph/hollow.h>
+#include <fmt/format.h>
 
 #include <cstring>
 
@@ -12,16 +12,19 @@ Packs::Packs(std::vector<Pack> kept) {
   for (Pack& pack : kept) kept_.emplace(std::move(pack.name), std::move(pack.bytes));
 }
 
-Buffer Packs::take(const Graph& graph, NodeId node, int operand, std::string_view form, size_t bytes, FunctionRef<void(std::byte*)> fill) {
+Buffer Packs::take(const Graph& graph, NodeId node, int operand, std::string_view form, size_t bytes,
+                   FunctionRef<void(std::byte*)> fill) {
   const Node& n = graph.node(node);
   const ValueId value = n.inputs[static_cast<size_t>(operand)];
-  const std::string result = n.outputs.empty() || n.outputs[0] == kNone ? std::to_string(node) : graph.value(n.outputs[0]).name;
+  const std::string result =
+      n.outputs.empty() || n.outputs[0] == kNone ? std::to_string(node) : graph.value(n.outputs[0]).name;
   std::string name = fmt::format("{}/{}/{}", form, operand, result);
   Buffer buffer;
   if (const auto kept = kept_.find(name); kept != kept_.end() && kept->second.bytes() == bytes) {
     buffer = kept->second;
   } else if (is_hollow(graph.value(value).constant)) {
-    throw Error(Code::bad_input, fmt::format("the packed form \"{}\" of {} bytes is missing", name, bytes), {}, "compile the model anew");
+    throw Error(Code::bad_input, fmt::format("the packed form \"{}\" of {} bytes is missing", name, bytes), {},
+                "compile the model anew");
   } else {
     buffer = Buffer::allocate(bytes);
     std::memset(buffer.mutable_data(), 0, bytes);   // gaps of a form are bytes of a file too: the same each time
@@ -37,7 +40,8 @@ std::vector<ValueId> Packs::released(const Graph& graph) const {
   std::vector<ValueId> list;
   for (const auto& [id, uses] : uses_) {
     const GraphValue& v = graph.value(id);
-    if (v.is_constant() && !v.is_input && v.uses.size() == uses && !graph.is_output(id) && v.constant.bytes() >= kLeast) list.push_back(id);
+    if (v.is_constant() && !v.is_input && v.uses.size() == uses && !graph.is_output(id) && v.constant.bytes() >= kLeast)
+      list.push_back(id);
   }
   return list;
 }

@@ -14,7 +14,7 @@
 namespace chorus::native {
 
 struct Pack {
-  std::string name;      ///< unique in its program
+  std::string name;  ///< unique in its program
   Buffer bytes;
 };
 
@@ -26,7 +26,8 @@ class Packs {
 
   /// `bytes` of packed elements of operand `operand` of `node`, filled by `fill` or kept from an earlier compile. `form` tells the
   /// packings of one operand apart. Throws Error(bad_input) when the elements are neither kept nor there (hollow).
-  Buffer take(const Graph& graph, NodeId node, int operand, std::string_view form, size_t bytes, FunctionRef<void(std::byte*)> fill);
+  Buffer take(const Graph& graph, NodeId node, int operand, std::string_view form, size_t bytes,
+              FunctionRef<void(std::byte*)> fill);
 
   /// In the order of taking.
   const std::vector<Pack>& taken() const noexcept { return taken_; }
@@ -36,7 +37,7 @@ class Packs {
  private:
   std::map<std::string, Buffer, std::less<>> kept_;
   std::vector<Pack> taken_;
-  std::map<ValueId, size_t> uses_;   // packed ones of a constant
+  std::map<ValueId, size_t> uses_;  // packed ones of a constant
 };
 
 }  // namespace chorus::native

@@ -70,7 +70,9 @@ ch_code open(const ch_host* host, const ch_open* options, ch_engine** out, ch_er
   });
 }
 
-void describe(ch_engine* engine, ch_sink sink, void* user) { sink(user, engine->context.version.data(), engine->context.version.size()); }
+void describe(ch_engine* engine, ch_sink sink, void* user) {
+  sink(user, engine->context.version.data(), engine->context.version.size());
+}
 
 // Versions that ONNX Runtime does not know: often an older one says the same, which only the host's conversion can tell. Asked once for a
 // graph, and only where there is such a node. Empty: the conversion works.
@@ -101,7 +103,8 @@ std::string refusal(const ch_graph& graph, const ch_node& node, Conversion& conv
   const int most = domain.empty() ? kMaxOpset : domain == "ai.onnx.ml" ? kMaxMlOpset : INT32_MAX;
   if (node.since > most && (!domain.empty() || !conversion.refusal().empty())) {
     return op + ": version " + std::to_string(node.since) + " is newer than " + std::to_string(most) +
-           ", the last that ONNX Runtime 1.31 knows; " + (domain.empty() ? conversion.refusal() : "there is no conversion");
+           ", the last that ONNX Runtime 1.31 knows; " +
+           (domain.empty() ? conversion.refusal() : "there is no conversion");
   }
   if (op == "Attention" && domain.empty()) {
     for (uint32_t i = 0; i < node.n_attributes; ++i) {
@@ -116,7 +119,8 @@ std::string refusal(const ch_graph& graph, const ch_node& node, Conversion& conv
     for (uint32_t i = 0; i < n; ++i) {
       if (list[i] == CH_NO_INDEX) continue;
       const ch_type* type = graph.values[list[i]]->type;
-      if (type->dtype > kLastType) return op + ": ONNX Runtime has no element type of ONNX's number " + std::to_string(type->dtype);
+      if (type->dtype > kLastType)
+        return op + ": ONNX Runtime has no element type of ONNX's number " + std::to_string(type->dtype);
     }
   }
   for (uint32_t i = 0; i < graph.n_outputs; ++i) {
@@ -129,7 +133,8 @@ std::string refusal(const ch_graph& graph, const ch_node& node, Conversion& conv
   return {};
 }
 
-ch_code claim(ch_engine* engine, const ch_graph* graph, const ch_options*, ch_claim* const* claims, uint32_t n, ch_error* error) {
+ch_code claim(ch_engine* engine, const ch_graph* graph, const ch_options*, ch_claim* const* claims, uint32_t n,
+              ch_error* error) {
   return guarded(error, [&] {
     Conversion conversion(engine->host, *graph);
     for (uint32_t i = 0; i < n && i < graph->n_nodes; ++i) {
@@ -146,7 +151,8 @@ struct SessionOptions {
     check(ort, ort.SetSessionLogSeverityLevel(get, kQuiet), "preparing a session");
     check(ort, ort.SetIntraOpNumThreads(get, static_cast<int>(options.threads)), "preparing a session");
     check(ort, ort.SetInterOpNumThreads(get, 1), "preparing a session");
-    if ((options.flags & CH_STRICT) != 0) check(ort, ort.SetSessionGraphOptimizationLevel(get, 0), "preparing a session");
+    if ((options.flags & CH_STRICT) != 0)
+      check(ort, ort.SetSessionGraphOptimizationLevel(get, 0), "preparing a session");
   }
   ~SessionOptions() {
     if (get != nullptr) ort.ReleaseSessionOptions(get);
@@ -165,7 +171,8 @@ void take_names(const ch_graph& graph, ch_program& program) {
   size_t count = 0;
   check(c.ort, c.ort.SessionGetOutputCount(program.session, &count), "reading the session");
   if (count != graph.n_outputs) {
-    throw Failure(CH_INTERNAL, "ONNX Runtime sees " + std::to_string(count) + " outputs of " + std::to_string(graph.n_outputs));
+    throw Failure(CH_INTERNAL,
+                  "ONNX Runtime sees " + std::to_string(count) + " outputs of " + std::to_string(graph.n_outputs));
   }
   for (size_t i = 0; i < count; ++i) {
     char* name = nullptr;
@@ -175,14 +182,17 @@ void take_names(const ch_graph& graph, ch_program& program) {
   }
 }
 
-ch_code compile(ch_engine* engine, const ch_graph* graph, const ch_options* options, ch_program** out, ch_error* error) {
+ch_code compile(ch_engine* engine, const ch_graph* graph, const ch_options* options, ch_program** out,
+                ch_error* error) {
   return guarded(error, [&] {
     const std::string bytes = onnx_bytes(*engine->host, *graph, kMaxOpset, kMaxIr);
     const Ort& ort = engine->context.ort;
     const SessionOptions session(ort, *options);
     auto program = std::make_unique<ch_program>();
     program->engine = engine;
-    check(ort, ort.CreateSessionFromArray(engine->context.env, bytes.data(), bytes.size(), session.get, &program->session), "loading the model");
+    check(ort,
+          ort.CreateSessionFromArray(engine->context.env, bytes.data(), bytes.size(), session.get, &program->session),
+          "loading the model");
     take_names(*graph, *program);
     *out = program.release();
   });
@@ -199,8 +209,8 @@ ch_code instance(ch_program* program, ch_instance** out, ch_error* error) {
 }
 
 // Runs the session; outputs that are null get a value of ONNX Runtime's.
-void run_session(ch_instance& self, const ch_run& run, const std::vector<ValuePointer>& inputs, const std::vector<const char*>& names,
-                 std::vector<OrtValue*>& values) {
+void run_session(ch_instance& self, const ch_run& run, const std::vector<ValuePointer>& inputs,
+                 const std::vector<const char*>& names, std::vector<OrtValue*>& values) {
   const ch_program& program = *self.program;
   const Ort& ort = program.engine->context.ort;
   std::vector<const char*> input_names;
@@ -211,8 +221,8 @@ void run_session(ch_instance& self, const ch_run& run, const std::vector<ValuePo
   }
   const bool watched = (run.flags & CH_MAY_STOP) != 0;
   if (watched) program.engine->watch->add(run.task, self.options);
-  OrtStatus* status = ort.Run(program.session, self.options, input_names.data(), given.data(), given.size(), names.data(), names.size(),
-                              values.data());
+  OrtStatus* status = ort.Run(program.session, self.options, input_names.data(), given.data(), given.size(),
+                              names.data(), names.size(), values.data());
   if (watched) {
     program.engine->watch->remove(run.task);
     if (OrtStatus* unset = ort.RunOptionsUnsetTerminate(self.options)) ort.ReleaseStatus(unset);
@@ -231,7 +241,7 @@ ch_code run(ch_instance* self, const ch_run* run, ch_error* error) {
     const ch_program& program = *self->program;
     const Context& c = program.engine->context;
     self->results.clear();
-    std::vector<ValuePointer> inputs, given;   // `given`: over the host's buffers
+    std::vector<ValuePointer> inputs, given;  // `given`: over the host's buffers
     for (uint32_t i = 0; i < run->n_inputs; ++i) inputs.push_back(to_ort(c, *run->inputs[i]));
     std::vector<const char*> names;
     std::vector<OrtValue*> values;
@@ -251,7 +261,8 @@ ch_code run(ch_instance* self, const ch_run* run, ch_error* error) {
     // What ONNX Runtime makes is released even when a later output fails.
     std::vector<ValuePointer> made;
     auto take = [&] {
-      for (size_t i = 0; i < values.size(); ++i) made.emplace_back(values[i] == before[i] ? nullptr : values[i], ReleaseValue{&c.ort});
+      for (size_t i = 0; i < values.size(); ++i)
+        made.emplace_back(values[i] == before[i] ? nullptr : values[i], ReleaseValue{&c.ort});
     };
     try {
       run_session(*self, *run, inputs, names, values);
@@ -261,8 +272,9 @@ ch_code run(ch_instance* self, const ch_run* run, ch_error* error) {
     }
     take();
     for (size_t i = 0; i < values.size(); ++i) {
-      if (before[i] != nullptr) continue;   // in the host's buffer already
-      if (made[i] == nullptr) throw Failure(CH_INTERNAL, "ONNX Runtime made no output \"" + program.outputs[index[i]] + "\"");
+      if (before[i] != nullptr) continue;  // in the host's buffer already
+      if (made[i] == nullptr)
+        throw Failure(CH_INTERNAL, "ONNX Runtime made no output \"" + program.outputs[index[i]] + "\"");
       ch_output& out = *run->outputs[index[i]];
       out.mode = CH_OUT_BORROW;
       self->results.show(std::move(made[i]), out.value);

@@ -92,7 +92,8 @@ bool load_ort(const std::string& folder, Ort& ort, std::string& version, std::st
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* why = ::dlerror();
-    reason = anywhere ? "the library libonnxruntime.so.1 is not installed" : std::string("the library cannot be loaded: ") + (why ? why : path);
+    reason = anywhere ? "the library libonnxruntime.so.1 is not installed"
+                      : std::string("the library cannot be loaded: ") + (why ? why : path);
     return false;
   }
   const auto entry = reinterpret_cast<const OrtApiBase* (*)()>(::dlsym(library, "OrtGetApiBase"));

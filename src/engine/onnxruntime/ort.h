@@ -17,8 +17,8 @@ struct OrtAllocator;
 
 namespace chorus_ort {
 
-enum class Fault : int { fail = 1, invalid_argument = 2, not_implemented = 9, invalid_graph = 10 };   // OrtErrorCode
-enum class Kind : int { unknown = 0, tensor = 1, sequence = 2, map = 3 };                             // ONNXType
+enum class Fault : int { fail = 1, invalid_argument = 2, not_implemented = 9, invalid_graph = 10 };  // OrtErrorCode
+enum class Kind : int { unknown = 0, tensor = 1, sequence = 2, map = 3 };  // ONNXType
 
 struct Ort {
   int (*GetErrorCode)(const OrtStatus*);
@@ -39,7 +39,8 @@ struct Ort {
   OrtStatus* (*RunOptionsSetTerminate)(OrtRunOptions*);
   OrtStatus* (*RunOptionsUnsetTerminate)(OrtRunOptions*);
   OrtStatus* (*CreateTensorAsOrtValue)(OrtAllocator*, const int64_t*, size_t, int dtype, OrtValue**);
-  OrtStatus* (*CreateTensorWithDataAsOrtValue)(const OrtMemoryInfo*, void*, size_t bytes, const int64_t*, size_t, int dtype, OrtValue**);
+  OrtStatus* (*CreateTensorWithDataAsOrtValue)(const OrtMemoryInfo*, void*, size_t bytes, const int64_t*, size_t,
+                                               int dtype, OrtValue**);
   OrtStatus* (*GetTensorMutableData)(OrtValue*, void**);
   OrtStatus* (*FillStringTensor)(OrtValue*, const char* const*, size_t);
   OrtStatus* (*GetStringTensorDataLength)(const OrtValue*, size_t*);

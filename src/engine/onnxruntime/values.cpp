@@ -7,7 +7,8 @@ ValuePointer own(const Context& c, OrtValue* value) { return ValuePointer(value,
 
 size_t count_of(const ch_value& v) {
   size_t n = 1;
-  for (uint32_t d = 0; d < v.rank; ++d) n *= static_cast<size_t>(v.dims[d]);   // the host has checked that it does not overflow
+  for (uint32_t d = 0; d < v.rank; ++d)
+    n *= static_cast<size_t>(v.dims[d]);   // the host has checked that it does not overflow
   return n;
 }
 
@@ -22,7 +23,8 @@ ValuePointer strings_to_ort(const Context& c, const ch_value& v) {
   for (size_t i = 0; i < n; begin = v.string_ends[i++]) {
     texts.emplace_back(bytes + begin, static_cast<size_t>(v.string_ends[i] - begin));
     if (texts.back().find('\0') != std::string::npos) {
-      throw Failure(CH_UNSUPPORTED, "a string with a NUL byte cannot be given to ONNX Runtime", "use another engine, such as native");
+      throw Failure(CH_UNSUPPORTED, "a string with a NUL byte cannot be given to ONNX Runtime",
+                    "use another engine, such as native");
     }
   }
   std::vector<const char*> pointers;
@@ -32,7 +34,9 @@ ValuePointer strings_to_ort(const Context& c, const ch_value& v) {
 }
 
 ValuePointer items_to_ort(const Context& c, const ch_value& v) {
-  if (v.count == 0) throw Failure(CH_UNSUPPORTED, "an empty sequence cannot be given to ONNX Runtime", "use another engine, such as native");
+  if (v.count == 0)
+    throw Failure(CH_UNSUPPORTED, "an empty sequence cannot be given to ONNX Runtime",
+                  "use another engine, such as native");
   if (v.kind == CH_OPTIONAL) return to_ort(c, *v.items[0]);
   std::vector<ValuePointer> items;
   std::vector<const OrtValue*> pointers;
@@ -54,15 +58,18 @@ void check(const Ort& ort, OrtStatus* status, const char* doing) {
   const std::string said = ort.GetErrorMessage(status);
   ort.ReleaseStatus(status);
   auto has = [&](const char* part) { return said.find(part) != std::string::npos; };
-  const bool cannot = fault == Fault::not_implemented || has("is not a registered function/op") || has("under development") ||
-                      has("Unsupported") || has("Failed to construct locale") || has("NOT_IMPLEMENTED") || has("not supported");
-  const ch_code code = cannot ? CH_UNSUPPORTED
-                       : fault == Fault::invalid_argument || fault == Fault::invalid_graph ? CH_BAD_INPUT : CH_INTERNAL;
+  const bool cannot = fault == Fault::not_implemented || has("is not a registered function/op") ||
+                      has("under development") || has("Unsupported") || has("Failed to construct locale") ||
+                      has("NOT_IMPLEMENTED") || has("not supported");
+  const ch_code code = cannot                                                              ? CH_UNSUPPORTED
+                       : fault == Fault::invalid_argument || fault == Fault::invalid_graph ? CH_BAD_INPUT
+                                                                                           : CH_INTERNAL;
   throw Failure(code, std::string(doing) + ": " + said);
 }
 
 int bits_of(int dtype) noexcept {
-  constexpr int kBits[kLastType + 1] = {0, 32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64, 64, 128, 16, 8, 8, 8, 8, 4, 4, 4};
+  constexpr int kBits[kLastType + 1] = {0,  32, 8,  8,   16, 16, 32, 64, 0, 8, 16, 64,
+                                        32, 64, 64, 128, 16, 8,  8,  8,  8, 4, 4,  4};
   return dtype < 0 || dtype > kLastType ? 0 : kBits[dtype];
 }
 
@@ -75,7 +82,8 @@ ValuePointer to_ort(const Context& c, const ch_value& v) {
   void* data = v.buffer.data == nullptr ? nothing : static_cast<char*>(v.buffer.data) + v.offset;
   const size_t bytes = (count_of(v) * static_cast<size_t>(bits) + 7) / 8;
   OrtValue* made = nullptr;
-  check(c.ort, c.ort.CreateTensorWithDataAsOrtValue(c.memory, data, bytes, v.dims, v.rank, v.dtype, &made), "describing a tensor");
+  check(c.ort, c.ort.CreateTensorWithDataAsOrtValue(c.memory, data, bytes, v.dims, v.rank, v.dtype, &made),
+        "describing a tensor");
   return own(c, made);
 }
 
@@ -93,7 +101,8 @@ void Results::show_strings(OrtValue* value, size_t count, ch_value& out) {
   check(ort, ort.GetStringTensorDataLength(value, &bytes), "reading strings");
   std::string& text = texts_.emplace_back(bytes, '\0');
   std::vector<size_t> begins(count);
-  if (count > 0) check(ort, ort.GetStringTensorContent(value, text.data(), bytes, begins.data(), count), "reading strings");
+  if (count > 0)
+    check(ort, ort.GetStringTensorContent(value, text.data(), bytes, begins.data(), count), "reading strings");
   auto& ends = numbers_.emplace_back();
   for (size_t i = 0; i < count; ++i) ends.push_back(static_cast<int64_t>(i + 1 < count ? begins[i + 1] : bytes));
   out.buffer.data = text.data();
@@ -120,7 +129,8 @@ void Results::show_tensor(OrtValue* value, ch_value& out) {
   out.dims = dims.data();
   if (dtype == 8) return show_strings(value, count, out);
   const int bits = bits_of(dtype);
-  if (bits == 0) throw Failure(CH_UNSUPPORTED, "ONNX Runtime made a tensor of the unknown element type " + std::to_string(dtype));
+  if (bits == 0)
+    throw Failure(CH_UNSUPPORTED, "ONNX Runtime made a tensor of the unknown element type " + std::to_string(dtype));
   check(ort, ort.GetTensorMutableData(value, &out.buffer.data), "reading a tensor");
   out.buffer.bytes = (count * static_cast<size_t>(bits) + 7) / 8;
 }

@@ -38,8 +38,10 @@ void Watch::loop() {
       if (host_->stop(r.task) == CH_OK) continue;
       if (OrtStatus* status = ort_.RunOptionsSetTerminate(r.options)) ort_.ReleaseStatus(status);
     }
-    if (runs_.empty()) changed_.wait(lock);
-    else changed_.wait_for(lock, kPeriod);
+    if (runs_.empty())
+      changed_.wait(lock);
+    else
+      changed_.wait_for(lock, kPeriod);
   }
 }
 

@@ -1,11 +1,11 @@
 #include <engine/plugin/host.h>
 
 #include <core/log.h>
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <format/onnx/writer.h>
 #include <graph/image.h>
 #include <graph/infer.h>
+#include <fcntl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,11 +44,14 @@ std::string_view view(ch_str s) noexcept { return s.p == nullptr ? std::string_v
 
 ch_code alloc(ch_task* task, uint64_t bytes, uint64_t align, ch_buffer* out, ch_error* error) {
   return guarded(error, [&] {
-    if (align > 64) throw Error(Code::unsupported, fmt::format("alignment {} was asked for; the host's memory has 64", align));
-    if (bytes > static_cast<uint64_t>(INT64_MAX)) throw Error(Code::budget, fmt::format("{} bytes were asked for", bytes));
+    if (align > 64)
+      throw Error(Code::unsupported, fmt::format("alignment {} was asked for; the host's memory has 64", align));
+    if (bytes > static_cast<uint64_t>(INT64_MAX))
+      throw Error(Code::budget, fmt::format("{} bytes were asked for", bytes));
     if (task != nullptr && task->budget_left.fetch_sub(static_cast<int64_t>(bytes)) < static_cast<int64_t>(bytes)) {
       task->budget_left.fetch_add(static_cast<int64_t>(bytes));
-      throw Error(Code::budget, fmt::format("{} bytes are more than what is left of the run's budget", bytes), {}, "raise the memory budget");
+      throw Error(Code::budget, fmt::format("{} bytes are more than what is left of the run's budget", bytes), {},
+                  "raise the memory budget");
     }
     auto owner = std::make_unique<ch_owner>();
     owner->buffer = Buffer::allocate(std::max<uint64_t>(bytes, 1));
@@ -100,18 +103,22 @@ void span(ch_task* task, uint32_t node, uint64_t t0, uint64_t t1) {
 }
 
 const ch_host_graph& host_graph(const ch_graph* graph) {
-  if (graph == nullptr || graph->host == nullptr) throw Error(Code::bad_input, "a body cannot be exported or decomposed by itself");
+  if (graph == nullptr || graph->host == nullptr)
+    throw Error(Code::bad_input, "a body cannot be exported or decomposed by itself");
   return *graph->host;
 }
 
-ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, int32_t max_ir, ch_sink sink, void* user, ch_error* error) {
+ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, int32_t max_ir, ch_sink sink, void* user,
+                     ch_error* error) {
   return guarded(error, [&] {
     if (view(format) == "chorus") {
-      save_image(host_graph(graph).model, [&](std::span<const std::byte> part) { sink(user, part.data(), part.size()); });
+      save_image(host_graph(graph).model,
+                 [&](std::span<const std::byte> part) { sink(user, part.data(), part.size()); });
       return;
     }
     if (view(format) != "onnx") {
-      throw Error(Code::unsupported, "format \"" + std::string(view(format)) + "\" is not known", {}, "ask for \"onnx\" or \"chorus\"");
+      throw Error(Code::unsupported, "format \"" + std::string(view(format)) + "\" is not known", {},
+                  "ask for \"onnx\" or \"chorus\"");
     }
     Model model = host_graph(graph).model;
     if (!model.graph->opsets.contains("")) {   // built here: its nodes are of the newest versions
@@ -125,10 +132,11 @@ ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, in
     if (max_ir > 0) {
       const int64_t least = onnx::least_ir_version(model, *model.graph);
       if (least > max_ir) {
-        throw Error(Code::unsupported, fmt::format("the model needs IR version {}, the engine reads up to {}", least, max_ir));
+        throw Error(Code::unsupported,
+                    fmt::format("the model needs IR version {}, the engine reads up to {}", least, max_ir));
       }
       // Below IR version 4 ONNX Runtime takes the default of an input for a constant; the versions mean the same.
-    const int64_t wanted = model.ir_version != 0 ? model.ir_version : onnx::ir_version_of_opset(opset);
+      const int64_t wanted = model.ir_version != 0 ? model.ir_version : onnx::ir_version_of_opset(opset);
       options.ir_version = std::clamp<int64_t>(std::max<int64_t>(wanted, 4), least, max_ir);
     }
     const std::string bytes = onnx::write_model(model, options);
@@ -138,12 +146,14 @@ ch_code export_model(const ch_graph* graph, ch_str format, int32_t max_opset, in
 
 // One node with its operands as inputs (constants stay constants), rewritten by its row.
 Model decomposed(const ch_host_graph& from, uint32_t index) {
-  if (index >= from.order.size()) throw Error(Code::bad_input, fmt::format("the graph has {} nodes, none of index {}", from.order.size(), index));
+  if (index >= from.order.size())
+    throw Error(Code::bad_input, fmt::format("the graph has {} nodes, none of index {}", from.order.size(), index));
   const Graph& graph = *from.model.graph;
   const Node& node = graph.node(from.order[index]);
   const Decompose* rule = node.op == nullptr ? nullptr : std::get_if<Decompose>(&node.op->meaning);
   if (rule == nullptr || node.version + 1 != static_cast<int>(node.op->versions.size()) || !node.captured.empty()) {
-    throw Error(Code::unsupported, node.type + ": there is no decomposition of this version of the operator", graph.where(from.order[index]));
+    throw Error(Code::unsupported, node.type + ": there is no decomposition of this version of the operator",
+                graph.where(from.order[index]));
   }
   auto part = std::make_shared<Graph>();
   part->opsets = graph.opsets;
@@ -192,10 +202,13 @@ ch_code cache_file(ch_str key, int32_t writing, int32_t* fd, ch_error* error) {
   return guarded(error, [&] {
     const std::string name(view(key));
     const bool fits = !name.empty() && name.size() <= 120 && name[0] != '.' &&
-                      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == std::string::npos;
-    if (!fits) throw Error(Code::bad_input, "\"" + name + "\" is no key of the cache", {}, "use up to 120 of A-Z a-z 0-9 . _ -");
+                      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+                          std::string::npos;
+    if (!fits)
+      throw Error(Code::bad_input, "\"" + name + "\" is no key of the cache", {}, "use up to 120 of A-Z a-z 0-9 . _ -");
     const char* folder = std::getenv("CHORUS_CACHE_DIR");
-    if (folder == nullptr || *folder == 0) throw Error(Code::unavailable, "there is no cache folder", {}, "set CHORUS_CACHE_DIR");
+    if (folder == nullptr || *folder == 0)
+      throw Error(Code::unavailable, "there is no cache folder", {}, "set CHORUS_CACHE_DIR");
     const std::string path = std::string(folder) + "/" + name;
     const int flags = (writing != 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
     *fd = ::open(path.c_str(), flags, 0600);
@@ -207,15 +220,17 @@ ch_code cache_file(ch_str key, int32_t writing, int32_t* fd, ch_error* error) {
 
 const void* extension(ch_str) { return nullptr; }
 
-constexpr ch_host kHost = {sizeof(ch_host), CH_ABI_MAJOR, CH_ABI_MINOR, retain, release, alloc, workers, parallel, stop, log_message, span,
-                           export_model, decompose, cache_file, extension};
+constexpr ch_host kHost = {sizeof(ch_host), CH_ABI_MAJOR, CH_ABI_MINOR, retain,      release, alloc,
+                           workers,         parallel,     stop,         log_message, span,    export_model,
+                           decompose,       cache_file,   extension};
 
 }  // namespace
 
 const ch_host* host() noexcept { return &kHost; }
 
 void tap(ch_task* task, uint32_t node, uint32_t output, const ch_value* value) {
-  if (task == nullptr || task->options->tap == nullptr || value == nullptr || node >= task->view->order().size()) return;
+  if (task == nullptr || task->options->tap == nullptr || value == nullptr || node >= task->view->order().size())
+    return;
   const Graph& graph = task->view->graph();
   const Node& n = graph.node(task->view->order()[node]);
   if (output >= n.outputs.size() || n.outputs[output] == kNone) return;
@@ -238,7 +253,8 @@ ch_error empty_error() noexcept {
 Error error_of(ch_code code, const ch_error& error, const std::string& who, const GraphView* view) {
   std::string what = text(error.what), where = text(error.where);
   if (code < CH_OK || code > CH_TYPE) {
-    return Error(Code::internal, fmt::format("{} returned the unknown code {}: {}", who, code, what), where, text(error.fix));
+    return Error(Code::internal, fmt::format("{} returned the unknown code {}: {}", who, code, what), where,
+                 text(error.fix));
   }
   if (what.empty()) what = fmt::format("failed ({}) without a reason", code_name(static_cast<Code>(code)));
   if (where.empty() && view != nullptr && error.node >= 0 && static_cast<size_t>(error.node) < view->order().size()) {

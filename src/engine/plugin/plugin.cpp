@@ -1,9 +1,9 @@
 #include <engine/plugin/plugin.h>
 
-#include <dlfcn.h>
 #include <engine/plugin/host.h>
 #include <engine/plugin/prepare.h>
 #include <engine/plugin/program.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,34 +18,40 @@ constexpr size_t kMostText = 4096;                                 // of name an
 constexpr size_t kMostRefusals = 8;                                // listed in one error
 
 [[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(Code::unavailable, what, where, "build the plug-in again with the header of this version (chorus/engine_abi.h)");
+  throw Error(Code::unavailable, what, where,
+              "build the plug-in again with the header of this version (chorus/engine_abi.h)");
 }
 
-std::string text_of(ch_str s) { return s.p == nullptr ? std::string() : std::string(s.p, std::min<uint64_t>(s.n, kMostText)); }
+std::string text_of(ch_str s) {
+  return s.p == nullptr ? std::string() : std::string(s.p, std::min<uint64_t>(s.n, kMostText));
+}
 
 // The table, copied so far as both sides know it, zero behind.
 ch_engine_api checked_table(const ch_engine_api* given, std::string_view name, const std::string& where) {
   if (given == nullptr) refuse(where, "the plug-in says that it cannot work in this process");
   if (given->major != CH_ABI_MAJOR) {
-    refuse(where, fmt::format("the plug-in speaks version {}.{} of the engine interface, this Chorus {}.{}", given->major, given->minor,
-                              static_cast<int>(CH_ABI_MAJOR), static_cast<int>(CH_ABI_MINOR)));
+    refuse(where,
+           fmt::format("the plug-in speaks version {}.{} of the engine interface, this Chorus {}.{}", given->major,
+                       given->minor, static_cast<int>(CH_ABI_MAJOR), static_cast<int>(CH_ABI_MINOR)));
   }
   if (given->size < kMinorZero || given->size > (1u << 20)) {
     refuse(where, fmt::format("the plug-in's table has {} bytes; version 1.0 has {}", given->size, kMinorZero));
   }
   const size_t known = given->minor == 0 ? kMinorZero : given->minor == 1 ? kMinorOne : sizeof(ch_engine_api);
   if (given->size < known) {
-    refuse(where, fmt::format("the plug-in says version {}.{}, but its table has {} bytes instead of {}", given->major, given->minor,
-                              given->size, known));
+    refuse(where, fmt::format("the plug-in says version {}.{}, but its table has {} bytes instead of {}", given->major,
+                              given->minor, given->size, known));
   }
   ch_engine_api api{};
   std::memcpy(&api, given, known);
-  if (api.open == nullptr || api.close == nullptr || api.claim == nullptr || api.compile == nullptr || api.instance == nullptr ||
-      api.run == nullptr || api.free_instance == nullptr || api.free_program == nullptr) {
+  if (api.open == nullptr || api.close == nullptr || api.claim == nullptr || api.compile == nullptr ||
+      api.instance == nullptr || api.run == nullptr || api.free_instance == nullptr || api.free_program == nullptr) {
     refuse(where, "a function that every engine must have is missing in the plug-in's table");
   }
-  if (api.name.n > kMostText || api.version.n > kMostText) refuse(where, fmt::format("the plug-in's name has {} bytes", api.name.n));
-  if (text_of(api.name) != name) refuse(where, fmt::format("the plug-in calls itself \"{}\", not \"{}\"", text_of(api.name), name));
+  if (api.name.n > kMostText || api.version.n > kMostText)
+    refuse(where, fmt::format("the plug-in's name has {} bytes", api.name.n));
+  if (text_of(api.name) != name)
+    refuse(where, fmt::format("the plug-in calls itself \"{}\", not \"{}\"", text_of(api.name), name));
   return api;
 }
 
@@ -92,8 +98,10 @@ class PluginEngine final : public Engine {
     }
     if (count > kMostRefusals) refusals += fmt::format("\n  and {} more", count - kMostRefusals);
     if (count > 0) {
-      throw Error(Code::unsupported, fmt::format("engine {} refuses {} of {} nodes:{}", handle_->name, count, view->order().size(), refusals),
-                  model.source, "use another engine, such as native");
+      throw Error(
+          Code::unsupported,
+          fmt::format("engine {} refuses {} of {} nodes:{}", handle_->name, count, view->order().size(), refusals),
+          model.source, "use another engine, such as native");
     }
     return make_program(handle_, std::move(view), options);
   }
@@ -126,8 +134,8 @@ class PluginEngine final : public Engine {
     for (uint32_t i = 0; i < n; ++i) {
       const ch_claim& c = room[i];
       if (c.verdict > CH_CLAIM_ONLY_IN_GROUP) {
-        throw Error(Code::internal, fmt::format("{} answered the unknown verdict {} for node {}", who, c.verdict, i), {},
-                    "report this to the makers of the engine's plug-in");
+        throw Error(Code::internal, fmt::format("{} answered the unknown verdict {} for node {}", who, c.verdict, i),
+                    {}, "report this to the makers of the engine's plug-in");
       }
       Claim claim{view.order()[i]};
       claim.verdict = static_cast<Verdict>(c.verdict);
@@ -153,7 +161,8 @@ void sink(void* user, const void* bytes, uint64_t n) {
   }
 }
 
-std::shared_ptr<Engine> open_table(const ch_engine_api* table, std::string_view name, const std::string& folder, const std::string& where) {
+std::shared_ptr<Engine> open_table(const ch_engine_api* table, std::string_view name, const std::string& folder,
+                                   const std::string& where) {
   const ch_engine_api api = checked_table(table, name, where);
   try {
     return std::make_shared<PluginEngine>(api, folder);
@@ -166,7 +175,8 @@ std::shared_ptr<Engine> load_engine(const std::string& path, std::string_view na
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);   // never closed: engines leave threads behind
   if (library == nullptr) {
     const char* why = ::dlerror();
-    throw Error(Code::unavailable, fmt::format("the plug-in cannot be loaded: {}", why == nullptr ? "no reason given" : why), path);
+    throw Error(Code::unavailable,
+                fmt::format("the plug-in cannot be loaded: {}", why == nullptr ? "no reason given" : why), path);
   }
   const auto entry = reinterpret_cast<const ch_engine_api* (*)()>(::dlsym(library, "chorus_engine_v1"));
   if (entry == nullptr) refuse(path, "the file has no symbol chorus_engine_v1: it is no plug-in of this version");

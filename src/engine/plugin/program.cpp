@@ -63,7 +63,8 @@ class PluginProgram final : public Program, public std::enable_shared_from_this<
 
 class PluginInstance final : public Instance {
  public:
-  explicit PluginInstance(std::shared_ptr<PluginProgram> program) : program_(std::move(program)), api_(program_->api()) {
+  explicit PluginInstance(std::shared_ptr<PluginProgram> program)
+      : program_(std::move(program)), api_(program_->api()) {
     ch_error error = empty_error();
     const ch_code code = api_.instance(program_->get(), &instance_, &error);
     if (code != CH_OK) throw error_of(code, error, program_->who(), &program_->view());
@@ -93,10 +94,13 @@ const Value& PluginInstance::input_or_default(std::span<const Value> inputs, siz
   const Graph& graph = program_->view().graph();
   const Port& port = program_->inputs()[i];
   const Value& value = inputs[i] ? inputs[i] : graph.value(graph.inputs()[i]).constant;
-  if (!value) throw Error(Code::bad_input, "input \"" + port.name + "\" is missing", {}, "give every input of the model");
+  if (!value)
+    throw Error(Code::bad_input, "input \"" + port.name + "\" is missing", {}, "give every input of the model");
   auto wrong = [&](Code code) {
-    const std::string have = value.is_tensor() ? std::string(dtype_name(value.dtype())) + value.shape().str() : Type::of(value).str();
-    throw Error(code, fmt::format("input \"{}\" is {}; the model takes {}", port.name, have, port.type.str()), {}, "give a value of that type");
+    const std::string have =
+        value.is_tensor() ? std::string(dtype_name(value.dtype())) + value.shape().str() : Type::of(value).str();
+    throw Error(code, fmt::format("input \"{}\" is {}; the model takes {}", port.name, have, port.type.str()), {},
+                "give a value of that type");
   };
   if (port.type.kind == ValueKind::none) return value;
   if (value.kind() != port.type.kind) wrong(Code::type);
@@ -119,18 +123,43 @@ void PluginInstance::take_output(size_t i, const ch_output& made, Value& output)
   if (made.mode == CH_OUT_GIVEN) {
     // The engine wrote into the caller's memory: nothing to take over, but it must have meant that shape.
     if (value.dtype() != output.dtype() || !(value.shape() == output.shape()) || value.data() != output.data()) {
-      throw Error(Code::internal, who + fmt::format(" was to be written in place as {}{}", dtype_name(output.dtype()), output.shape().str()), {},
-                  "report this to the makers of the engine's plug-in");
+      throw Error(
+          Code::internal,
+          who + fmt::format(" was to be written in place as {}{}", dtype_name(output.dtype()), output.shape().str()),
+          {}, "report this to the makers of the engine's plug-in");
     }
     return;
   }
   output = std::move(value);
 }
 
+namespace {
+
+/// What the engine is asked for each of the program's outputs: to fill the caller's tensor, to lend its own, or nothing.
+std::vector<ch_output> room_for(std::span<Value> outputs, size_t ports) {
+  std::vector<ch_output> room(ports);
+  for (size_t i = 0; i < ports; ++i) {
+    ch_output& o = room[i];
+    o = ch_output{};
+    o.size = sizeof o;
+    o.value.size = sizeof o.value;
+    o.mode = i >= outputs.size() ? CH_OUT_SKIP : CH_OUT_BORROW;
+    if (i < outputs.size() && outputs[i].is_tensor() && outputs[i].dtype() != DType::string) {
+      o.mode = CH_OUT_GIVEN;
+      tensor_view(o.value, outputs[i].dtype(), outputs[i].shape().dims(), outputs[i].mutable_data(), outputs[i].bytes(),
+                  0);
+    }
+  }
+  return room;
+}
+
+}  // namespace
+
 void PluginInstance::run(std::span<const Value> inputs, std::span<Value> outputs, const RunOptions& options) {
   const auto ports = program_->outputs();
   if (inputs.size() != program_->inputs().size()) {
-    throw Error(Code::bad_input, fmt::format("{} inputs given, the model takes {}", inputs.size(), program_->inputs().size()));
+    throw Error(Code::bad_input,
+                fmt::format("{} inputs given, the model takes {}", inputs.size(), program_->inputs().size()));
   }
   if (outputs.size() > ports.size()) {
     throw Error(Code::bad_input, fmt::format("{} outputs wanted, the model makes {}", outputs.size(), ports.size()));
@@ -143,20 +172,9 @@ void PluginInstance::run(std::span<const Value> inputs, std::span<Value> outputs
   ValueViews views;
   std::vector<const ch_value*> in;
   for (size_t i = 0; i < inputs.size(); ++i) in.push_back(views.add(input_or_default(inputs, i)));
-  std::vector<ch_output> room(ports.size());
+  std::vector<ch_output> room = room_for(outputs, ports.size());
   std::vector<ch_output*> out;
-  for (size_t i = 0; i < room.size(); ++i) {
-    ch_output& o = room[i];
-    o = ch_output{};
-    o.size = sizeof o;
-    o.value.size = sizeof o.value;
-    o.mode = i >= outputs.size() ? CH_OUT_SKIP : CH_OUT_BORROW;
-    if (i < outputs.size() && outputs[i].is_tensor() && outputs[i].dtype() != DType::string) {
-      o.mode = CH_OUT_GIVEN;
-      tensor_view(o.value, outputs[i].dtype(), outputs[i].shape().dims(), outputs[i].mutable_data(), outputs[i].bytes(), 0);
-    }
-    out.push_back(&o);
-  }
+  for (ch_output& o : room) out.push_back(&o);
   ch_run run{};
   run.size = sizeof run;
   run.n_inputs = static_cast<uint32_t>(in.size());
@@ -176,7 +194,8 @@ void PluginInstance::run(std::span<const Value> inputs, std::span<Value> outputs
     if (o.mode == CH_OUT_ALLOCATE) owned.emplace_back(o.value.buffer.owner, release);
   }
   if (code == CH_CANCELLED || code == CH_TIMEOUT) {
-    throw Error(static_cast<Code>(code), code == CH_TIMEOUT ? "the run took longer than its time-out" : "the run was cancelled");
+    throw Error(static_cast<Code>(code),
+                code == CH_TIMEOUT ? "the run took longer than its time-out" : "the run was cancelled");
   }
   if (code != CH_OK) throw error_of(code, error, program_->who(), &program_->view());
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -191,7 +210,8 @@ void PluginInstance::run(std::span<const Value> inputs, std::span<Value> outputs
 std::vector<Type> PluginInstance::bind(std::span<const Type> inputs) {
   std::vector<Type> known;
   for (const Port& port : program_->outputs()) known.push_back(port.type);
-  const bool shapes = std::all_of(inputs.begin(), inputs.end(), [](const Type& t) { return t.is_tensor() && t.is_static(); });
+  const bool shapes =
+      std::all_of(inputs.begin(), inputs.end(), [](const Type& t) { return t.is_tensor() && t.is_static(); });
   if (api_.bind == nullptr || !shapes || inputs.size() != program_->inputs().size()) return known;
   std::vector<std::vector<int64_t>> dims;
   for (const Type& t : inputs) {
@@ -208,22 +228,23 @@ std::vector<Type> PluginInstance::bind(std::span<const Type> inputs) {
     list.push_back(&values[i]);
   }
   ch_error error = empty_error();
-  const ch_code code = api_.bind(instance_, list.data(), static_cast<uint32_t>(inputs.size()), list.data() + inputs.size(),
-                                 static_cast<uint32_t>(known.size()), &error);
+  const ch_code code = api_.bind(instance_, list.data(), static_cast<uint32_t>(inputs.size()),
+                                 list.data() + inputs.size(), static_cast<uint32_t>(known.size()), &error);
   if (code != CH_OK) throw error_of(code, error, program_->who(), &program_->view());
   for (size_t i = 0; i < known.size(); ++i) {
     const ch_value& v = values[inputs.size() + i];
-    if (v.kind != CH_TENSOR || v.dtype == 0) continue;   // not known before the run
+    if (v.kind != CH_TENSOR || v.dtype == 0) continue;  // not known before the run
     if (v.rank > CH_MAX_RANK || v.dtype >= kDTypeCount) {
-      throw Error(Code::internal, fmt::format("{}: bind gave output \"{}\" type {} and rank {}", program_->who(), program_->outputs()[i].name,
-                                              v.dtype, v.rank));
+      throw Error(Code::internal, fmt::format("{}: bind gave output \"{}\" type {} and rank {}", program_->who(),
+                                              program_->outputs()[i].name, v.dtype, v.rank));
     }
     Dims extents;
     for (uint32_t d = 0; d < v.rank; ++d) {
       const int64_t extent = dims[inputs.size() + i][d];
       extents.push_back(extent < 0 ? Dim::unknown() : Dim(extent));
     }
-    known[i] = Type::meet(known[i], Type::tensor(static_cast<DType>(v.dtype), std::move(extents)), program_->outputs()[i].name);
+    known[i] = Type::meet(known[i], Type::tensor(static_cast<DType>(v.dtype), std::move(extents)),
+                          program_->outputs()[i].name);
   }
   return known;
 }
@@ -259,7 +280,8 @@ ch_options options_of(const CompileOptions& options) noexcept {
   return out;
 }
 
-std::shared_ptr<Program> make_program(std::shared_ptr<Handle> handle, std::unique_ptr<GraphView> view, const CompileOptions& options) {
+std::shared_ptr<Program> make_program(std::shared_ptr<Handle> handle, std::unique_ptr<GraphView> view,
+                                      const CompileOptions& options) {
   return std::make_shared<PluginProgram>(std::move(handle), std::move(view), options);
 }
 

@@ -25,6 +25,7 @@ struct Handle {
 ch_options options_of(const CompileOptions& options) noexcept;
 /// Appends to the std::string that `user` points to.
 void sink(void* user, const void* bytes, uint64_t n);
-std::shared_ptr<Program> make_program(std::shared_ptr<Handle> handle, std::unique_ptr<GraphView> view, const CompileOptions& options);
+std::shared_ptr<Program> make_program(std::shared_ptr<Handle> handle, std::unique_ptr<GraphView> view,
+                                      const CompileOptions& options);
 
 }  // namespace chorus::plugin

@@ -40,7 +40,8 @@ Value checked_strings(const ch_value& v, const Shape& shape, const std::string& 
   if (static_cast<uint64_t>(count) > kMaxItems * 16) lie(who, fmt::format("has {} strings", count));
   int64_t last = 0;
   for (int64_t i = 0; i < count; ++i) {
-    if (v.string_ends[i] < last) lie(who, fmt::format("has string {} ending at {}, before it begins at {}", i, v.string_ends[i], last));
+    if (v.string_ends[i] < last)
+      lie(who, fmt::format("has string {} ending at {}, before it begins at {}", i, v.string_ends[i], last));
     last = v.string_ends[i];
   }
   const std::byte* bytes = checked_bytes(v, static_cast<uint64_t>(last), who);
@@ -58,7 +59,8 @@ Value checked_tensor(const ch_value& v, const std::string& who) {
   if (v.strides != nullptr) {
     int64_t dense = 1;
     for (int i = shape.rank() - 1; i >= 0; --i) {
-      if (shape[i] != 1 && v.strides[i] != dense) lie(who, fmt::format("is not dense: stride {} of axis {} is not {}", v.strides[i], i, dense));
+      if (shape[i] != 1 && v.strides[i] != dense)
+        lie(who, fmt::format("is not dense: stride {} of axis {} is not {}", v.strides[i], i, dense));
       dense *= shape[i];
     }
   }
@@ -78,12 +80,14 @@ Value checked_tensor(const ch_value& v, const std::string& who) {
 }
 
 Value checked(const ch_value& given, const std::string& who, int depth) {
-  if (given.size < offsetof(ch_value, items)) lie(who, fmt::format("says that its description has {} bytes", given.size));
+  if (given.size < offsetof(ch_value, items))
+    lie(who, fmt::format("says that its description has {} bytes", given.size));
   if (depth > kMaxDepth) lie(who, fmt::format("is nested deeper than {} levels", kMaxDepth));
   ch_value v{};
   std::memcpy(&v, &given, std::min<size_t>(given.size, sizeof v));
   if (v.kind == CH_TENSOR) return checked_tensor(v, who);
-  if (v.kind != CH_SEQUENCE && v.kind != CH_OPTIONAL && v.kind != CH_MAP) lie(who, fmt::format("has the unknown kind {}", v.kind));
+  if (v.kind != CH_SEQUENCE && v.kind != CH_OPTIONAL && v.kind != CH_MAP)
+    lie(who, fmt::format("has the unknown kind {}", v.kind));
   const uint64_t most = v.kind == CH_OPTIONAL ? 1 : v.kind == CH_MAP ? 2 : kMaxItems;
   if (v.count > most || (v.kind == CH_MAP && v.count != 2)) lie(who, fmt::format("has {} items", v.count));
   if (v.count > 0 && v.items == nullptr) lie(who, fmt::format("has {} items but no list of them", v.count));
@@ -114,7 +118,8 @@ ch_buffer buffer_view(const void* data, size_t bytes, uint32_t flags) noexcept {
   return b;
 }
 
-void tensor_view(ch_value& out, DType dtype, std::span<const int64_t> dims, const void* data, size_t bytes, uint32_t flags) noexcept {
+void tensor_view(ch_value& out, DType dtype, std::span<const int64_t> dims, const void* data, size_t bytes,
+                 uint32_t flags) noexcept {
   out = ch_value{};
   out.size = sizeof out;
   out.kind = CH_TENSOR;
@@ -160,10 +165,12 @@ Value checked_value(const ch_value& value, const std::string& who) {
 
 void check_type(const Value& value, const Type& type, const std::string& who) {
   if (type.kind == ValueKind::none) return;
-  if (value.kind() != type.kind) lie(who, fmt::format("is of kind {}; the graph says {}", static_cast<int>(value.kind()), type.str()));
+  if (value.kind() != type.kind)
+    lie(who, fmt::format("is of kind {}; the graph says {}", static_cast<int>(value.kind()), type.str()));
   if (!type.is_tensor()) return;
   const std::string have = std::string(dtype_name(value.dtype())) + value.shape().str();
-  if (type.dtype != DType::undefined && value.dtype() != type.dtype) lie(who, "is " + have + "; the graph says " + type.str());
+  if (type.dtype != DType::undefined && value.dtype() != type.dtype)
+    lie(who, "is " + have + "; the graph says " + type.str());
   if (!type.has_rank) return;
   bool fits = type.rank() == value.rank();
   for (int i = 0; fits && i < value.rank(); ++i) {

@@ -36,7 +36,8 @@ class ValueViews {
 /// A buffer view of host memory that is valid during the call.
 ch_buffer buffer_view(const void* data, size_t bytes, uint32_t flags) noexcept;
 /// Fills `out` for a tensor's dtype, dims and data. `dims` must outlive it.
-void tensor_view(ch_value& out, DType dtype, std::span<const int64_t> dims, const void* data, size_t bytes, uint32_t flags) noexcept;
+void tensor_view(ch_value& out, DType dtype, std::span<const int64_t> dims, const void* data, size_t bytes,
+                 uint32_t flags) noexcept;
 
 /// What an engine returned, as a host value: numbers are borrowed (an owner's reference is taken over), strings copied. Throws
 /// Error(internal) with a sentence for anything that does not add up; `who` begins it: "engine x: output \"y\"".

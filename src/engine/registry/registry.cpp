@@ -1,8 +1,8 @@
-#include <dlfcn.h>
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
-#include <fmt/format.h>
 #include <engine/plugin/plugin.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -33,7 +33,8 @@ Registry& registry() {
 }
 
 bool is_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
+  return !name.empty() && name.size() <= 64 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
 }
 
 std::string install_command(std::string_view name) { return fmt::format("./dev engines {}", name); }
@@ -64,8 +65,9 @@ std::vector<fs::path> plugin_folders(const Registry& r) {
     }
   }
   for (const fs::path& own : own_folders()) {
-    for (const char* beside : {"engines", "chorus/engines", "../lib/engines", "../lib/chorus/engines", "../lib64/chorus/engines",
-                               "../lib/x86_64-linux-gnu/chorus/engines", "../lib/aarch64-linux-gnu/chorus/engines"}) {
+    for (const char* beside :
+         {"engines", "chorus/engines", "../lib/engines", "../lib/chorus/engines", "../lib64/chorus/engines",
+          "../lib/x86_64-linux-gnu/chorus/engines", "../lib/aarch64-linux-gnu/chorus/engines"}) {
       folders.push_back((own / beside).lexically_normal());
     }
   }
@@ -101,9 +103,11 @@ std::vector<std::string> plugin_names(const Registry& r) {
   std::vector<std::string> names(std::begin(kKnown), std::end(kKnown));
   std::error_code error;
   for (const fs::path& folder : plugin_folders(r)) {
-    for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+    for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator();
+         it.increment(error)) {
       const std::string file = it->path().filename().string();
-      if (file.size() <= kPrefix.size() + kSuffix.size() || !file.starts_with(kPrefix) || !file.ends_with(kSuffix)) continue;
+      if (file.size() <= kPrefix.size() + kSuffix.size() || !file.starts_with(kPrefix) || !file.ends_with(kSuffix))
+        continue;
       const std::string name = file.substr(kPrefix.size(), file.size() - kPrefix.size() - kSuffix.size());
       if (is_name(name) && name != "native") names.push_back(name);
     }

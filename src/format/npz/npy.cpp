@@ -1,6 +1,6 @@
 #include <chorus/error.h>
-#include <fmt/format.h>
 #include <format/npz/npy.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +12,8 @@ namespace {
 constexpr size_t kHeaderBytes = 65536;   // NumPy itself refuses more than 10,000 unless told to trust the file
 
 [[noreturn]] void fail(const std::string& label, const std::string& what) {
-  throw Error(Code::bad_input, fmt::format("array \"{}\": {}", label, what), {}, "write the file with numpy.save or numpy.savez");
+  throw Error(Code::bad_input, fmt::format("array \"{}\": {}", label, what), {},
+              "write the file with numpy.save or numpy.savez");
 }
 
 /// The dictionary of the header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
@@ -119,10 +120,17 @@ Header parse_header(std::string_view bytes, const std::string& label) {
   while (!in.take('}')) {
     const std::string key = in.quoted();
     in.want(':');
-    if (key == "descr") { parse_descr(in, header, label); have_descr = true; }
-    else if (key == "fortran_order") { header.fortran = in.boolean(); have_order = true; }
-    else if (key == "shape") { header.shape = in.tuple(); have_shape = true; }
-    else fail(label, fmt::format("the header has the unknown key \"{}\"", key));
+    if (key == "descr") {
+      parse_descr(in, header, label);
+      have_descr = true;
+    } else if (key == "fortran_order") {
+      header.fortran = in.boolean();
+      have_order = true;
+    } else if (key == "shape") {
+      header.shape = in.tuple();
+      have_shape = true;
+    } else
+      fail(label, fmt::format("the header has the unknown key \"{}\"", key));
     if (!in.take(',')) {
       in.want('}');
       break;
@@ -156,7 +164,8 @@ Layout layout_of(const Header& header, const std::string& label) {
     if (error != std::errc() || end != d.data() + d.size() || size < 0 || size > (int64_t{1} << 31)) size = -1;
   }
   if (kind == 'O') {
-    throw Error(Code::unsupported, fmt::format("array \"{}\" holds Python objects, which only a program could make again", label), {},
+    throw Error(Code::unsupported,
+                fmt::format("array \"{}\" holds Python objects, which only a program could make again", label), {},
                 "save it with a numeric or text element type");
   }
   if (size >= 0 && (kind == 'U' || kind == 'S')) {
@@ -166,11 +175,19 @@ Layout layout_of(const Header& header, const std::string& label) {
     layout.swap = kind == 'U' ? 4 : 1;
     return layout;
   }
-  struct Row { char kind; int64_t size; DType dtype; int64_t unit; };
+  struct Row {
+    char kind;
+    int64_t size;
+    DType dtype;
+    int64_t unit;
+  };
   static constexpr Row rows[] = {
-      {'f', 2, DType::float16, 2}, {'f', 4, DType::float32, 4}, {'f', 8, DType::float64, 8}, {'i', 1, DType::int8, 1},
-      {'i', 2, DType::int16, 2}, {'i', 4, DType::int32, 4}, {'i', 8, DType::int64, 8}, {'u', 1, DType::uint8, 1},
-      {'u', 2, DType::uint16, 2}, {'u', 4, DType::uint32, 4}, {'u', 8, DType::uint64, 8}, {'b', 1, DType::boolean, 1},
+      {'f', 2, DType::float16, 2},   {'f', 4, DType::float32, 4},
+      {'f', 8, DType::float64, 8},   {'i', 1, DType::int8, 1},
+      {'i', 2, DType::int16, 2},     {'i', 4, DType::int32, 4},
+      {'i', 8, DType::int64, 8},     {'u', 1, DType::uint8, 1},
+      {'u', 2, DType::uint16, 2},    {'u', 4, DType::uint32, 4},
+      {'u', 8, DType::uint64, 8},    {'b', 1, DType::boolean, 1},
       {'c', 8, DType::complex64, 4}, {'c', 16, DType::complex128, 8},
       {'V', 2, DType::bfloat16, 2},   // how NumPy writes ml_dtypes.bfloat16; one byte could be any of many types
   };
@@ -178,17 +195,20 @@ Layout layout_of(const Header& header, const std::string& label) {
     if (row.kind == kind && row.size == size) layout = {row.dtype, size, row.unit, layout.big, '\0'};
   }
   if (layout.dtype == DType::undefined) {
-    throw Error(Code::unsupported, fmt::format("array \"{}\" has the element type \"{}\", which no tensor has", label, d));
+    throw Error(Code::unsupported,
+                fmt::format("array \"{}\" has the element type \"{}\", which no tensor has", label, d));
   }
   if (header.field.empty()) return layout;
   const DType named = parse_dtype(header.field);
-  if (dtype_bits(named) == 0 || (dtype_bits(named) + 7) / 8 != layout.item) fail(label, fmt::format("the field \"{}\" does not hold \"{}\"", header.field, d));
+  if (dtype_bits(named) == 0 || (dtype_bits(named) + 7) / 8 != layout.item)
+    fail(label, fmt::format("the field \"{}\" does not hold \"{}\"", header.field, d));
   layout.dtype = named;
   return layout;
 }
 
 // Elements in C order and in this machine's byte order: `out` has count * item bytes.
-void gather(const char* in, const Layout& layout, const std::vector<int64_t>& shape, bool fortran, int64_t count, char* out) {
+void gather(const char* in, const Layout& layout, const std::vector<int64_t>& shape, bool fortran, int64_t count,
+            char* out) {
   const auto item = static_cast<size_t>(layout.item);
   if (!fortran || shape.size() < 2) {
     if (count > 0 && item > 0) std::memcpy(out, in, static_cast<size_t>(count) * item);
@@ -228,7 +248,8 @@ void append_utf8(std::string& out, uint32_t c) {
   }
 }
 
-Value text_tensor(const std::string& data, const Layout& layout, const Shape& shape, int64_t count, const std::string& label) {
+Value text_tensor(const std::string& data, const Layout& layout, const Shape& shape, int64_t count,
+                  const std::string& label) {
   auto strings = std::make_shared<Strings>();
   const auto item = static_cast<size_t>(layout.item);
   std::string one;
@@ -244,7 +265,8 @@ Value text_tensor(const std::string& data, const Layout& layout, const Shape& sh
     for (size_t k = 0; k < item; k += 4) {
       uint32_t c = 0;
       std::memcpy(&c, raw.data() + k, 4);
-      if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) fail(label, fmt::format("element {} holds {:#x}, which is no character", i, c));
+      if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+        fail(label, fmt::format("element {} holds {:#x}, which is no character", i, c));
       append_utf8(one, c);
       if (c != 0) keep = one.size();
     }
@@ -329,7 +351,9 @@ std::string encode_strings(const Strings& strings, std::string& out, const std::
   const int64_t item = static_cast<int64_t>(most) * (unicode ? 4 : 1);
   const int64_t bytes = checked_mul(item, strings.size());
   if (bytes < 0 || bytes > (int64_t{1} << 33)) {
-    throw Error(Code::budget, fmt::format("array \"{}\": NumPy gives every text the room of the longest, {} bytes in all", label, bytes));
+    throw Error(
+        Code::budget,
+        fmt::format("array \"{}\": NumPy gives every text the room of the longest, {} bytes in all", label, bytes));
   }
   out.assign(static_cast<size_t>(bytes), '\0');
   for (int64_t i = 0; i < strings.size(); ++i) {
@@ -367,11 +391,13 @@ Value parse(std::string_view bytes, std::shared_ptr<const void> owner, int64_t& 
   if (size < 0) fail(label, fmt::format("the shape {} is impossible", shape_str(header.shape)));
   const std::string_view data = bytes.substr(header.bytes);
   if (static_cast<int64_t>(data.size()) != size) {
-    fail(label, fmt::format("{} bytes of elements, but {}{} needs {}", data.size(), header.descr, shape_str(header.shape), size));
+    fail(label, fmt::format("{} bytes of elements, but {}{} needs {}", data.size(), header.descr,
+                            shape_str(header.shape), size));
   }
   // A text of no width costs its entry in the table all the same.
   const int64_t cost = layout.text != '\0' ? checked_add(size, checked_mul(count, 8)) : size;
-  if (cost < 0 || cost > budget) throw Error(Code::budget, fmt::format("array \"{}\" would take {} bytes; {} are left", label, cost, budget));
+  if (cost < 0 || cost > budget)
+    throw Error(Code::budget, fmt::format("array \"{}\" would take {} bytes; {} are left", label, cost, budget));
   budget -= cost;
   const Shape shape(header.shape);
   const bool turned = header.fortran && header.shape.size() > 1;
@@ -386,10 +412,12 @@ Value parse(std::string_view bytes, std::shared_ptr<const void> owner, int64_t& 
     Value value = Value::tensor(layout.dtype, shape);
     auto* out = static_cast<uint8_t*>(value.mutable_data());
     std::fill_n(out, dtype_bytes(layout.dtype, count), uint8_t{0});
-    for (int64_t i = 0; i < count; ++i) set_bits(out, i, dtype_bits(layout.dtype), static_cast<uint8_t>(plain[static_cast<size_t>(i)]));
+    for (int64_t i = 0; i < count; ++i)
+      set_bits(out, i, dtype_bits(layout.dtype), static_cast<uint8_t>(plain[static_cast<size_t>(i)]));
     return value;
   }
-  const bool as_it_is = !turned && !layout.big && reinterpret_cast<uintptr_t>(data.data()) % static_cast<uintptr_t>(layout.item) == 0;
+  const bool as_it_is =
+      !turned && !layout.big && reinterpret_cast<uintptr_t>(data.data()) % static_cast<uintptr_t>(layout.item) == 0;
   if (owner && size > 0 && as_it_is && layout.dtype != DType::boolean) {
     return Value::tensor(layout.dtype, shape, Buffer::borrow_read_only(data.data(), data.size(), std::move(owner)));
   }
@@ -397,12 +425,14 @@ Value parse(std::string_view bytes, std::shared_ptr<const void> owner, int64_t& 
   if (size == 0) return value;
   auto* out = static_cast<char*>(value.mutable_data());
   gather(data.data(), layout, header.shape, turned, count, out);
-  if (layout.dtype == DType::boolean) std::transform(out, out + size, out, [](char c) { return static_cast<char>(c != 0); });
+  if (layout.dtype == DType::boolean)
+    std::transform(out, out + size, out, [](char c) { return static_cast<char>(c != 0); });
   return value;
 }
 
 void encode(const Value& value, const std::string& label, Encoded& out) {
-  if (!value.is_tensor()) throw Error(Code::unsupported, fmt::format("\"{}\" is not a tensor; NumPy's files hold tensors only", label));
+  if (!value.is_tensor())
+    throw Error(Code::unsupported, fmt::format("\"{}\" is not a tensor; NumPy's files hold tensors only", label));
   const DType dtype = value.dtype();
   const int64_t count = value.numel();
   std::string descr;
@@ -422,8 +452,10 @@ void encode(const Value& value, const std::string& label, Encoded& out) {
     descr = fmt::format("[('{}', '{}')]", dtype_name(dtype), is_signed ? "|i1" : "|u1");
   } else {
     const std::string_view plain = descr_of(dtype);
-    if (!plain.empty()) descr = fmt::format("'{}'", plain);
-    else descr = fmt::format("[('{}', '{}')]", dtype_name(dtype), dtype_bits(dtype) == 16 ? "<u2" : "|u1");
+    if (!plain.empty())
+      descr = fmt::format("'{}'", plain);
+    else
+      descr = fmt::format("[('{}', '{}')]", dtype_name(dtype), dtype_bits(dtype) == 16 ? "<u2" : "|u1");
     out.elements = {static_cast<const char*>(value.data()), static_cast<size_t>(dtype_bytes(dtype, count))};
   }
   out.header = compose_header(descr, value.shape());

@@ -1,8 +1,8 @@
 #include <chorus/error.h>
 #include <core/file.h>
-#include <fmt/format.h>
 #include <format/npz/npy.h>
 #include <format/npz/zip.h>
+#include <fmt/format.h>
 
 #include <unordered_set>
 

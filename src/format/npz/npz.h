@@ -16,7 +16,7 @@ namespace chorus {
 /// Bounds for what comes from outside; a file that would exceed one is Error(budget) with the numbers, before memory is taken.
 struct NpzLimits {
   int64_t file_bytes = int64_t{1} << 40;
-  int64_t array_bytes = int64_t{64} << 30;    ///< of all arrays of the file together, unpacked
+  int64_t array_bytes = int64_t{64} << 30;  ///< of all arrays of the file together, unpacked
   int64_t entries = int64_t{1} << 20;
 };
 

@@ -1,6 +1,6 @@
 #include <chorus/error.h>
-#include <fmt/format.h>
 #include <format/npz/zip.h>
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -10,7 +10,9 @@
 namespace chorus::zip {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw Error(Code::bad_input, "zip: " + what, {}, "the file is damaged or no .npz"); }
+[[noreturn]] void fail(const std::string& what) {
+  throw Error(Code::bad_input, "zip: " + what, {}, "the file is damaged or no .npz");
+}
 
 uint64_t get(std::string_view bytes, size_t at, size_t width) {
   if (at > bytes.size() || width > bytes.size() - at) fail(fmt::format("it ends inside a record at byte {}", at));
@@ -20,11 +22,13 @@ uint64_t get(std::string_view bytes, size_t at, size_t width) {
 }
 
 std::string_view part(std::string_view file, uint64_t at, uint64_t length, const char* what) {
-  if (at > file.size() || length > file.size() - at) fail(fmt::format("{} lies outside the file (at {}, {} bytes, file {})", what, at, length, file.size()));
+  if (at > file.size() || length > file.size() - at)
+    fail(fmt::format("{} lies outside the file (at {}, {} bytes, file {})", what, at, length, file.size()));
   return file.substr(at, length);
 }
 
-constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
+                   kLocator64 = 0x07064b50;
 
 struct End {
   uint64_t entries = 0, bytes = 0, at = 0;
@@ -84,11 +88,12 @@ struct Stream {
   }
 };
 
-constexpr size_t kChunk = size_t{1} << 30;   // zlib counts in 32 bits
+constexpr size_t kChunk = size_t{1} << 30;  // zlib counts in 32 bits
 
 std::string deflate_parts(const std::vector<std::string_view>& parts) {
   Stream s;
-  if (deflateInit2(&s.z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw Error(Code::budget, "zlib has no memory");
+  if (deflateInit2(&s.z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw Error(Code::budget, "zlib has no memory");
   s.end = deflateEnd;
   std::string out;
   std::string room(size_t{1} << 18, '\0');
@@ -138,8 +143,10 @@ void put_padding(std::string& extra, uint64_t begin) {
 std::vector<Member> directory(std::string_view file, int64_t entries, int64_t total_bytes) {
   const End end = find_end(file);
   std::string_view list = part(file, end.at, end.bytes, "the directory");
-  if (end.entries > static_cast<uint64_t>(entries)) throw Error(Code::budget, fmt::format("the zip has {} entries; the limit is {}", end.entries, entries));
-  if (end.entries > end.bytes / 46) fail(fmt::format("{} entries do not fit into a directory of {} bytes", end.entries, end.bytes));
+  if (end.entries > static_cast<uint64_t>(entries))
+    throw Error(Code::budget, fmt::format("the zip has {} entries; the limit is {}", end.entries, entries));
+  if (end.entries > end.bytes / 46)
+    fail(fmt::format("{} entries do not fit into a directory of {} bytes", end.entries, end.bytes));
   std::vector<Member> members;
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
   int64_t total = 0;
@@ -155,17 +162,22 @@ std::vector<Member> directory(std::string_view file, int64_t entries, int64_t to
     part(list, 46 + name_bytes + extra_bytes, comment_bytes, "a comment");
     list.remove_prefix(46 + name_bytes + extra_bytes + comment_bytes);
     if ((flags & 1) != 0) fail(fmt::format("\"{}\" is encrypted", m.name));
-    if (method != 0 && method != 8) fail(fmt::format("\"{}\" is packed by method {}; stored and deflated are read", m.name, method));
+    if (method != 0 && method != 8)
+      fail(fmt::format("\"{}\" is packed by method {}; stored and deflated are read", m.name, method));
     m.deflated = method == 8;
     const std::string_view local = part(file, at, 30, "a local header");
     if (get(local, 0, 4) != kLocal) fail(fmt::format("\"{}\" has no local header", m.name));
     const uint64_t begin = at + 30 + get(local, 26, 2) + get(local, 28, 2);
     m.packed = part(file, begin, packed, m.name.c_str());
-    if (!m.deflated && size != packed) fail(fmt::format("\"{}\" is stored in {} bytes but says {}", m.name, packed, size));
+    if (!m.deflated && size != packed)
+      fail(fmt::format("\"{}\" is stored in {} bytes but says {}", m.name, packed, size));
     // Deflate cannot pack better than 1032 to 1: more is a lie that would only cost memory.
-    if (size > uint64_t{1} << 62 || size / 1032 > packed + 1) fail(fmt::format("\"{}\" says {} bytes unpacked from {}", m.name, size, packed));
+    if (size > uint64_t{1} << 62 || size / 1032 > packed + 1)
+      fail(fmt::format("\"{}\" says {} bytes unpacked from {}", m.name, size, packed));
     m.size = static_cast<int64_t>(size);
-    if (m.size > total_bytes - total) throw Error(Code::budget, fmt::format("zip: \"{}\" unpacks to {} bytes; {} of {} are spent", m.name, size, total, total_bytes));
+    if (m.size > total_bytes - total)
+      throw Error(Code::budget,
+                  fmt::format("zip: \"{}\" unpacks to {} bytes; {} of {} are spent", m.name, size, total, total_bytes));
     total += m.size;
     ranges.emplace_back(at, begin + packed);
     members.push_back(std::move(m));
@@ -185,7 +197,7 @@ std::string inflate(const Member& member) {
   std::string_view in = member.packed;
   size_t made = 0;
   int status = Z_OK;
-  char one_more = 0;   // room for a byte too many, so that a lie about the size is seen
+  char one_more = 0;  // room for a byte too many, so that a lie about the size is seen
   while (status == Z_OK) {
     const size_t n = std::min(in.size(), kChunk), room = std::min(out.size() - made, kChunk);
     s.z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
@@ -194,10 +206,12 @@ std::string inflate(const Member& member) {
     s.z.avail_out = room > 0 ? static_cast<uInt>(room) : 1;
     status = ::inflate(&s.z, Z_NO_FLUSH);
     in.remove_prefix(n - s.z.avail_in);
-    if (room == 0 && s.z.avail_out == 0) fail(fmt::format("\"{}\" unpacks to more than {} bytes", member.name, member.size));
+    if (room == 0 && s.z.avail_out == 0)
+      fail(fmt::format("\"{}\" unpacks to more than {} bytes", member.name, member.size));
     if (room > 0) made += room - s.z.avail_out;
   }
-  if (status != Z_STREAM_END || made != out.size()) fail(fmt::format("\"{}\" is damaged: {} of {} bytes could be unpacked", member.name, made, member.size));
+  if (status != Z_STREAM_END || made != out.size())
+    fail(fmt::format("\"{}\" is damaged: {} of {} bytes could be unpacked", member.name, made, member.size));
   if (checksum(out) != member.crc) fail(fmt::format("\"{}\" is damaged: the checksum differs", member.name));
   return out;
 }
@@ -222,9 +236,9 @@ void Writer::add(const std::string& name, const std::vector<std::string_view>& p
   if (!deflated) put_padding(extra, at + 30 + name.size() + extra.size() + 4);
   auto common = [&](std::string& out, uint64_t short_size, uint64_t short_packed, uint64_t extra_bytes) {
     put(out, large ? 45 : 20, 2);
-    put(out, 0x800, 2);            // the name is UTF-8
+    put(out, 0x800, 2);  // the name is UTF-8
     put(out, deflated ? 8 : 0, 2);
-    put(out, 0x00210000, 4);       // 1980-01-01: equal content gives equal files
+    put(out, 0x00210000, 4);  // 1980-01-01: equal content gives equal files
     put(out, crc, 4);
     put(out, short_packed, 4);
     put(out, short_size, 4);
@@ -235,18 +249,20 @@ void Writer::add(const std::string& name, const std::vector<std::string_view>& p
   put(header, kLocal, 4);
   common(header, large ? 0xffffffff : size, large ? 0xffffffff : packed_size, extra.size());
   emit(header + name + extra);
-  if (deflated) emit(packed);
-  else for (std::string_view p : parts) emit(p);
+  if (deflated)
+    emit(packed);
+  else
+    for (std::string_view p : parts) emit(p);
 
   const std::string wide = large || at >= 0xffffffff ? wide_sizes(size, packed_size, at) : std::string();
   const bool all_wide = !wide.empty();
   put(directory_, kCentral, 4);
   put(directory_, 45, 2);
   common(directory_, all_wide ? 0xffffffff : size, all_wide ? 0xffffffff : packed_size, wide.size());
-  put(directory_, 0, 2);                     // comment
-  put(directory_, 0, 2);                     // disk
-  put(directory_, 0, 2);                     // internal attributes
-  put(directory_, 0, 4);                     // external attributes
+  put(directory_, 0, 2);  // comment
+  put(directory_, 0, 2);  // disk
+  put(directory_, 0, 2);  // internal attributes
+  put(directory_, 0, 4);  // external attributes
   put(directory_, all_wide ? 0xffffffff : at, 4);
   directory_ += name + wide;
   ++count_;
@@ -260,7 +276,7 @@ void Writer::finish() {
     put(end, 44, 8);
     put(end, 45, 2);
     put(end, 45, 2);
-    put(end, 0, 8);                          // disks
+    put(end, 0, 8);  // disks
     put(end, count, 8);
     put(end, count, 8);
     put(end, directory_.size(), 8);

@@ -11,8 +11,8 @@ namespace chorus::zip {
 
 struct Member {
   std::string name;
-  std::string_view packed;     ///< bytes in the file
-  int64_t size = 0;            ///< unpacked
+  std::string_view packed;  ///< bytes in the file
+  int64_t size = 0;  ///< unpacked
   uint32_t crc = 0;
   bool deflated = false;
 };

@@ -1,7 +1,7 @@
-#include <fmt/format.h>
 #include <format/onnx/details.h>
 #include <format/onnx/proto.h>
 #include <format/onnx/source.h>
+#include <fmt/format.h>
 
 namespace chorus::onnx {
 namespace {
@@ -41,7 +41,8 @@ class AttributeReader {
   SparseValue sparse(std::string_view message, int64_t index) {
     NamedSparse s = parse_sparse_tensor(message, source_);
     if (!s.said_values.empty()) kept_.push_back({DetailKind::attribute_tensor, 2 * index, std::move(s.said_values)});
-    if (!s.said_indices.empty()) kept_.push_back({DetailKind::attribute_tensor, 2 * index + 1, std::move(s.said_indices)});
+    if (!s.said_indices.empty())
+      kept_.push_back({DetailKind::attribute_tensor, 2 * index + 1, std::move(s.said_indices)});
     return std::move(s.value);
   }
   Type type(std::string_view message, int64_t index) {
@@ -67,25 +68,30 @@ bool AttributeReader::read_part(const wire::Field& field, const wire::Reader& re
   Parts& p = parts_;
   auto count = [](const auto& list) { return static_cast<int64_t>(list.size()); };
   auto bytes = [&](std::string_view name) { return wire::text(field, reader, name); };
+  auto is = [&](AttrKind kind) {
+    p.last = kind;
+    return true;
+  };
   switch (field.number) {
     case 2:
       wire::want(field, wire::WireType::fixed32, reader, "f");
       p.f = field.as_float();
-      p.last = AttrKind::real;
-      return true;
-    case 3: p.i = wire::integer(field, reader, "i"); p.last = AttrKind::integer; return true;
-    case 4: p.s = bytes("s"); p.last = AttrKind::string; return true;
-    case 5: p.t = tensor(bytes("t"), 0); p.last = AttrKind::tensor; return true;
-    case 6: p.g = graph_(bytes("g")); p.last = AttrKind::graph; return true;
-    case 7: wire::append_floats(field, p.floats, reader); p.last = AttrKind::reals; return true;
-    case 8: wire::append_varints(field, p.ints, reader); p.last = AttrKind::integers; return true;
-    case 9: p.strings.emplace_back(bytes("strings")); p.last = AttrKind::strings; return true;
-    case 10: p.tensors.push_back(tensor(bytes("tensors"), count(p.tensors))); p.last = AttrKind::tensors; return true;
-    case 11: p.graphs.push_back(graph_(bytes("graphs"))); p.last = AttrKind::graphs; return true;
-    case 14: p.tp = type(bytes("tp"), 0); p.last = AttrKind::type; return true;
-    case 15: p.type_protos.push_back(type(bytes("type_protos"), count(p.type_protos))); p.last = AttrKind::types; return true;
-    case 22: p.sparse_tensor = sparse(bytes("sparse_tensor"), 0); p.last = AttrKind::sparse_tensor; return true;
-    case 23: p.sparse_tensors.push_back(sparse(bytes("sparse_tensors"), count(p.sparse_tensors))); p.last = AttrKind::sparse_tensors; return true;
+      return is(AttrKind::real);
+    case 3: p.i = wire::integer(field, reader, "i"); return is(AttrKind::integer);
+    case 4: p.s = bytes("s"); return is(AttrKind::string);
+    case 5: p.t = tensor(bytes("t"), 0); return is(AttrKind::tensor);
+    case 6: p.g = graph_(bytes("g")); return is(AttrKind::graph);
+    case 7: wire::append_floats(field, p.floats, reader); return is(AttrKind::reals);
+    case 8: wire::append_varints(field, p.ints, reader); return is(AttrKind::integers);
+    case 9: p.strings.emplace_back(bytes("strings")); return is(AttrKind::strings);
+    case 10: p.tensors.push_back(tensor(bytes("tensors"), count(p.tensors))); return is(AttrKind::tensors);
+    case 11: p.graphs.push_back(graph_(bytes("graphs"))); return is(AttrKind::graphs);
+    case 14: p.tp = type(bytes("tp"), 0); return is(AttrKind::type);
+    case 15: p.type_protos.push_back(type(bytes("type_protos"), count(p.type_protos))); return is(AttrKind::types);
+    case 22: p.sparse_tensor = sparse(bytes("sparse_tensor"), 0); return is(AttrKind::sparse_tensor);
+    case 23:
+      p.sparse_tensors.push_back(sparse(bytes("sparse_tensors"), count(p.sparse_tensors)));
+      return is(AttrKind::sparse_tensors);
     default: return false;
   }
 }
@@ -99,9 +105,15 @@ void AttributeReader::choose(AttrKind kind, AttrValue& value) {
     case AttrKind::real: value.data = p.f; break;
     case AttrKind::integer: value.data = p.i; break;
     case AttrKind::string: value.data = std::move(p.s); break;
-    case AttrKind::tensor: if (p.t) value.data = std::move(p.t); break;
-    case AttrKind::graph: if (p.g) value.data = std::move(p.g); break;
-    case AttrKind::sparse_tensor: if (p.sparse_tensor.values) value.data = std::move(p.sparse_tensor); break;
+    case AttrKind::tensor:
+      if (p.t) value.data = std::move(p.t);
+      break;
+    case AttrKind::graph:
+      if (p.g) value.data = std::move(p.g);
+      break;
+    case AttrKind::sparse_tensor:
+      if (p.sparse_tensor.values) value.data = std::move(p.sparse_tensor);
+      break;
     case AttrKind::type: value.data = std::move(p.tp); break;
     case AttrKind::reals: value.data = std::move(p.floats); break;
     case AttrKind::integers: value.data = std::move(p.ints); break;
@@ -114,8 +126,9 @@ void AttributeReader::choose(AttrKind kind, AttrValue& value) {
 }
 
 AttrKind kind_of(int64_t type, const wire::Reader& reader) {
-  if (type < 0 || type > static_cast<int64_t>(AttrKind::types)) reader.fail(fmt::format("attribute type {} does not exist", type));
-  return static_cast<AttrKind>(type);   // the numbers are those of AttributeProto
+  if (type < 0 || type > static_cast<int64_t>(AttrKind::types))
+    reader.fail(fmt::format("attribute type {} does not exist", type));
+  return static_cast<AttrKind>(type);  // the numbers are those of AttributeProto
 }
 
 AttrValue AttributeReader::read(std::string_view message, std::string& name) {
@@ -136,7 +149,8 @@ AttrValue AttributeReader::read(std::string_view message, std::string& name) {
   value.declared = kind;
   if (!value.ref_name.empty()) return value;
   choose(kind == AttrKind::undefined ? parts_.last : kind, value);
-  if (kind != AttrKind::undefined && value.data.index() == 0) reader.fail(fmt::format("attribute \"{}\" says it is a {} but holds none", name, attr_kind_name(kind)));
+  if (kind != AttrKind::undefined && value.data.index() == 0)
+    reader.fail(fmt::format("attribute \"{}\" says it is a {} but holds none", name, attr_kind_name(kind)));
   for (const Kept& kept : kept_) add_detail(details_, {kept.kind, name, kept.index, kept.bytes});
   return value;
 }

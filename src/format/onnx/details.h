@@ -14,17 +14,17 @@ namespace chorus::onnx {
 inline constexpr int kDetailField = 536870911;
 
 enum class DetailKind : uint8_t {
-  value_type = 1,          ///< TypeProto of a value, where Type says less
+  value_type = 1,  ///< TypeProto of a value, where Type says less
   sparse_initializer = 2,  ///< SparseTensorProto of a constant
-  input_default = 3,       ///< name, text and metadata of the TensorProto that gives an input its default
-  output_info = 4,         ///< ValueInfoProto of an output that is an input or a constant too
-  attribute_type = 5,      ///< TypeProto `index` of an attribute
-  attribute_tensor = 6,    ///< as input_default, of tensor `index` of an attribute (sparse ones: 2i values, 2i+1 indices)
+  input_default = 3,  ///< name, text and metadata of the TensorProto that gives an input its default
+  output_info = 4,  ///< ValueInfoProto of an output that is an input or a constant too
+  attribute_type = 5,  ///< TypeProto `index` of an attribute
+  attribute_tensor = 6,  ///< as input_default, of tensor `index` of an attribute (sparse ones: 2i values, 2i+1 indices)
 };
 
 struct Detail {
   DetailKind kind = DetailKind::value_type;
-  std::string_view key;    ///< name of the value or attribute
+  std::string_view key;  ///< name of the value or attribute
   int64_t index = 0;
   std::string_view bytes;
 };

@@ -1,12 +1,14 @@
-#include <fmt/format.h>
 #include <format/onnx/source.h>
 #include <format/onnx/writer.h>
+#include <fmt/format.h>
 
 namespace chorus::onnx {
 
-GraphWriter::GraphWriter(const Graph& graph, const Opsets& opsets, ExternalData* external, const GraphWriter* outer, const Node* owner)
+GraphWriter::GraphWriter(const Graph& graph, const Opsets& opsets, ExternalData* external, const GraphWriter* outer,
+                         const Node* owner)
     : graph_(graph), opsets_(opsets), external_(external), outer_(outer), details_(graph.raw_fields),
-      names_(static_cast<size_t>(graph.value_capacity())), from_outside_(static_cast<size_t>(graph.value_capacity()), false) {
+      names_(static_cast<size_t>(graph.value_capacity())),
+      from_outside_(static_cast<size_t>(graph.value_capacity()), false) {
   name_values(owner);
 }
 
@@ -35,7 +37,8 @@ const std::string& GraphWriter::outer_name(const std::string& name) const {
 void GraphWriter::name_values(const Node* owner) {
   formal_inputs_ = graph_.inputs().size();
   if (owner != nullptr && outer_ != nullptr && !owner->captured.empty()) {   // closed form: Node::captured
-    if (owner->captured.size() > formal_inputs_) throw Error(Code::internal, "a body has fewer inputs than its node captures values", owner->name);
+    if (owner->captured.size() > formal_inputs_)
+      throw Error(Code::internal, "a body has fewer inputs than its node captures values", owner->name);
     formal_inputs_ -= owner->captured.size();
     for (size_t i = 0; i < owner->captured.size(); ++i) {
       const auto inner = static_cast<size_t>(graph_.inputs()[formal_inputs_ + i]);
@@ -75,7 +78,8 @@ wire::Writer GraphWriter::info_message(ValueId id) const {
   const GraphValue& v = graph_.value(id);
   wire::Writer out;
   out.bytes(1, name_of(id));
-  if (v.type.kind != ValueKind::none || details_.find(DetailKind::value_type, v.name) != nullptr) out.message(2, type_of(v));
+  if (v.type.kind != ValueKind::none || details_.find(DetailKind::value_type, v.name) != nullptr)
+    out.message(2, type_of(v));
   if (is_initializer(id) && !v.is_input) return out;   // its text is the tensor's
   out.text(3, v.doc);
   write_entries(out, 4, v.metadata);
@@ -96,18 +100,23 @@ const std::string_view* GraphWriter::sparse_form(const GraphValue& v) const {
 
 wire::Writer GraphWriter::initializer_message(ValueId id) {
   const GraphValue& v = graph_.value(id);
-  const int64_t bytes = v.constant.dtype() == DType::string || !v.constant.is_tensor() ? 0 : dtype_bytes(v.constant.dtype(), v.constant.numel());
+  const int64_t bytes = v.constant.dtype() == DType::string || !v.constant.is_tensor()
+                            ? 0
+                            : dtype_bytes(v.constant.dtype(), v.constant.numel());
   wire::Writer out;
   if (external_ != nullptr && external_->least_bytes > 0 && bytes >= external_->least_bytes) {
     for (int64_t d : v.constant.shape()) out.integer(1, d);
     out.integer(2, static_cast<int64_t>(v.constant.dtype()));
     const int64_t offset = external_->append({static_cast<const char*>(v.constant.data()), static_cast<size_t>(bytes)});
-    write_entries(out, 13, {{"location", external_->location}, {"offset", std::to_string(offset)}, {"length", std::to_string(bytes)}});
+    write_entries(
+        out, 13,
+        {{"location", external_->location}, {"offset", std::to_string(offset)}, {"length", std::to_string(bytes)}});
     out.integer(14, 1);
   } else {
     out = tensor_message(v.constant);
   }
-  if (const std::string_view* said = v.is_input && name_of(id) == v.name ? details_.find(DetailKind::input_default, v.name) : nullptr) {
+  if (const std::string_view* said =
+          v.is_input && name_of(id) == v.name ? details_.find(DetailKind::input_default, v.name) : nullptr) {
     out.raw(*said);
     return out;
   }
@@ -124,8 +133,10 @@ void GraphWriter::write_constants(wire::Writer& out) {
     const GraphValue& v = graph_.value(id);
     const std::string_view* sparse = name_of(id) == v.name ? sparse_form(v) : nullptr;
     try {
-      if (sparse != nullptr) out.bytes(15, *sparse);
-      else out.message(5, initializer_message(id));
+      if (sparse != nullptr)
+        out.bytes(15, *sparse);
+      else
+        out.message(5, initializer_message(id));
     } catch (const Error& error) {
       throw error.at(fmt::format("value \"{}\"", v.name));
     }
@@ -144,7 +155,8 @@ void GraphWriter::write_outputs(wire::Writer& out) {
       copies_.emplace_back(name_of(id), own_name(v.name));
       info.bytes(1, copies_.back().second);
       if (v.type.kind != ValueKind::none) info.message(2, type_message(v.type));
-    } else if (const std::string_view* kept = details_.find(DetailKind::output_info, v.name); kept != nullptr && name_of(id) == v.name) {
+    } else if (const std::string_view* kept = details_.find(DetailKind::output_info, v.name);
+               kept != nullptr && name_of(id) == v.name) {
       info.raw(*kept);
     } else {
       info = info_message(id);
@@ -157,7 +169,7 @@ void GraphWriter::write_infos(wire::Writer& out, int field) const {
   for (ValueId id = 0; id < graph_.value_capacity(); ++id) {
     const GraphValue& v = graph_.value(id);
     if (!v.alive || from_outside_[static_cast<size_t>(id)] || v.is_constant()) continue;
-    if (field == 13 && (v.is_input || graph_.is_output(id))) continue;       // a function has no other place for them
+    if (field == 13 && (v.is_input || graph_.is_output(id))) continue;  // a function has no other place for them
     if (v.declared || !v.doc.empty() || !v.metadata.empty()) out.message(field, info_message(id));
   }
 }
@@ -181,7 +193,7 @@ void GraphWriter::write_nodes(wire::Writer& out, int field) {
 
 wire::Writer GraphWriter::graph_message() {
   wire::Writer outputs;
-  write_outputs(outputs);   // decides which copies the nodes end with
+  write_outputs(outputs);  // decides which copies the nodes end with
   wire::Writer out;
   write_nodes(out, 1);
   out.bytes(2, graph_.name.empty() ? "graph" : graph_.name);
@@ -201,7 +213,7 @@ wire::Writer GraphWriter::function_message(const Function& function) {
   for (ValueId id : graph_.inputs()) out.bytes(4, name_of(id));
   for (ValueId id : graph_.outputs()) out.bytes(5, name_of(id));
   for (const std::string& name : function.attributes) out.bytes(6, name);
-  for (ValueId id = 0; id < graph_.value_capacity(); ++id) {   // a function has no initializers
+  for (ValueId id = 0; id < graph_.value_capacity(); ++id) {  // a function has no initializers
     if (!is_initializer(id)) continue;
     wire::Writer attribute, node;
     attribute.bytes(1, "value");
@@ -221,7 +233,8 @@ wire::Writer GraphWriter::function_message(const Function& function) {
     out.message(9, opset);
   }
   out.bytes(10, function.domain);
-  for (const auto& item : function.defaults.items()) out.message(11, attribute_message(item.name, item.value, details_, nullptr));
+  for (const auto& item : function.defaults.items())
+    out.message(11, attribute_message(item.name, item.value, details_, nullptr));
   write_infos(out, 12);
   out.text(13, function.overload);
   write_entries(out, 14, function.metadata);
@@ -234,7 +247,8 @@ wire::Writer GraphWriter::node_message(NodeId id) {
   if (n.op != nullptr) {
     const auto opset = opsets_.find(n.domain);
     if (opset == opsets_.end() || n.op->version_index(opset->second) != n.version) {
-      throw Error(Code::internal, fmt::format("{} is of version {}, which the file's operator sets do not mean", n.type, n.op->versions[static_cast<size_t>(n.version)].since));
+      throw Error(Code::internal, fmt::format("{} is of version {}, which the file's operator sets do not mean", n.type,
+                                              n.op->versions[static_cast<size_t>(n.version)].since));
     }
   }
   const Details details(n.raw_fields);
@@ -258,7 +272,8 @@ wire::Writer GraphWriter::node_message(NodeId id) {
   return out;
 }
 
-wire::Writer GraphWriter::attribute_message(const std::string& name, const AttrValue& value, const Details& details, const Node* owner) {
+wire::Writer GraphWriter::attribute_message(const std::string& name, const AttrValue& value, const Details& details,
+                                            const Node* owner) {
   wire::Writer out;
   out.bytes(1, name);
   if (value.ref_name.empty()) write_attribute_data(out, name, value, details, owner);
@@ -277,7 +292,8 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-wire::Writer sparse_message(const SparseValue& value, const std::string_view* said_values, const std::string_view* said_indices) {
+wire::Writer sparse_message(const SparseValue& value, const std::string_view* said_values,
+                            const std::string_view* said_indices) {
   wire::Writer values = tensor_message(value.values), indices = tensor_message(value.indices), out;
   if (said_values != nullptr) values.raw(*said_values);
   if (said_indices != nullptr) indices.raw(*said_indices);
@@ -289,20 +305,24 @@ wire::Writer sparse_message(const SparseValue& value, const std::string_view* sa
 
 }  // namespace
 
-void GraphWriter::write_attribute_data(wire::Writer& out, const std::string& name, const AttrValue& value, const Details& details, const Node* owner) {
+void GraphWriter::write_attribute_data(wire::Writer& out, const std::string& name, const AttrValue& value,
+                                       const Details& details, const Node* owner) {
   auto tensor = [&](const Value& v, int64_t index) {
     wire::Writer message = tensor_message(v);
     if (const std::string_view* said = details.find(DetailKind::attribute_tensor, name, index)) message.raw(*said);
     return message;
   };
   auto sparse = [&](const SparseValue& v, int64_t index) {
-    return sparse_message(v, details.find(DetailKind::attribute_tensor, name, 2 * index), details.find(DetailKind::attribute_tensor, name, 2 * index + 1));
+    return sparse_message(v, details.find(DetailKind::attribute_tensor, name, 2 * index),
+                          details.find(DetailKind::attribute_tensor, name, 2 * index + 1));
   };
   auto type = [&](const Type& t, int64_t index) {
     const std::string_view* kept = details.find(DetailKind::attribute_type, name, index);
     wire::Writer message;
-    if (kept != nullptr) message.raw(*kept);
-    else message = type_message(t);
+    if (kept != nullptr)
+      message.raw(*kept);
+    else
+      message = type_message(t);
     return message;
   };
   auto graph = [&](const GraphPtr& g) { return GraphWriter(*g, opsets_, nullptr, this, owner).graph_message(); };
@@ -316,11 +336,19 @@ void GraphWriter::write_attribute_data(wire::Writer& out, const std::string& nam
                  [&](const std::string& v) { out.bytes(4, v); },
                  [&](const Value& v) { out.message(5, tensor(v, 0)); },
                  [&](const GraphPtr& v) { out.message(6, graph(v)); },
-                 [&](const std::vector<float>& v) { for (float f : v) out.real(7, f); },
-                 [&](const std::vector<int64_t>& v) { for (int64_t i : v) out.integer(8, i); },
-                 [&](const std::vector<std::string>& v) { for (const std::string& s : v) out.bytes(9, s); },
+                 [&](const std::vector<float>& v) {
+                   for (float f : v) out.real(7, f);
+                 },
+                 [&](const std::vector<int64_t>& v) {
+                   for (int64_t i : v) out.integer(8, i);
+                 },
+                 [&](const std::vector<std::string>& v) {
+                   for (const std::string& s : v) out.bytes(9, s);
+                 },
                  [&](const std::vector<Value>& v) { each(10, v, tensor); },
-                 [&](const std::vector<GraphPtr>& v) { for (const GraphPtr& g : v) out.message(11, graph(g)); },
+                 [&](const std::vector<GraphPtr>& v) {
+                   for (const GraphPtr& g : v) out.message(11, graph(g));
+                 },
                  [&](const SparseValue& v) { out.message(22, sparse(v, 0)); },
                  [&](const std::vector<SparseValue>& v) { each(23, v, sparse); },
                  [&](const Type& v) { out.message(14, type(v, 0)); },

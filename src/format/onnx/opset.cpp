@@ -1,8 +1,8 @@
 // Writing a model at another operator set: every node steps up or down through the versions of its row.
-#include <fmt/format.h>
 #include <format/onnx/writer.h>
 #include <graph/infer.h>
 #include <graph/passes/bodies.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -18,14 +18,17 @@ bool output_allowed(const TypeSet& set, const Type& type) {
   switch (type.kind) {
     case ValueKind::tensor: return type.dtype == DType::undefined || dtype_in(type.dtype, set.tensor);
     case ValueKind::sequence: return set.sequence != 0;
-    case ValueKind::optional: return type.elem && type.elem->kind == ValueKind::sequence ? set.optional_sequence != 0 : set.optional != 0;
+    case ValueKind::optional:
+      return type.elem && type.elem->kind == ValueKind::sequence ? set.optional_sequence != 0 : set.optional != 0;
     default: return true;
   }
 }
 
 // Reshape's allowzero means nothing where the result has no dimension 0: then no number of the shape is 0.
 bool idle_allowzero(const Graph& graph, const Node& n, std::string_view attribute) {
-  if (n.type != "Reshape" || !n.domain.empty() || attribute != "allowzero" || n.outputs.empty() || n.outputs[0] == kNone) return false;
+  if (n.type != "Reshape" || !n.domain.empty() || attribute != "allowzero" || n.outputs.empty() ||
+      n.outputs[0] == kNone)
+    return false;
   const Type& type = graph.value(n.outputs[0]).type;
   return type.has_rank && std::ranges::all_of(type.dims, [](const Dim& d) { return d.is_number() && d.number() > 0; });
 }
@@ -36,7 +39,8 @@ std::string forbidden_output(const Graph& graph, const Node& n, const Schema& sc
     if (n.outputs[i] == kNone) continue;
     const Type& type = graph.value(n.outputs[i]).type;
     if (param == nullptr) return fmt::format("version {} has no output {}", schema.since, i);
-    if (!output_allowed(schema.types[static_cast<size_t>(param->type_set)], type)) return fmt::format("version {} makes no {}", schema.since, type.str());
+    if (!output_allowed(schema.types[static_cast<size_t>(param->type_set)], type))
+      return fmt::format("version {} makes no {}", schema.since, type.str());
   }
   return {};
 }
@@ -61,8 +65,8 @@ class Converter {
   bool decompose(Graph& graph, NodeId id, std::string& reason);
   [[noreturn]] void refuse(const Graph& graph, NodeId id, const std::string& reason) const {
     const Node& n = graph.node(id);
-    throw Error(Code::unsupported, fmt::format("{} cannot be written at operator set {}: {}", n.type, opset_, reason), graph.where(id),
-                "ask for a newer operator set");
+    throw Error(Code::unsupported, fmt::format("{} cannot be written at operator set {}: {}", n.type, opset_, reason),
+                graph.where(id), "ask for a newer operator set");
   }
 
   const Opsets& opsets_;
@@ -86,7 +90,8 @@ bool Converter::step_down(Graph& graph, NodeId id, std::string& reason) {
   const Version& older = n.op->versions[static_cast<size_t>(n.version) - 1];
   if (older.to_previous != nullptr) return Expander::expand(graph, id, older.to_previous, &reason);
   if (older.to_next != nullptr) {
-    reason = fmt::format("version {} means something else than version {}", n.op->versions[static_cast<size_t>(n.version)].since, older.since);
+    reason = fmt::format("version {} means something else than version {}",
+                         n.op->versions[static_cast<size_t>(n.version)].since, older.since);
     return false;
   }
   const Schema& from = n.schema();
@@ -115,7 +120,8 @@ bool Converter::step_down(Graph& graph, NodeId id, std::string& reason) {
 bool Converter::decompose(Graph& graph, NodeId id, std::string& reason) {
   const auto* rule = std::get_if<Decompose>(&graph.node(id).op->meaning);
   if (rule == nullptr || *rule == nullptr) return false;
-  while (graph.node(id).alive && graph.node(id).version + 1 < static_cast<int>(graph.node(id).op->versions.size())) step_up(graph, id);
+  while (graph.node(id).alive && graph.node(id).version + 1 < static_cast<int>(graph.node(id).op->versions.size()))
+    step_up(graph, id);
   return !graph.node(id).alive || Expander::expand(graph, id, *rule, &reason);
 }
 
@@ -124,22 +130,26 @@ int Converter::convert(Graph& graph, NodeId id, int depth) {
     if (graph.node(id).domain.empty()) refuse(graph, id, "the operator is not known");
     const auto here = opsets_.find("");
     if (passes::has_bodies(graph.node(id)) && (here == opsets_.end() || here->second != opset_)) {
-      refuse(graph, id, "the operator is not known, so what its body means at another operator set is not known either");
+      refuse(graph, id,
+             "the operator is not known, so what its body means at another operator set is not known either");
     }
-    return 0;   // of a domain of its own, whose operator set stays
+    return 0;  // of a domain of its own, whose operator set stays
   }
   int changes = 0;
   if (passes::has_bodies(graph.node(id))) {
-    changes += passes::change_bodies(graph, id, passes::BodyTypes::by_node, [&](Graph& body) { return run(body, depth + 1); });
+    changes +=
+        passes::change_bodies(graph, id, passes::BodyTypes::by_node, [&](Graph& body) { return run(body, depth + 1); });
   }
-  infer_node(graph, id);   // steps ask for the types of operands and outputs
+  infer_node(graph, id);  // steps ask for the types of operands and outputs
   while (graph.node(id).alive) {
     const int want = wanted(graph.node(id)), have = graph.node(id).version;
     if (want == have) break;
     ++changes;
     std::string reason = want < 0 ? "the operator is younger, or withdrawn there" : "";
-    if (want > have) step_up(graph, id);
-    else if ((want < 0 || !step_down(graph, id, reason)) && !decompose(graph, id, reason)) refuse(graph, id, reason);
+    if (want > have)
+      step_up(graph, id);
+    else if ((want < 0 || !step_down(graph, id, reason)) && !decompose(graph, id, reason))
+      refuse(graph, id, reason);
   }
   return changes;
 }
@@ -189,12 +199,15 @@ std::shared_ptr<const Graph> graph_at_opset(const Model& model, int opset) {
     if (!v.alive) continue;
     // The names that inference gave to unknown dimensions are not the file's.
     if (const auto type = declared.find(v.name); type != declared.end()) v.type = type->second;
-    if (v.is_constant() && !v.is_input && v.uses.empty() && !graph->is_output(id) && unused.count(v.name) == 0) graph->remove_value(id);
+    if (v.is_constant() && !v.is_input && v.uses.empty() && !graph->is_output(id) && unused.count(v.name) == 0)
+      graph->remove_value(id);
   }
-  if (graph->opsets.count("") != 0 || model.graph->opsets.empty()) graph->opsets[""] = opset;
-  else for (NodeId id = 0; id < graph->node_capacity(); ++id) {
-    if (graph->node(id).alive && graph->node(id).domain.empty()) graph->opsets[""] = opset;
-  }
+  if (graph->opsets.count("") != 0 || model.graph->opsets.empty())
+    graph->opsets[""] = opset;
+  else
+    for (NodeId id = 0; id < graph->node_capacity(); ++id) {
+      if (graph->node(id).alive && graph->node(id).domain.empty()) graph->opsets[""] = opset;
+    }
   return graph;
 }
 

@@ -1,6 +1,6 @@
 #include <chorus/error.h>
-#include <fmt/format.h>
 #include <format/onnx/proto.h>
+#include <fmt/format.h>
 
 namespace chorus::onnx {
 namespace {
@@ -12,8 +12,10 @@ wire::Writer tensor_type(const Type& type) {
   wire::Writer shape;
   for (const Dim& d : type.dims) {
     wire::Writer dim;
-    if (d.is_number()) dim.integer(1, d.number());
-    else if (d.is_symbolic()) dim.bytes(2, d.str());
+    if (d.is_number())
+      dim.integer(1, d.number());
+    else if (d.is_symbolic())
+      dim.bytes(2, d.str());
     shape.message(1, dim);
   }
   out.message(2, shape);
@@ -56,7 +58,8 @@ void write_entries(wire::Writer& out, int field, const Metadata& entries) {
 }
 
 wire::Writer tensor_message(const Value& value) {
-  if (!value.is_tensor()) throw Error(Code::unsupported, "a constant that is a sequence, optional or map cannot be written as a tensor");
+  if (!value.is_tensor())
+    throw Error(Code::unsupported, "a constant that is a sequence, optional or map cannot be written as a tensor");
   wire::Writer out;
   for (int64_t d : value.shape()) out.integer(1, d);
   out.integer(2, static_cast<int64_t>(value.dtype()));
@@ -65,7 +68,9 @@ wire::Writer tensor_message(const Value& value) {
     return out;
   }
   const int64_t bytes = dtype_bytes(value.dtype(), value.numel());
-  if (bytes > 0) out.borrowed(9, {static_cast<const char*>(value.data()), static_cast<size_t>(bytes)});   // the checker wants none for no elements
+  if (bytes > 0)
+    out.borrowed(9, {static_cast<const char*>(value.data()),
+                     static_cast<size_t>(bytes)});   // the checker wants none for no elements
   return out;
 }
 

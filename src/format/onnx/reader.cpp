@@ -1,7 +1,7 @@
-#include <fmt/format.h>
 #include <format/onnx/details.h>
 #include <format/onnx/proto.h>
 #include <format/onnx/source.h>
+#include <fmt/format.h>
 
 #include <unordered_map>
 
@@ -37,15 +37,18 @@ void add_opset(Opsets& opsets, const wire::Field& field, const wire::Reader& rea
 
 class GraphReader {
  public:
-  GraphReader(Source& source, const Opsets& opsets, const GraphReader* outer) : source_(source), opsets_(opsets), outer_(outer) {
+  GraphReader(Source& source, const Opsets& opsets, const GraphReader* outer)
+      : source_(source), opsets_(opsets), outer_(outer) {
     source_.spend_node("graphs and nodes");
     source_.spend_values(static_cast<int64_t>(opsets.size()), {});
     graph_->opsets = opsets;
   }
 
   std::shared_ptr<Graph> read_graph(std::string_view message);
-  std::shared_ptr<Graph> read_function_body(const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
-                                            const std::vector<std::string_view>& nodes, const std::vector<std::string_view>& infos);
+  std::shared_ptr<Graph> read_function_body(const std::vector<std::string_view>& inputs,
+                                            const std::vector<std::string_view>& outputs,
+                                            const std::vector<std::string_view>& nodes,
+                                            const std::vector<std::string_view>& infos);
   AttrValue read_attribute(std::string_view message, std::string& name, std::string& details);
   std::string& raw_fields() { return graph_->raw_fields; }
 
@@ -141,17 +144,19 @@ ValueId GraphReader::operand(std::string_view name, const wire::Reader& reader) 
 
 ValueId GraphReader::result(std::string_view name, const wire::Reader& reader) {
   if (name.empty()) return kNone;
-  if (find(name) != kNone) reader.fail(fmt::format("value \"{}\" is made a second time; names of values are unique", name));
+  if (find(name) != kNone)
+    reader.fail(fmt::format("value \"{}\" is made a second time; names of values are unique", name));
   return add_value(name);
 }
 
 ValueId GraphReader::add_constant(const std::string& name, Value value, std::string_view message) {
   const std::string where = fmt::format("file offset {}", source_.offset(message));
   if (name.empty()) throw Error(Code::bad_input, "an initializer has no name", where);
-  if (const ValueId id = find(name); id != kNone) {   // an input with a default
+  if (const ValueId id = find(name); id != kNone) {  // an input with a default
     GraphValue& v = graph_->value(id);
-    if (!v.is_input || v.is_constant()) throw Error(Code::bad_input, fmt::format("value \"{}\" is defined twice", name), where);
-    if (v.declared) Type::meet(v.type, Type::of(value), name);   // throws where they contradict
+    if (!v.is_input || v.is_constant())
+      throw Error(Code::bad_input, fmt::format("value \"{}\" is defined twice", name), where);
+    if (v.declared) Type::meet(v.type, Type::of(value), name);  // throws where they contradict
     v.constant = std::move(value);
     return id;
   }
@@ -165,8 +170,9 @@ void GraphReader::add_initializer(std::string_view message) {
   NamedTensor tensor = parse_tensor(message, source_);
   const ValueId id = add_constant(tensor.name, std::move(tensor.value), message);
   GraphValue& v = graph_->value(id);
-  if (v.is_input) {   // text and metadata of the value are the input's own
-    if (!tensor.doc.empty() || !tensor.metadata.empty()) add_detail(graph_->raw_fields, {DetailKind::input_default, v.name, 0, tensor.said});
+  if (v.is_input) {  // text and metadata of the value are the input's own
+    if (!tensor.doc.empty() || !tensor.metadata.empty())
+      add_detail(graph_->raw_fields, {DetailKind::input_default, v.name, 0, tensor.said});
     return;
   }
   v.doc = std::move(tensor.doc);
@@ -180,16 +186,19 @@ void GraphReader::add_sparse_initializer(std::string_view message) {
 }
 
 AttrValue GraphReader::read_attribute(std::string_view message, std::string& name, std::string& details) {
-  return parse_attribute(message, source_, name, details,
-                         [this](std::string_view body) -> GraphPtr { return GraphReader(source_, opsets_, this).read_graph(body); });
+  return parse_attribute(message, source_, name, details, [this](std::string_view body) -> GraphPtr {
+    return GraphReader(source_, opsets_, this).read_graph(body);
+  });
 }
 
-void GraphReader::connect(Node& n, const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
-                          const std::vector<std::string_view>& attributes, const wire::Reader& reader) {
+void GraphReader::connect(Node& n, const std::vector<std::string_view>& inputs,
+                          const std::vector<std::string_view>& outputs, const std::vector<std::string_view>& attributes,
+                          const wire::Reader& reader) {
   if (n.type.empty()) reader.fail("a node has no operator");
   for (std::string_view name : inputs) n.inputs.push_back(operand(name, reader));
   while (!n.inputs.empty() && n.inputs.back() == kNone) n.inputs.pop_back();
-  if (attributes.size() > kMostAttributes) reader.fail(fmt::format("a node has {} attributes, more than {}", attributes.size(), kMostAttributes));
+  if (attributes.size() > kMostAttributes)
+    reader.fail(fmt::format("a node has {} attributes, more than {}", attributes.size(), kMostAttributes));
   for (std::string_view attribute : attributes) {
     std::string name;
     AttrValue value = read_attribute(attribute, name, n.raw_fields);
@@ -202,7 +211,7 @@ void GraphReader::connect(Node& n, const std::vector<std::string_view>& inputs, 
   if (n.op == nullptr) return;
   const auto opset = opsets_.find(n.domain);
   n.version = opset == opsets_.end() ? -1 : n.op->version_index(opset->second);
-  if (n.version < 0) {   // younger than the model's operator set, or a function of the model: inference says so
+  if (n.version < 0) {  // younger than the model's operator set, or a function of the model: inference says so
     n.op = nullptr;
     n.version = 0;
     return;
@@ -210,10 +219,12 @@ void GraphReader::connect(Node& n, const std::vector<std::string_view>& inputs, 
   const Schema& schema = n.schema();
   const int in = static_cast<int>(n.inputs.size()), out = static_cast<int>(n.outputs.size());
   if (in < schema.min_inputs() || in > schema.max_inputs()) {
-    throw Error(Code::bad_input, fmt::format("{}: {} operands given, version {} takes {} to {}", n.type, in, schema.since, schema.min_inputs(), schema.max_inputs()));
+    throw Error(Code::bad_input, fmt::format("{}: {} operands given, version {} takes {} to {}", n.type, in,
+                                             schema.since, schema.min_inputs(), schema.max_inputs()));
   }
   if (out > schema.max_outputs()) {
-    throw Error(Code::bad_input, fmt::format("{}: {} outputs asked for, version {} has at most {}", n.type, out, schema.since, schema.max_outputs()));
+    throw Error(Code::bad_input, fmt::format("{}: {} outputs asked for, version {} has at most {}", n.type, out,
+                                             schema.since, schema.max_outputs()));
   }
 }
 
@@ -256,8 +267,10 @@ void GraphReader::add_output(std::string_view message) {
   if (id == kNone) reader.fail("an output of the graph has no name");
   graph_->add_output(id);
   const GraphValue& v = graph_->value(id);
-  if (v.is_input || v.is_constant()) add_detail(graph_->raw_fields, {DetailKind::output_info, v.name, 0, message});
-  else if (v.times_output == 1) describe(id, std::move(info));
+  if (v.is_input || v.is_constant())
+    add_detail(graph_->raw_fields, {DetailKind::output_info, v.name, 0, message});
+  else if (v.times_output == 1)
+    describe(id, std::move(info));
 }
 
 // Descriptions of values in between. One that has no place (of a constant, of a name that is not there) goes on as it is, `field`
@@ -311,18 +324,22 @@ std::shared_ptr<Graph> GraphReader::read_graph(std::string_view message) {
   return graph_;
 }
 
-std::shared_ptr<Graph> GraphReader::read_function_body(const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
-                                                       const std::vector<std::string_view>& nodes, const std::vector<std::string_view>& infos) {
+std::shared_ptr<Graph> GraphReader::read_function_body(const std::vector<std::string_view>& inputs,
+                                                       const std::vector<std::string_view>& outputs,
+                                                       const std::vector<std::string_view>& nodes,
+                                                       const std::vector<std::string_view>& infos) {
   const Depth depth(source_);
   for (std::string_view name : inputs) {
-    if (find(name) != kNone) throw Error(Code::bad_input, fmt::format("input \"{}\" of a function is listed twice", name));
+    if (find(name) != kNone)
+      throw Error(Code::bad_input, fmt::format("input \"{}\" of a function is listed twice", name));
     source_.spend_values(1, name);
     names_.emplace(std::string(name), graph_->add_input(std::string(name), {}));
   }
   for (std::string_view node : nodes) add_node(node);
   for (std::string_view name : outputs) {
     const ValueId id = find(name);
-    if (id == kNone) throw Error(Code::bad_input, fmt::format("output \"{}\" of a function is made by nothing in it", name));
+    if (id == kNone)
+      throw Error(Code::bad_input, fmt::format("output \"{}\" of a function is made by nothing in it", name));
     graph_->add_output(id);
   }
   for (std::string_view info : infos) add_info(info, 12);
@@ -355,7 +372,8 @@ Function read_function(std::string_view message, Source& source, const Opsets& m
     }
   }
   if (opsets.empty()) opsets = model_opsets;
-  if (defaults.size() > kMostAttributes) reader.fail(fmt::format("a function has {} attributes, more than {}", defaults.size(), kMostAttributes));
+  if (defaults.size() > kMostAttributes)
+    reader.fail(fmt::format("a function has {} attributes, more than {}", defaults.size(), kMostAttributes));
   try {
     GraphReader body(source, opsets, nullptr);
     body.raw_fields() = std::move(unknown);
@@ -389,7 +407,10 @@ Model read(std::string_view bytes, Source& source, const std::string& name) {
       case 4: model.domain = wire::text(field, reader, "domain"); break;
       case 5: model.model_version = wire::integer(field, reader, "model_version"); break;
       case 6: model.doc = wire::text(field, reader, "doc_string"); break;
-      case 7: graph = wire::text(field, reader, "graph"); has_graph = true; break;
+      case 7:
+        graph = wire::text(field, reader, "graph");
+        has_graph = true;
+        break;
       case 8: add_opset(opsets, field, reader, source); break;
       case 14: model.metadata.push_back(parse_entry(wire::text(field, reader, "metadata_props"), source)); break;
       case 25: functions.push_back(wire::text(field, reader, "functions")); break;
@@ -397,7 +418,7 @@ Model read(std::string_view bytes, Source& source, const std::string& name) {
     }
   }
   if (!has_graph) throw Error(Code::bad_input, "the file holds no ONNX graph", {}, "give a model file (.onnx)");
-  if (opsets.empty()) opsets.emplace("", 1);   // IR versions 1 and 2 had no operator sets
+  if (opsets.empty()) opsets.emplace("", 1);  // IR versions 1 and 2 had no operator sets
   for (std::string_view f : functions) model.functions.push_back(read_function(f, source, opsets));
   GraphReader reader_of_graph(source, opsets, nullptr);
   model.graph = reader_of_graph.read_graph(graph);
@@ -406,20 +427,22 @@ Model read(std::string_view bytes, Source& source, const std::string& name) {
 
 }  // namespace
 
-Model read_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& folder, const std::string& name,
-                 const ReadLimits& limits, ExternalFiles* external) {
+Model read_model(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& folder,
+                 const std::string& name, const ReadLimits& limits, ExternalFiles* external) {
   Source source;
   source.base = bytes.data();
   source.owner = std::move(owner);
   source.folder = folder;
   source.limits = limits;
   if (static_cast<int64_t>(bytes.size()) > limits.file_bytes) {
-    throw Error(Code::budget, fmt::format("the model has {} bytes; the limit is {}", bytes.size(), limits.file_bytes), name);
+    throw Error(Code::budget, fmt::format("the model has {} bytes; the limit is {}", bytes.size(), limits.file_bytes),
+                name);
   }
   try {
     Model model = read(bytes, source, name);
     if (external != nullptr) {
-      for (const auto& [location, file] : source.external) external->emplace_back(source.folder + "/" + location, file->identity());
+      for (const auto& [location, file] : source.external)
+        external->emplace_back(source.folder + "/" + location, file->identity());
     }
     return model;
   } catch (const Error& error) {

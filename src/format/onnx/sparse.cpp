@@ -1,6 +1,6 @@
 #include <core/convert.h>
-#include <fmt/format.h>
 #include <format/onnx/source.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -31,16 +31,20 @@ int64_t position(const SparseValue& sparse, const int64_t* indices, int64_t i, i
 
 void check(const SparseValue& sparse, const std::string& name) {
   if (!sparse.values.is_tensor() || sparse.values.rank() != 1) fail("its values are not a tensor of rank 1", name);
-  if (!sparse.indices.is_tensor() || sparse.indices.dtype() != DType::int64) fail("its indices are not a tensor of int64", name);
+  if (!sparse.indices.is_tensor() || sparse.indices.dtype() != DType::int64)
+    fail("its indices are not a tensor of int64", name);
   const int64_t n = sparse.values.numel();
   const Shape& form = sparse.indices.shape();
   const bool linear = form.rank() == 1 && form[0] == n;
   const bool by_axis = form.rank() == 2 && form[0] == n && form[1] == sparse.shape.rank();
-  if (!linear && !by_axis) fail(fmt::format("indices of shape {} do not fit {} values of a tensor {}", form.str(), n, sparse.shape.str()), name);
+  if (!linear && !by_axis)
+    fail(fmt::format("indices of shape {} do not fit {} values of a tensor {}", form.str(), n, sparse.shape.str()),
+         name);
   const std::vector<int64_t> indices = sparse.indices.to_int64s();
   const int64_t count = sparse.shape.numel();
   for (int64_t i = 0; i < n; ++i) {
-    if (position(sparse, indices.data(), i, count) < 0) fail(fmt::format("entry {} lies outside {}", i, sparse.shape.str()), name);
+    if (position(sparse, indices.data(), i, count) < 0)
+      fail(fmt::format("entry {} lies outside {}", i, sparse.shape.str()), name);
   }
 }
 
@@ -78,7 +82,8 @@ Value sparse_to_dense(const SparseValue& sparse, Source& source) {
   if (dtype_bits(dtype) == 0) throw Error(Code::unsupported, "sparse tensors of text are not read");
   const auto stored = static_cast<int64_t>(sparse.values.bytes() + sparse.indices.bytes());
   if (bytes < 0 || bytes > std::max(kFreeBytes, checked_mul(stored, kLargestRatio))) {
-    throw Error(Code::budget, fmt::format("a sparse tensor of shape {} would take {} bytes for {} stored ones", sparse.shape.str(), bytes, stored));
+    throw Error(Code::budget, fmt::format("a sparse tensor of shape {} would take {} bytes for {} stored ones",
+                                          sparse.shape.str(), bytes, stored));
   }
   source.spend_bytes(bytes, "a sparse tensor");
   Value dense = Value::tensor(dtype, sparse.shape);

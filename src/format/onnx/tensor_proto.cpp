@@ -1,6 +1,6 @@
 #include <core/convert.h>
-#include <fmt/format.h>
 #include <format/onnx/source.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,27 +11,34 @@ namespace chorus::onnx {
 Depth::Depth(Source& source) : source_(source) {
   if (++source_.depth > source_.limits.depth) {
     --source_.depth;
-    throw Error(Code::budget, fmt::format("graphs or types are nested deeper than {}", source_.limits.depth), {}, "raise the depth limit if the file is trusted");
+    throw Error(Code::budget, fmt::format("graphs or types are nested deeper than {}", source_.limits.depth), {},
+                "raise the depth limit if the file is trusted");
   }
 }
 
 void Source::spend_bytes(int64_t bytes, std::string_view what) {
   if (bytes < 0 || bytes > limits.tensor_bytes - tensor_bytes) {
-    throw Error(Code::budget, fmt::format("{} would take {} bytes; {} of {} are spent", what, bytes, tensor_bytes, limits.tensor_bytes));
+    throw Error(Code::budget, fmt::format("{} would take {} bytes; {} of {} are spent", what, bytes, tensor_bytes,
+                                          limits.tensor_bytes));
   }
   tensor_bytes += bytes;
 }
 
 void Source::spend_node(std::string_view what) {
-  if (++nodes > limits.nodes) throw Error(Code::budget, fmt::format("the file has more than {} {}", limits.nodes, what), {}, "raise the limit if the file is trusted");
+  if (++nodes > limits.nodes)
+    throw Error(Code::budget, fmt::format("the file has more than {} {}", limits.nodes, what), {},
+                "raise the limit if the file is trusted");
 }
 
 void Source::spend_values(int64_t count, std::string_view name) {
   if (static_cast<int64_t>(name.size()) > limits.name_bytes) {
-    throw Error(Code::budget, fmt::format("a name has {} bytes; the limit is {}", name.size(), limits.name_bytes), fmt::format("file offset {}", offset(name)));
+    throw Error(Code::budget, fmt::format("a name has {} bytes; the limit is {}", name.size(), limits.name_bytes),
+                fmt::format("file offset {}", offset(name)));
   }
   values += count;
-  if (values > limits.values) throw Error(Code::budget, fmt::format("the file has more than {} values", limits.values), {}, "raise the limit if the file is trusted");
+  if (values > limits.values)
+    throw Error(Code::budget, fmt::format("the file has more than {} values", limits.values), {},
+                "raise the limit if the file is trusted");
 }
 
 std::pair<std::string, std::string> parse_entry(std::string_view message, const Source& source) {
@@ -62,7 +69,8 @@ struct RawTensor {
 
 DType checked_type(int64_t type, const std::string& name) {
   if (type <= 0 || type >= kDTypeCount) {
-    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has element type {}, which ONNX does not define", name, type));
+    throw Error(Code::bad_input,
+                fmt::format("tensor \"{}\" has element type {}, which ONNX does not define", name, type));
   }
   return static_cast<DType>(type);
 }
@@ -71,13 +79,15 @@ int64_t parse_number(const std::string& text, std::string_view key, const std::s
   int64_t v = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
   if (error != std::errc() || end != text.data() + text.size() || v < 0) {
-    throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\": {} is \"{}\", not a number", name, key, text));
+    throw Error(Code::bad_input,
+                fmt::format("external data of tensor \"{}\": {} is \"{}\", not a number", name, key, text));
   }
   return v;
 }
 
 // Elements where they lie when their alignment allows, else a copy. Truth values other than 0 and 1 become 1: kernels read them as bool.
-Value place(std::string_view data, DType dtype, const Shape& shape, const std::string& name, Source& source, const std::shared_ptr<const void>& owner) {
+Value place(std::string_view data, DType dtype, const Shape& shape, const std::string& name, Source& source,
+            const std::shared_ptr<const void>& owner) {
   const auto align = static_cast<uintptr_t>(std::max(1, dtype_bits(dtype) / 8));
   const bool strange = dtype == DType::boolean && std::ranges::any_of(data, [](char c) { return (c & ~1) != 0; });
   if (owner && !data.empty() && !strange && reinterpret_cast<uintptr_t>(data.data()) % align == 0) {
@@ -93,19 +103,27 @@ Value place(std::string_view data, DType dtype, const Shape& shape, const std::s
 }
 
 // External data: only the keys that the format defines, only files beneath the model's folder, only bytes inside the file.
-Value external_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name, Source& source) {
+Value external_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name,
+                      Source& source) {
   std::string location;
   int64_t offset = 0, length = -1;
   for (const auto& [key, value] : t.external_data) {
-    if (key == "location") location = value;
-    else if (key == "offset") offset = parse_number(value, key, name);
-    else if (key == "length") length = parse_number(value, key, name);
+    if (key == "location")
+      location = value;
+    else if (key == "offset")
+      offset = parse_number(value, key, name);
+    else if (key == "length")
+      length = parse_number(value, key, name);
     else if (key != "checksum" && key != "basepath") {
-      throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\" has the unknown key \"{}\"", name, key), {}, "known keys: location, offset, length, checksum");
+      throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\" has the unknown key \"{}\"", name, key),
+                  {}, "known keys: location, offset, length, checksum");
     }
   }
   if (!source.jail) {
-    if (source.folder.empty()) throw Error(Code::bad_input, fmt::format("tensor \"{}\" lies in the file \"{}\", but a model from memory has no folder", name, location));
+    if (source.folder.empty())
+      throw Error(
+          Code::bad_input,
+          fmt::format("tensor \"{}\" lies in the file \"{}\", but a model from memory has no folder", name, location));
     source.jail.emplace(source.folder);
   }
   std::shared_ptr<MappedFile>& file = source.external[location];
@@ -117,14 +135,19 @@ Value external_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64
     }
   }
   if (length < 0) length = bytes;
-  if (length != bytes) throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\" has {} bytes, but {}{} needs {}", name, length, dtype_name(dtype), shape.str(), bytes));
+  if (length != bytes)
+    throw Error(Code::bad_input, fmt::format("external data of tensor \"{}\" has {} bytes, but {}{} needs {}", name,
+                                             length, dtype_name(dtype), shape.str(), bytes));
   const auto range = file->range(offset, length, "tensor \"" + name + "\"");
   return place({reinterpret_cast<const char*>(range.data()), range.size()}, dtype, shape, name, source, file);
 }
 
-Value raw_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name, Source& source) {
+Value raw_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name,
+                 Source& source) {
   if (static_cast<int64_t>(t.raw.size()) != bytes) {
-    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} bytes of data, but {}{} needs {}", name, t.raw.size(), dtype_name(dtype), shape.str(), bytes),
+    throw Error(Code::bad_input,
+                fmt::format("tensor \"{}\" has {} bytes of data, but {}{} needs {}", name, t.raw.size(),
+                            dtype_name(dtype), shape.str(), bytes),
                 fmt::format("file offset {}", t.raw.empty() ? 0 : t.raw.data() - source.base));
   }
   return place(t.raw, dtype, shape, name, source, source.owner);
@@ -135,7 +158,7 @@ struct Typed {
   std::string_view field;
   int64_t found = 0, wanted = 0;
   const void* data = nullptr;
-  DType stored = DType::undefined;   ///< type of the elements that int64 numbers become; undefined: copied as they are
+  DType stored = DType::undefined;  ///< type of the elements that int64 numbers become; undefined: copied as they are
 };
 
 Typed typed_field(const RawTensor& t, DType dtype, int64_t count, int64_t bytes) {
@@ -148,31 +171,40 @@ Typed typed_field(const RawTensor& t, DType dtype, int64_t count, int64_t bytes)
     case DType::int64: return {"int64_data", size(t.int64s), count, t.int64s.data()};
     case DType::uint32:
     case DType::uint64: return {"uint64_data", size(t.uint64s), count, t.uint64s.data(), dtype};
-    case DType::int32: case DType::int16: case DType::int8: case DType::uint16: case DType::uint8: case DType::boolean:
-      return {"int32_data", size(t.int32s), count, t.int32s.data(), dtype};
+    case DType::int32:
+    case DType::int16:
+    case DType::int8:
+    case DType::uint16:
+    case DType::uint8:
+    case DType::boolean: return {"int32_data", size(t.int32s), count, t.int32s.data(), dtype};
     case DType::float16:
-    case DType::bfloat16: return {"int32_data", size(t.int32s), count, t.int32s.data(), DType::uint16};   // bits in the low half
-    default: return {"int32_data", size(t.int32s), bytes, t.int32s.data(), DType::uint8};   // one packed byte per number
+    case DType::bfloat16:
+      return {"int32_data", size(t.int32s), count, t.int32s.data(), DType::uint16};  // bits in the low half
+    default: return {"int32_data", size(t.int32s), bytes, t.int32s.data(), DType::uint8};  // one packed byte per number
   }
 }
 
-Value typed_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name, Source& source) {
+Value typed_tensor(const RawTensor& t, DType dtype, const Shape& shape, int64_t bytes, const std::string& name,
+                   Source& source) {
   const Typed typed = typed_field(t, dtype, shape.numel(), bytes);
   if (typed.found != typed.wanted) {
-    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} numbers in {}, but {}{} needs {}", name, typed.found, typed.field, dtype_name(dtype),
-                                             shape.str(), typed.wanted));
+    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} numbers in {}, but {}{} needs {}", name, typed.found,
+                                             typed.field, dtype_name(dtype), shape.str(), typed.wanted));
   }
   source.spend_bytes(bytes, "tensor \"" + name + "\"");
   Value value = Value::tensor(dtype, shape);
   if (bytes == 0) return value;
-  if (typed.stored == DType::undefined) std::memcpy(value.mutable_data(), typed.data, static_cast<size_t>(bytes));
-  else store_i64(typed.stored, value.mutable_data(), 0, typed.wanted, static_cast<const int64_t*>(typed.data));
+  if (typed.stored == DType::undefined)
+    std::memcpy(value.mutable_data(), typed.data, static_cast<size_t>(bytes));
+  else
+    store_i64(typed.stored, value.mutable_data(), 0, typed.wanted, static_cast<const int64_t*>(typed.data));
   return value;
 }
 
 Value string_tensor(const RawTensor& t, const Shape& shape, const std::string& name) {
   if (static_cast<int64_t>(t.strings.size()) != shape.numel()) {
-    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} texts, but its shape {} needs {}", name, t.strings.size(), shape.str(), shape.numel()));
+    throw Error(Code::bad_input, fmt::format("tensor \"{}\" has {} texts, but its shape {} needs {}", name,
+                                             t.strings.size(), shape.str(), shape.numel()));
   }
   auto strings = std::make_shared<Strings>();
   for (std::string_view s : t.strings) strings->push_back(s);
@@ -199,7 +231,10 @@ NamedTensor parse_tensor(std::string_view message, Source& source) {
         result.name = wire::text(field, reader, "name");
         result.said.append(field.raw);
         break;
-      case 9: t.raw = wire::text(field, reader, "raw_data"); t.has_raw = true; break;
+      case 9:
+        t.raw = wire::text(field, reader, "raw_data");
+        t.has_raw = true;
+        break;
       case 10: wire::append_doubles(field, t.doubles, reader); break;
       case 11: wire::append_varints(field, t.uint64s, reader); break;
       case 12:
@@ -217,17 +252,24 @@ NamedTensor parse_tensor(std::string_view message, Source& source) {
   }
   const DType dtype = checked_type(t.type, result.name);
   const int64_t count = checked_numel(t.dims);
-  if (count < 0) throw Error(Code::bad_input, fmt::format("tensor \"{}\" has the impossible shape {}", result.name, shape_str(t.dims)));
+  if (count < 0)
+    throw Error(Code::bad_input,
+                fmt::format("tensor \"{}\" has the impossible shape {}", result.name, shape_str(t.dims)));
   const Shape shape(t.dims);
   if (dtype == DType::string) {
     result.value = string_tensor(t, shape, result.name);
     return result;
   }
   const int64_t bytes = dtype_bytes(dtype, count);
-  if (bytes < 0) throw Error(Code::budget, fmt::format("tensor \"{}\" of shape {} has too many bytes to count", result.name, shape.str()));
-  if (t.external) result.value = external_tensor(t, dtype, shape, bytes, result.name, source);
-  else if (t.has_raw) result.value = raw_tensor(t, dtype, shape, bytes, result.name, source);
-  else result.value = typed_tensor(t, dtype, shape, bytes, result.name, source);
+  if (bytes < 0)
+    throw Error(Code::budget,
+                fmt::format("tensor \"{}\" of shape {} has too many bytes to count", result.name, shape.str()));
+  if (t.external)
+    result.value = external_tensor(t, dtype, shape, bytes, result.name, source);
+  else if (t.has_raw)
+    result.value = raw_tensor(t, dtype, shape, bytes, result.name, source);
+  else
+    result.value = typed_tensor(t, dtype, shape, bytes, result.name, source);
   return result;
 }
 
@@ -254,7 +296,8 @@ Dims parse_shape(std::string_view message, Source& source) {
         dim = symbol.empty() || symbol == "?" ? Dim::unknown() : Dim::symbol(symbol);
       }
     }
-    if (static_cast<int>(dims.size()) >= kMaxRank) inner.fail(fmt::format("a type has more than {} dimensions", kMaxRank));
+    if (static_cast<int>(dims.size()) >= kMaxRank)
+      inner.fail(fmt::format("a type has more than {} dimensions", kMaxRank));
     dims.push_back(dim);
   }
   return dims;

@@ -1,6 +1,6 @@
 #include <core/file.h>
-#include <fmt/format.h>
 #include <format/onnx/writer.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -28,12 +28,18 @@ void for_each_graph(const Graph& graph, const std::function<void(const Graph&)>&
 int64_t ir_version_of_type(DType type) {
   switch (type) {
     case DType::bfloat16: return 4;
-    case DType::float8e4m3fn: case DType::float8e4m3fnuz: case DType::float8e5m2: case DType::float8e5m2fnuz: return 9;
-    case DType::uint4: case DType::int4: return 10;
+    case DType::float8e4m3fn:
+    case DType::float8e4m3fnuz:
+    case DType::float8e5m2:
+    case DType::float8e5m2fnuz: return 9;
+    case DType::uint4:
+    case DType::int4: return 10;
     case DType::float4e2m1: return 11;
     case DType::float8e8m0: return 12;
-    case DType::uint2: case DType::int2: return 13;
-    case DType::float6e2m3: case DType::float6e3m2: return 14;
+    case DType::uint2:
+    case DType::int2: return 13;
+    case DType::float6e2m3:
+    case DType::float6e3m2: return 14;
     default: return 3;
   }
 }
@@ -54,8 +60,8 @@ Opsets imported_opsets(const Graph& graph) {
   return opsets;
 }
 
-wire::Writer model_message(const Model& model, const Graph& graph, const std::vector<Function>& functions, const WriteOptions& options,
-                           ExternalData* external) {
+wire::Writer model_message(const Model& model, const Graph& graph, const std::vector<Function>& functions,
+                           const WriteOptions& options, ExternalData* external) {
   const Opsets opsets = imported_opsets(graph);
   wire::Writer out;
   int64_t ir = options.ir_version;
@@ -81,7 +87,8 @@ wire::Writer model_message(const Model& model, const Graph& graph, const std::ve
     out.message(8, opset);
   }
   write_entries(out, 14, model.metadata);
-  for (const Function& f : functions) out.message(25, GraphWriter(*f.body, f.body->opsets, nullptr, nullptr, nullptr).function_message(f));
+  for (const Function& f : functions)
+    out.message(25, GraphWriter(*f.body, f.body->opsets, nullptr, nullptr, nullptr).function_message(f));
   out.raw(Details(model.raw_fields).rest());
   return out;
 }
@@ -96,7 +103,8 @@ Prepared prepare(const Model& model, const WriteOptions& options) {
   const auto own = model.graph->opsets.find("");
   const int opset = options.opset != 0 ? options.opset : own != model.graph->opsets.end() ? own->second : 0;
   if (options.opset < 0 || options.opset > newest_opset("")) {
-    throw Error(Code::unsupported, fmt::format("operator set {} does not exist; the newest is {}", options.opset, newest_opset("")));
+    throw Error(Code::unsupported,
+                fmt::format("operator set {} does not exist; the newest is {}", options.opset, newest_opset("")));
   }
   const bool other = own != model.graph->opsets.end() && opset != own->second;
   if (!other && fits_opsets(*model.graph, imported_opsets(*model.graph))) return {model.graph, model.functions};
@@ -105,7 +113,8 @@ Prepared prepare(const Model& model, const WriteOptions& options) {
 
 void check_size(const wire::Writer& message) {
   if (message.size() > kMostBytes) {
-    throw Error(Code::budget, fmt::format("the model has {} bytes; an ONNX file may have {}", message.size(), kMostBytes), {},
+    throw Error(Code::budget,
+                fmt::format("the model has {} bytes; an ONNX file may have {}", message.size(), kMostBytes), {},
                 "write large tensors into a file beside it (external data)");
   }
 }
@@ -128,7 +137,8 @@ int64_t least_ir_version(const Model& model, const Graph& graph) {
       if (v.is_constant() && !v.is_input) ir = std::max<int64_t>(ir, 4);   // before, initializers had to be inputs
     }
     for (NodeId id = 0; id < g.node_capacity(); ++id) {
-      if (g.node(id).alive && (!g.node(id).metadata.empty() || !g.node(id).overload.empty())) ir = std::max<int64_t>(ir, 10);
+      if (g.node(id).alive && (!g.node(id).metadata.empty() || !g.node(id).overload.empty()))
+        ir = std::max<int64_t>(ir, 10);
     }
   });
   return ir;

@@ -28,7 +28,8 @@ struct ExternalData {
 class GraphWriter {
  public:
   /// `owner`: the node of the graph around whose body this is, null for a main graph or a function.
-  GraphWriter(const Graph& graph, const Opsets& opsets, ExternalData* external, const GraphWriter* outer, const Node* owner);
+  GraphWriter(const Graph& graph, const Opsets& opsets, ExternalData* external, const GraphWriter* outer,
+              const Node* owner);
   wire::Writer graph_message();
   wire::Writer function_message(const Function& function);
 
@@ -37,12 +38,16 @@ class GraphWriter {
   std::string own_name(const std::string& wanted);
   bool taken(const std::string& name) const;
   const std::string& outer_name(const std::string& name) const;
-  std::string_view name_of(ValueId id) const { return id == kNone ? std::string_view() : std::string_view(names_[static_cast<size_t>(id)]); }
+  std::string_view name_of(ValueId id) const {
+    return id == kNone ? std::string_view() : std::string_view(names_[static_cast<size_t>(id)]);
+  }
 
   void write_nodes(wire::Writer& out, int field);
   wire::Writer node_message(NodeId id);
-  wire::Writer attribute_message(const std::string& name, const AttrValue& value, const Details& details, const Node* owner);
-  void write_attribute_data(wire::Writer& out, const std::string& name, const AttrValue& value, const Details& details, const Node* owner);
+  wire::Writer attribute_message(const std::string& name, const AttrValue& value, const Details& details,
+                                 const Node* owner);
+  void write_attribute_data(wire::Writer& out, const std::string& name, const AttrValue& value, const Details& details,
+                            const Node* owner);
   wire::Writer info_message(ValueId id) const;
   wire::Writer type_of(const GraphValue& v) const;
   void write_outputs(wire::Writer& out);
@@ -58,9 +63,9 @@ class GraphWriter {
   const GraphWriter* outer_;
   size_t formal_inputs_ = 0;
   Details details_;
-  std::vector<std::string> names_;                          ///< by ValueId
+  std::vector<std::string> names_;  ///< by ValueId
   std::unordered_set<std::string> used_;
-  std::vector<bool> from_outside_;                          ///< by ValueId
+  std::vector<bool> from_outside_;  ///< by ValueId
   std::vector<std::pair<std::string, std::string>> copies_;  ///< Identity nodes: from, to
 };
 

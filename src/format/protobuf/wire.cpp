@@ -5,7 +5,8 @@
 namespace chorus::wire {
 
 void Reader::fail(const std::string& what) const {
-  throw Error(Code::bad_input, what, fmt::format("file offset {}", offset()), "the file is damaged or not of this format");
+  throw Error(Code::bad_input, what, fmt::format("file offset {}", offset()),
+              "the file is damaged or not of this format");
 }
 
 uint64_t Reader::varint() {
@@ -31,9 +32,7 @@ bool Reader::next(Field& field) {
   field.type = static_cast<WireType>(tag & 7);
   const auto left = static_cast<uint64_t>(end_ - at_);
   switch (field.type) {
-    case WireType::varint:
-      field.value = varint();
-      break;
+    case WireType::varint: field.value = varint(); break;
     case WireType::fixed64:
       if (left < 8) fail("the message ends inside an 8-byte number");
       std::memcpy(&field.value, at_, 8);
@@ -54,14 +53,17 @@ bool Reader::next(Field& field) {
       break;
     }
     default:
-      fail(fmt::format("field {} has wire type {}, which ONNX does not use", field.number, static_cast<int>(field.type)));
+      fail(fmt::format("field {} has wire type {}, which ONNX does not use", field.number,
+                       static_cast<int>(field.type)));
   }
   field.raw = std::string_view(begin, static_cast<size_t>(at_ - begin));
   return true;
 }
 
 void want(const Field& field, WireType type, const Reader& reader, std::string_view name) {
-  if (field.type != type) reader.fail(fmt::format("field \"{}\" has wire type {} instead of {}", name, static_cast<int>(field.type), static_cast<int>(type)));
+  if (field.type != type)
+    reader.fail(fmt::format("field \"{}\" has wire type {} instead of {}", name, static_cast<int>(field.type),
+                            static_cast<int>(type)));
 }
 
 std::string_view text(const Field& field, const Reader& reader, std::string_view name) {
@@ -108,8 +110,12 @@ void append_fixed(const Field& field, std::vector<T>& out, const Reader& reader,
 }
 }  // namespace
 
-void append_floats(const Field& field, std::vector<float>& out, const Reader& reader) { append_fixed(field, out, reader, WireType::fixed32); }
-void append_doubles(const Field& field, std::vector<double>& out, const Reader& reader) { append_fixed(field, out, reader, WireType::fixed64); }
+void append_floats(const Field& field, std::vector<float>& out, const Reader& reader) {
+  append_fixed(field, out, reader, WireType::fixed32);
+}
+void append_doubles(const Field& field, std::vector<double>& out, const Reader& reader) {
+  append_fixed(field, out, reader, WireType::fixed64);
+}
 
 int64_t integer(const Field& field, const Reader& reader, std::string_view name) {
   want(field, WireType::varint, reader, name);

@@ -18,9 +18,9 @@ enum class WireType : uint8_t { varint = 0, fixed64 = 1, bytes = 2, group_begin 
 struct Field {
   int number = 0;
   WireType type = WireType::varint;
-  uint64_t value = 0;                 ///< varint, fixed32, fixed64
-  std::string_view bytes;             ///< bytes
-  std::string_view raw;               ///< tag and content, for fields that are kept unread
+  uint64_t value = 0;  ///< varint, fixed32, fixed64
+  std::string_view bytes;  ///< bytes
+  std::string_view raw;  ///< tag and content, for fields that are kept unread
   float as_float() const noexcept {
     const auto bits = static_cast<uint32_t>(value);
     float f;
@@ -33,7 +33,8 @@ struct Field {
 class Reader {
  public:
   /// `base` is the first byte of the file, for offsets in messages.
-  Reader(std::string_view message, const char* base) : at_(message.data()), end_(message.data() + message.size()), base_(base) {}
+  Reader(std::string_view message, const char* base)
+      : at_(message.data()), end_(message.data() + message.size()), base_(base) {}
   /// Next field; false at the end.
   bool next(Field& field);
   int64_t offset() const noexcept { return at_ - base_; }
@@ -105,7 +106,7 @@ class Writer {
 
  private:
   struct Piece {
-    size_t at;                       ///< in out_: the content stands before this byte
+    size_t at;  ///< in out_: the content stands before this byte
     std::string_view content;
   };
   void tag(int number, WireType type) { raw_varint(static_cast<uint64_t>(number) << 3 | static_cast<uint64_t>(type)); }

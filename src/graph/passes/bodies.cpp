@@ -47,7 +47,8 @@ namespace {
 int change_body(Graph& graph, NodeId id, size_t attribute, BodyTypes how, FunctionRef<int(Graph&)> change) {
   const auto& item = graph.node(id).attributes.items()[attribute];
   auto copy = std::make_shared<Graph>(**item.value.get<GraphPtr>());
-  std::vector<Type> types = how != BodyTypes::as_they_are ? body_input_types(graph, id, item.name) : std::vector<Type>();
+  std::vector<Type> types =
+      how != BodyTypes::as_they_are ? body_input_types(graph, id, item.name) : std::vector<Type>();
   const std::vector<ValueId> inputs(copy->inputs().begin(), copy->inputs().end());
   types.resize(inputs.size());
   for (size_t k = 0; k < inputs.size(); ++k) {

@@ -18,8 +18,8 @@ bool is_inference_dropout(const Graph& graph, const Node& node);
 /// What the inputs of a body are taken to be while `change` runs.
 enum class BodyTypes : uint8_t {
   as_they_are,
-  by_node,            ///< what the node gives them
-  by_node_unshaped    ///< the same without shapes
+  by_node,  ///< what the node gives them
+  by_node_unshaped  ///< the same without shapes
 };
 /// Calls `change` with a copy of every body; where it returns more than 0 the copy becomes the body. Returns the sum.
 int change_bodies(Graph& graph, NodeId node, BodyTypes types, FunctionRef<int(Graph&)> change);

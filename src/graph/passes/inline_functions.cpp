@@ -39,8 +39,8 @@ class Inliner {
   PassContext& context_;
   std::map<Key, const Function*> functions_;
   std::map<const Function*, std::shared_ptr<const Graph>> closed_;
-  std::map<const Function*, int64_t> nodes_;   ///< that a call becomes, with all calls inside; kWalked: not known yet
-  int64_t made_ = 0;   ///< nodes of all copies: calls in two branches of bodies in bodies double at every level
+  std::map<const Function*, int64_t> nodes_;  ///< that a call becomes, with all calls inside; kWalked: not known yet
+  int64_t made_ = 0;  ///< nodes of all copies: calls in two branches of bodies in bodies double at every level
 };
 
 const Graph& Inliner::closed_body(const Function& f) {
@@ -210,7 +210,9 @@ std::vector<NodeId> Inliner::expand(Graph& graph, NodeId call, const Function& f
     copy.inputs = mapped(copy.inputs);
     while (!copy.inputs.empty() && copy.inputs.back() == kNone) copy.inputs.pop_back();
     if (copy.op != nullptr && static_cast<int>(copy.inputs.size()) < copy.schema().min_inputs()) {
-      throw Error(Code::bad_input, fmt::format("{}: the call of \"{}\" gives too few operands for it", copy.type, caller.type), graph.where(call));
+      throw Error(Code::bad_input,
+                  fmt::format("{}: the call of \"{}\" gives too few operands for it", copy.type, caller.type),
+                  graph.where(call));
     }
     copy.outputs = mapped(copy.outputs);
     omit_captured(copy, to);

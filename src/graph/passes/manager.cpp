@@ -17,8 +17,8 @@ constexpr Pass kDead{"eliminate_dead", passes::eliminate_dead, "what no output n
 #ifdef CHORUS_LITE
 // `chorus convert --lite` has done these; nothing is differentiated there.
 constexpr auto* kDone = +[](Graph&, PassContext&) { return 0; };
-constexpr Pass kClose{"close_bodies", kDone, ""}, kInline{"inline_functions", kDone, ""}, kGradient{"expand_gradient", kDone, ""},
-    kNewest{"to_newest", kDone, ""};
+constexpr Pass kClose{"close_bodies", kDone, ""}, kInline{"inline_functions", kDone, ""},
+    kGradient{"expand_gradient", kDone, ""}, kNewest{"to_newest", kDone, ""};
 #else
 constexpr Pass kClose{"close_bodies", passes::close_bodies,
                       "outer values that bodies read become operands of their node"};

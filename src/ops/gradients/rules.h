@@ -31,7 +31,8 @@ consteval std::array<OpDef, N> differentiable(const OpDef (&rows)[N], std::span<
     if (!found) throw "gradient rule: there is no such row in the family";
   }
   for (const OpDef& def : all) {
-    if (std::holds_alternative<NotDerived>(def.gradient)) throw "operator row: neither a gradient rule nor a reason for having none";
+    if (std::holds_alternative<NotDerived>(def.gradient))
+      throw "operator row: neither a gradient rule nor a reason for having none";
   }
   return all;
 }
@@ -205,99 +206,179 @@ void grid_sample_grad_rule(GradContext& b);
 void roi_align_grad_rule(GradContext& b);
 
 inline constexpr RuleOf kElementwise[] = {
-    {"Add", add_rule}, {"Sub", sub_rule}, {"Mul", mul_rule}, {"Div", div_rule}, {"Mod", mod_rule},
-    {"Pow", pow_rule}, {"Max", extremum_rule}, {"Min", extremum_rule}, {"Sum", add_rule}, {"Mean", mean_rule},
-    {"PRelu", prelu_rule}, {"Where", where_rule},
+    {"Add", add_rule}, {"Sub", sub_rule},   {"Mul", mul_rule},      {"Div", div_rule},
+    {"Mod", mod_rule}, {"Pow", pow_rule},   {"Max", extremum_rule}, {"Min", extremum_rule},
+    {"Sum", add_rule}, {"Mean", mean_rule}, {"PRelu", prelu_rule},  {"Where", where_rule},
 };
 inline constexpr RuleOf kUnary[] = {
-    {"Abs", abs_rule}, {"Neg", neg_rule}, {"Sqrt", sqrt_rule}, {"Reciprocal", reciprocal_rule}, {"Exp", exp_rule},
-    {"Log", log_rule}, {"Sin", sin_rule}, {"Cos", cos_rule}, {"Tan", tan_rule}, {"Asin", asin_rule},
-    {"Acos", acos_rule}, {"Atan", atan_rule}, {"Sinh", sinh_rule}, {"Cosh", cosh_rule}, {"Asinh", asinh_rule},
-    {"Acosh", acosh_rule}, {"Atanh", atanh_rule}, {"Erf", erf_rule}, {"Identity", pass_on},
+    {"Abs", abs_rule},     {"Neg", neg_rule},   {"Sqrt", sqrt_rule},   {"Reciprocal", reciprocal_rule},
+    {"Exp", exp_rule},     {"Log", log_rule},   {"Sin", sin_rule},     {"Cos", cos_rule},
+    {"Tan", tan_rule},     {"Asin", asin_rule}, {"Acos", acos_rule},   {"Atan", atan_rule},
+    {"Sinh", sinh_rule},   {"Cosh", cosh_rule}, {"Asinh", asinh_rule}, {"Acosh", acosh_rule},
+    {"Atanh", atanh_rule}, {"Erf", erf_rule},   {"Identity", pass_on},
 };
 inline constexpr RuleOf kActivation[] = {
-    {"Relu", relu_rule}, {"LeakyRelu", leaky_relu_rule}, {"Elu", elu_rule}, {"Selu", selu_rule},
-    {"Celu", celu_rule}, {"Sigmoid", sigmoid_rule}, {"HardSigmoid", hard_sigmoid_rule},
-    {"HardSwish", hard_swish_rule}, {"Tanh", tanh_rule}, {"Softplus", softplus_rule}, {"Softsign", softsign_rule},
-    {"ThresholdedRelu", thresholded_relu_rule}, {"Gelu", gelu_rule}, {"Mish", mish_rule}, {"Swish", swish_rule},
-    {"SwiGLU", swiglu_rule}, {"Shrink", shrink_rule}, {"Clip", clip_rule}, {"Dropout", dropout_rule},
+    {"Relu", relu_rule},
+    {"LeakyRelu", leaky_relu_rule},
+    {"Elu", elu_rule},
+    {"Selu", selu_rule},
+    {"Celu", celu_rule},
+    {"Sigmoid", sigmoid_rule},
+    {"HardSigmoid", hard_sigmoid_rule},
+    {"HardSwish", hard_swish_rule},
+    {"Tanh", tanh_rule},
+    {"Softplus", softplus_rule},
+    {"Softsign", softsign_rule},
+    {"ThresholdedRelu", thresholded_relu_rule},
+    {"Gelu", gelu_rule},
+    {"Mish", mish_rule},
+    {"Swish", swish_rule},
+    {"SwiGLU", swiglu_rule},
+    {"Shrink", shrink_rule},
+    {"Clip", clip_rule},
+    {"Dropout", dropout_rule},
 };
 inline constexpr RuleOf kReduction[] = {
-    {"ReduceL1", reduce_l1_rule}, {"ReduceL2", reduce_l2_rule}, {"ReduceLogSum", reduce_log_sum_rule},
-    {"ReduceLogSumExp", reduce_log_sum_exp_rule}, {"ReduceMax", reduce_extremum_rule},
-    {"ReduceMean", reduce_mean_rule}, {"ReduceMin", reduce_extremum_rule}, {"ReduceProd", reduce_prod_rule},
-    {"ReduceSum", reduce_sum_rule}, {"ReduceSumSquare", reduce_sum_square_rule}, {"CumSum", cum_sum_rule},
-    {"CumProd", cum_prod_rule}, {"TopK", top_k_rule},
+    {"ReduceL1", reduce_l1_rule},
+    {"ReduceL2", reduce_l2_rule},
+    {"ReduceLogSum", reduce_log_sum_rule},
+    {"ReduceLogSumExp", reduce_log_sum_exp_rule},
+    {"ReduceMax", reduce_extremum_rule},
+    {"ReduceMean", reduce_mean_rule},
+    {"ReduceMin", reduce_extremum_rule},
+    {"ReduceProd", reduce_prod_rule},
+    {"ReduceSum", reduce_sum_rule},
+    {"ReduceSumSquare", reduce_sum_square_rule},
+    {"CumSum", cum_sum_rule},
+    {"CumProd", cum_prod_rule},
+    {"TopK", top_k_rule},
 };
 inline constexpr RuleOf kMovement[] = {
-    {"Reshape", reshape_rule}, {"Flatten", reshape_rule}, {"Squeeze", reshape_rule}, {"Unsqueeze", reshape_rule},
-    {"Transpose", transpose_rule}, {"Concat", concat_rule}, {"Split", split_rule}, {"Slice", slice_rule},
-    {"Expand", expand_rule}, {"Tile", tile_rule}, {"Pad", pad_rule}, {"DepthToSpace", depth_to_space_rule},
-    {"SpaceToDepth", depth_to_space_rule}, {"ReverseSequence", reverse_sequence_rule}, {"Trilu", trilu_rule},
+    {"Reshape", reshape_rule},
+    {"Flatten", reshape_rule},
+    {"Squeeze", reshape_rule},
+    {"Unsqueeze", reshape_rule},
+    {"Transpose", transpose_rule},
+    {"Concat", concat_rule},
+    {"Split", split_rule},
+    {"Slice", slice_rule},
+    {"Expand", expand_rule},
+    {"Tile", tile_rule},
+    {"Pad", pad_rule},
+    {"DepthToSpace", depth_to_space_rule},
+    {"SpaceToDepth", depth_to_space_rule},
+    {"ReverseSequence", reverse_sequence_rule},
+    {"Trilu", trilu_rule},
 };
 inline constexpr RuleOf kIndexing[] = {
-    {"Gather", gather_rule}, {"GatherElements", gather_elements_rule}, {"GatherND", gather_nd_rule},
-    {"Scatter", by_meaning}, {"ScatterElements", scatter_elements_rule}, {"ScatterND", scatter_nd_rule},
-    {"TensorScatter", tensor_scatter_rule}, {"OneHot", one_hot_rule}, {"Compress", by_meaning},
+    {"Gather", gather_rule},
+    {"GatherElements", gather_elements_rule},
+    {"GatherND", gather_nd_rule},
+    {"Scatter", by_meaning},
+    {"ScatterElements", scatter_elements_rule},
+    {"ScatterND", scatter_nd_rule},
+    {"TensorScatter", tensor_scatter_rule},
+    {"OneHot", one_hot_rule},
+    {"Compress", by_meaning},
 };
 inline constexpr RuleOf kCreation[] = {
     {"Range", range_rule},
 };
 inline constexpr RuleOf kCast[] = {
-    {"Cast", cast_rule}, {"CastLike", cast_rule}, {"ViewAsReal", view_as_real_rule},
-    {"ViewAsComplex", view_as_complex_rule}, {"DequantizeLinear", dequantize_rule},
+    {"Cast", cast_rule},
+    {"CastLike", cast_rule},
+    {"ViewAsReal", view_as_real_rule},
+    {"ViewAsComplex", view_as_complex_rule},
+    {"DequantizeLinear", dequantize_rule},
 };
 inline constexpr RuleOf kMatrix[] = {
-    {"MatMul", matmul_rule}, {"Gemm", gemm_rule}, {"Einsum", einsum_rule}, {"Det", det_rule},
+    {"MatMul", matmul_rule},
+    {"Gemm", gemm_rule},
+    {"Einsum", einsum_rule},
+    {"Det", det_rule},
 };
 inline constexpr RuleOf kConvolution[] = {
-    {"Conv", conv_rule}, {"ConvTranspose", conv_transpose_rule}, {"DeformConv", deform_conv_rule},
-    {"CausalConvWithState", by_meaning}, {"MaxPool", max_pool_rule}, {"AveragePool", average_pool_rule},
-    {"LpPool", lp_pool_rule}, {"GlobalAveragePool", by_meaning}, {"GlobalMaxPool", by_meaning},
-    {"GlobalLpPool", by_meaning}, {"MaxUnpool", max_unpool_rule}, {"MaxRoiPool", max_roi_pool_rule},
-    {"Resize", resize_rule}, {"Upsample", by_meaning}, {"GridSample", grid_sample_rule},
-    {"AffineGrid", affine_grid_rule}, {"Col2Im", col2im_rule},
+    {"Conv", conv_rule},
+    {"ConvTranspose", conv_transpose_rule},
+    {"DeformConv", deform_conv_rule},
+    {"CausalConvWithState", by_meaning},
+    {"MaxPool", max_pool_rule},
+    {"AveragePool", average_pool_rule},
+    {"LpPool", lp_pool_rule},
+    {"GlobalAveragePool", by_meaning},
+    {"GlobalMaxPool", by_meaning},
+    {"GlobalLpPool", by_meaning},
+    {"MaxUnpool", max_unpool_rule},
+    {"MaxRoiPool", max_roi_pool_rule},
+    {"Resize", resize_rule},
+    {"Upsample", by_meaning},
+    {"GridSample", grid_sample_rule},
+    {"AffineGrid", affine_grid_rule},
+    {"Col2Im", col2im_rule},
 };
 inline constexpr RuleOf kNormalization[] = {
-    {"BatchNormalization", by_meaning}, {"InstanceNormalization", by_meaning}, {"GroupNormalization", by_meaning},
-    {"LayerNormalization", by_meaning}, {"RMSNormalization", by_meaning}, {"LRN", by_meaning},
-    {"LpNormalization", by_meaning}, {"MeanVarianceNormalization", by_meaning}, {"Softmax", softmax_rule},
+    {"BatchNormalization", by_meaning}, {"InstanceNormalization", by_meaning},     {"GroupNormalization", by_meaning},
+    {"LayerNormalization", by_meaning}, {"RMSNormalization", by_meaning},          {"LRN", by_meaning},
+    {"LpNormalization", by_meaning},    {"MeanVarianceNormalization", by_meaning}, {"Softmax", softmax_rule},
     {"LogSoftmax", log_softmax_rule},
 };
 inline constexpr RuleOf kRecurrent[] = {
-    {"RNN", rnn_rule}, {"GRU", gru_rule}, {"LSTM", lstm_rule}, {"LinearAttention", linear_attention_rule},
+    {"RNN", rnn_rule},
+    {"GRU", gru_rule},
+    {"LSTM", lstm_rule},
+    {"LinearAttention", linear_attention_rule},
 };
 inline constexpr RuleOf kAttention[] = {
-    {"FlexAttention", flex_attention_rule}, {"Attention", attention_rule}, {"RotaryEmbedding", rotary_rule},
+    {"FlexAttention", flex_attention_rule},
+    {"Attention", attention_rule},
+    {"RotaryEmbedding", rotary_rule},
 };
 inline constexpr RuleOf kControl[] = {
-    {"If", by_bodies}, {"Loop", by_bodies}, {"Scan", by_bodies},
+    {"If", by_bodies},
+    {"Loop", by_bodies},
+    {"Scan", by_bodies},
 };
 inline constexpr RuleOf kSequence[] = {
-    {"SequenceConstruct", sequence_construct_rule}, {"SequenceAt", sequence_at_rule},
-    {"SequenceInsert", sequence_insert_rule}, {"SequenceErase", sequence_erase_rule},
-    {"ConcatFromSequence", concat_from_sequence_rule}, {"SplitToSequence", split_to_sequence_rule},
-    {"SequenceMap", by_bodies}, {"Optional", optional_rule}, {"OptionalGetElement", optional_get_element_rule},
+    {"SequenceConstruct", sequence_construct_rule},
+    {"SequenceAt", sequence_at_rule},
+    {"SequenceInsert", sequence_insert_rule},
+    {"SequenceErase", sequence_erase_rule},
+    {"ConcatFromSequence", concat_from_sequence_rule},
+    {"SplitToSequence", split_to_sequence_rule},
+    {"SequenceMap", by_bodies},
+    {"Optional", optional_rule},
+    {"OptionalGetElement", optional_get_element_rule},
 };
 inline constexpr RuleOf kLoss[] = {
-    {"NegativeLogLikelihoodLoss", likelihood_rule}, {"SoftmaxCrossEntropyLoss", by_meaning},
+    {"NegativeLogLikelihoodLoss", likelihood_rule},
+    {"SoftmaxCrossEntropyLoss", by_meaning},
 };
 inline constexpr RuleOf kVision[] = {
-    {"CenterCropPad", by_meaning}, {"RoiAlign", roi_align_rule},
+    {"CenterCropPad", by_meaning},
+    {"RoiAlign", roi_align_rule},
 };
 inline constexpr RuleOf kMl[] = {
-    {"ArrayFeatureExtractor", by_meaning}, {"FeatureVectorizer", feature_vectorizer_rule}, {"Imputer", by_meaning},
-    {"Normalizer", by_meaning}, {"Scaler", by_meaning},
+    {"ArrayFeatureExtractor", by_meaning},
+    {"FeatureVectorizer", feature_vectorizer_rule},
+    {"Imputer", by_meaning},
+    {"Normalizer", by_meaning},
+    {"Scaler", by_meaning},
 };
 inline constexpr RuleOf kLinear[] = {
-    {"LinearClassifier", linear_classifier_rule}, {"LinearRegressor", linear_regressor_rule},
-    {"SVMRegressor", svm_regressor_rule}, {"SVMClassifier", not_derived},
+    {"LinearClassifier", linear_classifier_rule},
+    {"LinearRegressor", linear_regressor_rule},
+    {"SVMRegressor", svm_regressor_rule},
+    {"SVMClassifier", not_derived},
 };
 inline constexpr RuleOf kTraining[] = {
-    {"Adagrad", by_meaning}, {"Adam", by_meaning}, {"Momentum", by_meaning}, {"Gradient", gradient_rule},
+    {"Adagrad", by_meaning},
+    {"Adam", by_meaning},
+    {"Momentum", by_meaning},
+    {"Gradient", gradient_rule},
 };
 inline constexpr RuleOf kSignal[] = {
-    {"DFT", dft_rule}, {"STFT", stft_rule},
+    {"DFT", dft_rule},
+    {"STFT", stft_rule},
 };
 
 }  // namespace chorus::gradients

@@ -99,7 +99,8 @@ int known_rank(GradContext& b, int input) {
 void by_meaning(GradContext& b) { b.through(std::get<Decompose>(b.op().meaning)); }
 void pass_on(GradContext& b) { b.set_gradient(0, b.out_gradient(0)); }
 void not_derived(GradContext& b) {
-  b.fail(Code::unsupported, "its derivative is not known here", "detach its operands, or do without the second derivative");
+  b.fail(Code::unsupported, "its derivative is not known here",
+         "detach its operands, or do without the second derivative");
 }
 void by_bodies(GradContext& b) { b.through_bodies(); }
 

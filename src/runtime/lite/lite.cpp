@@ -21,12 +21,14 @@ LitePort lite_port(const Port& port) {
 }
 
 [[noreturn]] void no_such(const char* kind, size_t index, size_t count) {
-  throw Error(Code::not_found, fmt::format("the model has no {} {}", kind, index), {}, fmt::format("it has {}, counted from 0", count));
+  throw Error(Code::not_found, fmt::format("the model has no {} {}", kind, index), {},
+              fmt::format("it has {}, counted from 0", count));
 }
 
 Model read(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& source) {
   if (!is_image(bytes)) {
-    throw Error(Code::bad_input, "this is no .chorus file", source, "write one: chorus convert model.onnx model.chorus");
+    throw Error(Code::bad_input, "this is no .chorus file", source,
+                "write one: chorus convert model.onnx model.chorus");
   }
   try {
     Model model = load_image(bytes, std::move(owner));
@@ -86,14 +88,17 @@ void LiteModel::set_input(size_t index, const void* data, size_t bytes, const st
   if (index >= impl_->inputs.size()) no_such("input", index, impl_->inputs.size());
   const LitePort& port = impl_->inputs[index];
   const std::string where = fmt::format("input \"{}\"", port.name);
-  if (dtype_bits(port.dtype) == 0) throw Error(Code::type, "the input is not a tensor of numbers", where, "use the full library");
+  if (dtype_bits(port.dtype) == 0)
+    throw Error(Code::type, "the input is not a tensor of numbers", where, "use the full library");
   const bool open = !port.has_rank || std::find(port.shape.begin(), port.shape.end(), -1) != port.shape.end();
-  if (shape.empty() && open) throw Error(Code::shape, "the model leaves the extents open", where, "give them to set_input");
+  if (shape.empty() && open)
+    throw Error(Code::shape, "the model leaves the extents open", where, "give them to set_input");
   const Shape extents(shape.empty() ? port.shape : shape);
   const int64_t wanted = dtype_bytes(port.dtype, extents.numel());
   if (wanted < 0 || static_cast<uint64_t>(wanted) != bytes) {
-    throw Error(Code::shape, fmt::format("{} bytes are given, {} {} has {}", bytes, dtype_name(port.dtype), extents.str(), wanted), where,
-                "give all elements, dense, in the input's type");
+    throw Error(Code::shape,
+                fmt::format("{} bytes are given, {} {} has {}", bytes, dtype_name(port.dtype), extents.str(), wanted),
+                where, "give all elements, dense, in the input's type");
   }
   Value value = Value::tensor(port.dtype, extents);
   if (bytes > 0) std::memcpy(value.mutable_data(), data, bytes);
@@ -112,8 +117,12 @@ LiteTensor LiteModel::output(size_t index) const {
   const std::string where = fmt::format("output \"{}\"", impl_->outputs[index].name);
   if (!impl_->has_run) throw Error(Code::bad_input, "there is no result before a run", where, "call run()");
   const Value& value = impl_->made[index];
-  if (!value.is_tensor() || dtype_bits(value.dtype()) == 0) throw Error(Code::type, "the output is not a tensor of numbers", where, "use the full library");
-  LiteTensor tensor{value.dtype(), {}, value.bytes() > 0 ? value.data() : nullptr, static_cast<size_t>(dtype_bytes(value.dtype(), value.numel()))};
+  if (!value.is_tensor() || dtype_bits(value.dtype()) == 0)
+    throw Error(Code::type, "the output is not a tensor of numbers", where, "use the full library");
+  LiteTensor tensor{value.dtype(),
+                    {},
+                    value.bytes() > 0 ? value.data() : nullptr,
+                    static_cast<size_t>(dtype_bytes(value.dtype(), value.numel()))};
   for (int axis = 0; axis < value.rank(); ++axis) tensor.shape.push_back(value.shape()[axis]);
   return tensor;
 }

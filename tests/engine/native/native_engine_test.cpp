@@ -48,12 +48,15 @@ Model small_network() {
   auto g = std::make_shared<Graph>();
   g->name = "small";
   g->opsets[""] = newest_opset("");
-  const ValueId x = g->add_input("x", Type::tensor(DType::float32, {Dim::symbol("batch"), 3, Dim::symbol("height"), Dim::symbol("width")}));
+  const ValueId x = g->add_input(
+      "x", Type::tensor(DType::float32, {Dim::symbol("batch"), 3, Dim::symbol("height"), Dim::symbol("width")}));
   auto op = [&](std::string_view name, std::vector<ValueId> in, Attributes attributes = {}) {
     return g->node(g->add_node(name, in, std::move(attributes))).outputs[0];
   };
-  const ValueId w1 = g->add_constant("w1", random_tensor({16, 3, 3, 3}, 1, 0.2f)), b1 = g->add_constant("b1", random_tensor({16}, 2));
-  const ValueId w2 = g->add_constant("w2", random_tensor({16, 16, 1, 1}, 3, 0.2f)), w3 = g->add_constant("w3", random_tensor({16, 10}, 4, 0.3f));
+  const ValueId w1 = g->add_constant("w1", random_tensor({16, 3, 3, 3}, 1, 0.2f)),
+                b1 = g->add_constant("b1", random_tensor({16}, 2));
+  const ValueId w2 = g->add_constant("w2", random_tensor({16, 16, 1, 1}, 3, 0.2f)),
+                w3 = g->add_constant("w3", random_tensor({16, 10}, 4, 0.3f));
   const ValueId conv = op("Conv", {x, w1, b1}, {{"pads", std::vector<int64_t>{1, 1, 1, 1}}});
   const ValueId relu = op("Relu", {conv});
   const ValueId again = op("Relu", {op("Add", {op("Conv", {relu, w2}), relu})});
@@ -107,7 +110,7 @@ TEST(NativeEngine, PlansAreVerifiedAndTheVerifierFindsDamage) {
   options.cpu = &cpu();
   native::Plan plan = native::build_plan(graph, options);
   EXPECT_NO_THROW(native::verify_plan(plan));
-  std::swap(plan.steps.front(), plan.steps.back());   // reads before writes
+  std::swap(plan.steps.front(), plan.steps.back());  // reads before writes
   EXPECT_THROW(native::verify_plan(plan), Error);
 }
 
@@ -180,10 +183,12 @@ TEST(NativeEngine, WrongInputsAreNamed) {
   };
   EXPECT_EQ(message({}), "0 inputs given, the model takes 1");
   EXPECT_EQ(message({Value::tensor(DType::int32, {1, 3, 4, 4})}), "input \"x\" is int32 but the model takes float32");
-  EXPECT_EQ(message({random_tensor({1, 4, 4, 4}, 1)}), "input \"x\" has shape [1, 4, 4, 4] but the model takes float32[batch, 3, height, width]");
-  EXPECT_EQ(message({random_tensor({1, 3, 4}, 1)}), "input \"x\" has shape [1, 3, 4] but the model takes float32[batch, 3, height, width]");
+  EXPECT_EQ(message({random_tensor({1, 4, 4, 4}, 1)}),
+            "input \"x\" has shape [1, 4, 4, 4] but the model takes float32[batch, 3, height, width]");
+  EXPECT_EQ(message({random_tensor({1, 3, 4}, 1)}),
+            "input \"x\" has shape [1, 3, 4] but the model takes float32[batch, 3, height, width]");
   std::vector<Value> good{random_tensor({1, 3, 4, 4}, 1)};
-  instance->run(good, outputs, {});   // still usable
+  instance->run(good, outputs, {});  // still usable
   EXPECT_EQ(outputs[0].shape(), (Shape{1, 16, 10}));
 }
 

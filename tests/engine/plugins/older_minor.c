@@ -1,7 +1,7 @@
 /* A plug-in of minor 0: its table ends before what minor 1 added, and what lies behind it is not a table. */
 #include "small.h"
 
-const ch_engine_api *chorus_engine_v1(void) {
+const ch_engine_api* chorus_engine_v1(void) {
   static union {
     ch_engine_api api;
     unsigned char bytes[sizeof(ch_engine_api)];

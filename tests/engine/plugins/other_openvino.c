@@ -3,10 +3,10 @@ struct version {
   const char *build, *description;
 };
 
-__attribute__((visibility("default"))) int ov_get_openvino_version(struct version *out) {
+__attribute__((visibility("default"))) int ov_get_openvino_version(struct version* out) {
   out->build = "2025.1.0-1";
   out->description = "test";
   return 0;
 }
 
-__attribute__((visibility("default"))) void ov_version_free(struct version *out) { out->build = 0; }
+__attribute__((visibility("default"))) void ov_version_free(struct version* out) { out->build = 0; }

@@ -40,8 +40,8 @@ std::string refusal(const std::string& file, const onnx::ReadLimits& limits = {}
 
 // x [2] float + w [2] → y
 std::string add_graph() {
-  return bytes(1, node("Add", {"x", "w"}, {"y"}, bytes(3, "sum"))) + bytes(2, "g") + bytes(5, floats("w", {2}, {3, 4})) +
-         bytes(11, info("x", 1, {2})) + bytes(12, info("y", 1, {2}));
+  return bytes(1, node("Add", {"x", "w"}, {"y"}, bytes(3, "sum"))) + bytes(2, "g") +
+         bytes(5, floats("w", {2}, {3, 4})) + bytes(11, info("x", 1, {2})) + bytes(12, info("y", 1, {2}));
 }
 
 TEST(OnnxReader, MakesGraphOfFile) {
@@ -63,7 +63,8 @@ TEST(OnnxReader, MakesGraphOfFile) {
 TEST(OnnxReader, WeightsLieWhereTheFileIs) {
   // The elements are moved to a multiple of 4 by a name of the right length.
   for (int pad = 0; pad < 4; ++pad) {
-    auto file = std::make_shared<const std::string>(varint(1, 10) + bytes(2, std::string(static_cast<size_t>(pad + 1), 'p')) + model(add_graph()));
+    auto file = std::make_shared<const std::string>(
+        varint(1, 10) + bytes(2, std::string(static_cast<size_t>(pad + 1), 'p')) + model(add_graph()));
     const Model m = onnx::read_model(*file, file);
     const auto* data = static_cast<const char*>(m.graph->value(m.graph->find_value("w")).constant.data());
     const size_t at = file->find(std::string("\x00\x00\x40\x40\x00\x00\x80\x40", 8));
@@ -75,9 +76,10 @@ TEST(OnnxReader, WeightsLieWhereTheFileIs) {
 
 TEST(OnnxReader, BodiesCaptureOuterValues) {
   const std::string body = bytes(1, node("Add", {"x", "w"}, {"z"})) + bytes(2, "b") + bytes(12, info("z", 1, {2}));
-  const std::string branch = node("If", {"c"}, {"y"}, graph_attribute("then_branch", body) + graph_attribute("else_branch", body));
-  const std::string g = bytes(1, branch) + bytes(2, "g") + bytes(5, floats("w", {2}, {3, 4})) + bytes(11, info("x", 1, {2})) +
-                        bytes(11, info("c", 9, {})) + bytes(12, info("y", 1, {2}));
+  const std::string branch =
+      node("If", {"c"}, {"y"}, graph_attribute("then_branch", body) + graph_attribute("else_branch", body));
+  const std::string g = bytes(1, branch) + bytes(2, "g") + bytes(5, floats("w", {2}, {3, 4})) +
+                        bytes(11, info("x", 1, {2})) + bytes(11, info("c", 9, {})) + bytes(12, info("y", 1, {2}));
   const Model m = read(model(g));
   const GraphPtr inner = *m.graph->node(0).attributes.find("then_branch")->get<GraphPtr>();
   ASSERT_EQ(inner->captures.size(), 2u);
@@ -88,21 +90,25 @@ TEST(OnnxReader, BodiesCaptureOuterValues) {
 TEST(OnnxReader, RefusesGraphsThatAreNone) {
   EXPECT_REFUSED("", "holds no ONNX graph");
   EXPECT_REFUSED(std::string("\x0a\xff\xff\xff\xff\x0f", 6), "are left");
-  EXPECT_REFUSED(model(bytes(1, node("Relu", {"nobody"}, {"y"})) + bytes(12, info("y", 1, {2}))), "\"nobody\" is read but nothing before makes it");
+  EXPECT_REFUSED(model(bytes(1, node("Relu", {"nobody"}, {"y"})) + bytes(12, info("y", 1, {2}))),
+                 "\"nobody\" is read but nothing before makes it");
   EXPECT_REFUSED(model(add_graph() + bytes(1, node("Relu", {"x"}, {"y"}))), "made a second time");
   EXPECT_REFUSED(model(add_graph() + bytes(1, node("Relu", {"y"}, {"x"}))), "made a second time");
   EXPECT_REFUSED(model(add_graph() + bytes(5, floats("w", {2}, {1, 2}))), "defined twice");
   EXPECT_REFUSED(model(add_graph() + bytes(1, node("", {"x"}, {"q"}))), "no operator");
-  EXPECT_REFUSED(model(add_graph()) + bytes(8, bytes(1, "") + varint(2, 0)) + bytes(8, bytes(1, "a") + varint(2, -3)), "does not exist");
+  EXPECT_REFUSED(model(add_graph()) + bytes(8, bytes(1, "") + varint(2, 0)) + bytes(8, bytes(1, "a") + varint(2, -3)),
+                 "does not exist");
   EXPECT_REFUSED(bytes(1, "ten") + model(add_graph()), "wire type");
 }
 
 TEST(OnnxReader, RefusesTensorsThatLie) {
   auto with = [](const std::string& tensor) { return model(bytes(5, tensor) + add_graph()); };
   EXPECT_REFUSED(with(floats("v", {3}, {1, 2})), "needs 12");
-  EXPECT_REFUSED(with(varint(1, int64_t{1} << 40) + varint(1, int64_t{1} << 40) + varint(2, 1) + bytes(8, "v")), "impossible shape");
+  EXPECT_REFUSED(with(varint(1, int64_t{1} << 40) + varint(1, int64_t{1} << 40) + varint(2, 1) + bytes(8, "v")),
+                 "impossible shape");
   EXPECT_REFUSED(with(varint(1, -1) + varint(2, 1) + bytes(8, "v")), "impossible shape");
-  EXPECT_REFUSED(with(varint(1, int64_t{1} << 33) + varint(2, 1) + bytes(8, "v")), "has 0 numbers in float_data");   // no memory is taken
+  EXPECT_REFUSED(with(varint(1, int64_t{1} << 33) + varint(2, 1) + bytes(8, "v")),
+                 "has 0 numbers in float_data");   // no memory is taken
   EXPECT_REFUSED(with(varint(1, 2) + varint(2, 77) + bytes(8, "v")), "element type 77");
   EXPECT_REFUSED(with(varint(2, 1) + bytes(9, std::string(4, '\0'))), "has no name");
   EXPECT_REFUSED(with(varint(1, 2) + varint(2, 8) + bytes(6, "one") + bytes(8, "v")), "1 texts");
@@ -110,7 +116,8 @@ TEST(OnnxReader, RefusesTensorsThatLie) {
 
 std::string entry(std::string_view key, std::string_view value) { return bytes(13, bytes(1, key) + bytes(2, value)); }
 std::string external(std::string_view entries) {
-  return model(bytes(5, varint(1, 2) + varint(2, 1) + bytes(8, "v") + std::string(entries) + varint(14, 1)) + add_graph());
+  return model(bytes(5, varint(1, 2) + varint(2, 1) + bytes(8, "v") + std::string(entries) + varint(14, 1)) +
+               add_graph());
 }
 
 class Folder {
@@ -147,12 +154,14 @@ TEST(OnnxReader, ExternalDataStaysInItsFolder) {
       return std::string(code_name(error.code()));
     }
   };
-  EXPECT_EQ(outcome(external(entry("location", "data") + entry("offset", "4") + entry("length", "8"))), "float32[2] [5, 6]");
+  EXPECT_EQ(outcome(external(entry("location", "data") + entry("offset", "4") + entry("length", "8"))),
+            "float32[2] [5, 6]");
   EXPECT_EQ(outcome(external(entry("location", "data") + entry("offset", "4"))), "float32[2] [5, 6]");
-  for (const char* location : {"../secret", "link", "hard", "a/../../secret", ""}) EXPECT_EQ(outcome(external(entry("location", location))), "bad_input") << location;
+  for (const char* location : {"../secret", "link", "hard", "a/../../secret", ""})
+    EXPECT_EQ(outcome(external(entry("location", location))), "bad_input") << location;
   EXPECT_EQ(outcome(external(entry("location", (folder.path() / "secret").string()))), "bad_input");
   EXPECT_EQ(outcome(external(entry("location", "absent"))), "not_found");
-  EXPECT_EQ(outcome(external(entry("location", "data") + entry("offset", "8"))), "bad_input");          // past the end
+  EXPECT_EQ(outcome(external(entry("location", "data") + entry("offset", "8"))), "bad_input");  // past the end
   EXPECT_EQ(outcome(external(entry("location", "data") + entry("offset", "-4"))), "bad_input");
   EXPECT_EQ(outcome(external(entry("location", "data") + entry("length", "99999999999999999999"))), "bad_input");
   EXPECT_EQ(outcome(external(entry("location", "data") + entry("__class__", "x"))), "bad_input");
@@ -183,14 +192,15 @@ TEST(OnnxReader, SparseInitializersAreCheckedAndBounded) {
   auto sparse = [](int64_t size, int64_t index) {
     std::string raw(8, '\0');
     std::memcpy(raw.data(), &index, 8);
-    const std::string values = varint(1, 1) + floats("s", {}, {7}), indices = varint(1, 1) + varint(2, 7) + bytes(9, raw);
+    const std::string values = varint(1, 1) + floats("s", {}, {7}),
+                      indices = varint(1, 1) + varint(2, 7) + bytes(9, raw);
     return model(bytes(15, bytes(1, values) + bytes(2, indices) + varint(3, size)) + add_graph());
   };
   const Model m = read(sparse(4, 2));
   EXPECT_EQ(m.graph->value(m.graph->find_value("s")).constant.str(), "float32[4] [0, 0, 7, 0]");
   EXPECT_REFUSED(sparse(4, 4), "lies outside");
   EXPECT_REFUSED(sparse(4, -1), "lies outside");
-  EXPECT_REFUSED(sparse(int64_t{1} << 32, 0), "stored ones");   // 16 GiB of zeros from a few bytes
+  EXPECT_REFUSED(sparse(int64_t{1} << 32, 0), "stored ones");  // 16 GiB of zeros from a few bytes
 }
 
 TEST(OnnxReader, TruthValuesAreZeroOrOne) {
@@ -205,8 +215,10 @@ TEST(OnnxReader, TruthValuesAreZeroOrOne) {
 // Whatever stands in the bytes: a model or one Error, never anything else; what was read can be written, and read again.
 TEST(OnnxReader, DamagedFilesGiveErrors) {
   const std::string body = bytes(1, node("Add", {"x", "w"}, {"z"})) + bytes(2, "b") + bytes(12, info("z", 1, {2}));
-  const std::string branch = node("If", {"c"}, {"q"}, graph_attribute("then_branch", body) + graph_attribute("else_branch", body));
-  const std::string file = model(add_graph() + bytes(11, info("c", 9, {})) + bytes(1, branch) + bytes(12, info("q", 1, {2})));
+  const std::string branch =
+      node("If", {"c"}, {"q"}, graph_attribute("then_branch", body) + graph_attribute("else_branch", body));
+  const std::string file =
+      model(add_graph() + bytes(11, info("c", 9, {})) + bytes(1, branch) + bytes(12, info("q", 1, {2})));
   int good = 0;
   for (uint64_t seed = 0; seed < 10000; ++seed) {
     const std::string damaged = testing::Mutator(seed).damaged(file);

@@ -14,7 +14,9 @@ inline std::string number(uint64_t v) {
   out.push_back(static_cast<char>(v));
   return out;
 }
-inline std::string varint(int field, int64_t v) { return number(static_cast<uint64_t>(field) << 3) + number(static_cast<uint64_t>(v)); }
+inline std::string varint(int field, int64_t v) {
+  return number(static_cast<uint64_t>(field) << 3) + number(static_cast<uint64_t>(v));
+}
 inline std::string bytes(int field, std::string_view content) {
   return number(static_cast<uint64_t>(field) << 3 | 2) + number(content.size()) + std::string(content);
 }
@@ -25,14 +27,15 @@ inline std::string info(std::string_view name, int type, std::initializer_list<i
   for (int64_t d : dims) shape += bytes(1, varint(1, d));
   return bytes(1, name) + bytes(2, bytes(1, varint(1, type) + bytes(2, shape)));
 }
-inline std::string node(std::string_view op, std::initializer_list<std::string_view> in, std::initializer_list<std::string_view> out,
-                        std::string_view rest = {}) {
+inline std::string node(std::string_view op, std::initializer_list<std::string_view> in,
+                        std::initializer_list<std::string_view> out, std::string_view rest = {}) {
   std::string n;
   for (auto name : in) n += bytes(1, name);
   for (auto name : out) n += bytes(2, name);
   return n + bytes(4, op) + std::string(rest);
 }
-inline std::string floats(std::string_view name, std::initializer_list<int64_t> dims, std::initializer_list<float> values) {
+inline std::string floats(std::string_view name, std::initializer_list<int64_t> dims,
+                          std::initializer_list<float> values) {
   std::string t, raw;
   for (int64_t d : dims) t += varint(1, d);
   for (float v : values) raw.append(reinterpret_cast<const char*>(&v), 4);

@@ -79,7 +79,8 @@ TEST(OnnxWriter, StepsDownByRewriting) {
   infer_types(*g);
   g->set_outputs({g->node(made).outputs[0]});
   mod.graph = g;
-  EXPECT_EQ(op_names(*read(onnx::write_model(mod, options)).graph), "Neg Mod Less Less Xor Add Where Equal Where Where");
+  EXPECT_EQ(op_names(*read(onnx::write_model(mod, options)).graph),
+            "Neg Mod Less Less Xor Add Where Equal Where Where");
   g->node(made).attributes.set("fmod", int64_t{1});
   EXPECT_EQ(op_names(*read(onnx::write_model(mod, options)).graph), "Neg Mod");
   options.opset = 17;
@@ -128,7 +129,8 @@ TEST(OnnxWriter, StepsToAnotherOperatorSet) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::unsupported);
-    EXPECT_NE(std::string(error.what()).find("NonZero cannot be written at operator set 8"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("NonZero cannot be written at operator set 8"), std::string::npos)
+        << error.what();
   }
   options.opset = 1000;
   EXPECT_THROW(onnx::write_model(one_node("Softmax", 21), options), Error);
@@ -160,17 +162,19 @@ TEST(OnnxWriter, BodiesOfUnknownOperatorsKeepTheirOperatorSet) {
     FAIL() << "Relu of a body was written at operator set 13 as it was at 28";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::unsupported);
-    EXPECT_NE(std::string(error.what()).find("Repeat cannot be written at operator set 13"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("Repeat cannot be written at operator set 13"), std::string::npos)
+        << error.what();
   }
 }
 
 TEST(OnnxWriter, FileSaysTheLeastIrVersionOfItsOperatorSet) {
   onnx::WriteOptions options;
-  for (const auto& [opset, ir] : {std::pair{13, 7}, {15, 8}, {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}, {28, 14}}) {
+  for (const auto& [opset, ir] :
+       {std::pair{13, 7}, {15, 8}, {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}, {28, 14}}) {
     options.opset = opset;
     EXPECT_EQ(read(onnx::write_model(one_node("Relu", 14), options)).ir_version, ir) << opset;
   }
-  EXPECT_EQ(read(onnx::write_model(one_node("Relu", 14))).ir_version, 8);   // as it was
+  EXPECT_EQ(read(onnx::write_model(one_node("Relu", 14))).ir_version, 8);  // as it was
 }
 
 // Closed bodies (captured values as further inputs) are written open, under the names outside; a name of the body that is taken outside changes.

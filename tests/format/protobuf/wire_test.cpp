@@ -71,17 +71,17 @@ TEST(Wire, NegativeAndWideNumbers) {
 
 TEST(Wire, RefusesWhatIsNoMessage) {
   for (const char* damaged : {
-           "08",                                  // no number
-           "08 96",                               // ends inside a number
-           "08 ff ff ff ff ff ff ff ff ff 02",    // more than 64 bits
-           "08 ff ff ff ff ff ff ff ff ff ff 01", // more than ten bytes
-           "0d 00 00 00",                         // ends inside four bytes
-           "09 00 00 00 00 00 00 00",             // ends inside eight
-           "12 07 74 65",                         // a length beyond the end
-           "12 ff ff ff ff ff ff ff ff ff 01",    // a length near 2^64
-           "00 01",                               // field number 0
-           "0b 0c",                               // a group
-           "0e",                                  // wire type 6
+           "08",  // no number
+           "08 96",  // ends inside a number
+           "08 ff ff ff ff ff ff ff ff ff 02",  // more than 64 bits
+           "08 ff ff ff ff ff ff ff ff ff ff 01",  // more than ten bytes
+           "0d 00 00 00",  // ends inside four bytes
+           "09 00 00 00 00 00 00 00",  // ends inside eight
+           "12 07 74 65",  // a length beyond the end
+           "12 ff ff ff ff ff ff ff ff ff 01",  // a length near 2^64
+           "00 01",  // field number 0
+           "0b 0c",  // a group
+           "0e",  // wire type 6
        }) {
     EXPECT_EQ(code_of(hex(damaged)), Code::bad_input) << damaged;
   }
@@ -126,7 +126,7 @@ TEST(Wire, WritesTheExamplesOfItsGuide) {
   EXPECT_EQ(outer.str(), wanted);
   EXPECT_EQ(outer.size(), static_cast<int64_t>(wanted.size()));
   wire::Writer around;
-  around.message(1, outer);   // borrowed contents stay at their place
+  around.message(1, outer);  // borrowed contents stay at their place
   EXPECT_EQ(around.str(), hex("0a 1e") + wanted);
 }
 

@@ -221,8 +221,10 @@ TEST_F(EdgeBuild, SmallLibraryRunsANetworkAsTheFullOneLong) {
 }
 
 /// What api_program prints, compiled for the library in `folder` with the headers in `include`.
-std::vector<float> api_program(const std::string& program, const std::string& folder, const std::string& include, const std::string& model) {
-  const Outcome built = shell(CHORUS_COMPILER " -std=c++17 -Wall -Wextra -Werror -I'" + include + "' '" CHORUS_SOURCE "/tests/runtime/lite/api_program.cpp' '" + folder +
+std::vector<float> api_program(const std::string& program, const std::string& folder, const std::string& include,
+                               const std::string& model) {
+  const Outcome built = shell(CHORUS_COMPILER " -std=c++17 -Wall -Wextra -Werror -I'" + include +
+                              "' '" CHORUS_SOURCE "/tests/runtime/lite/api_program.cpp' '" + folder +
                               "/libchorus.so' -Wl,-rpath,'" + folder + "' -o '" + program + "'");
   EXPECT_EQ(built.status, 0) << built.text;
   const Outcome ran = shell("'" + program + "' '" + model + "'");
@@ -234,15 +236,18 @@ std::vector<float> api_program(const std::string& program, const std::string& fo
 }
 
 TEST_F(EdgeBuild, BothProfilesHaveTheInterfaceLong) {
-  for (const auto& [build, place] : {std::pair(CHORUS_BINARY, "full"), std::pair(CHORUS_SOURCE "/build-lite", "lite")}) {
-    const Outcome installed = shell(std::string("cmake --install '") + build + "' --component library --prefix '" + path(place) + "'");
+  for (const auto& [build, place] :
+       {std::pair(CHORUS_BINARY, "full"), std::pair(CHORUS_SOURCE "/build-lite", "lite")}) {
+    const Outcome installed =
+        shell(std::string("cmake --install '") + build + "' --component library --prefix '" + path(place) + "'");
     ASSERT_EQ(installed.status, 0) << installed.text;
   }
   const Outcome same = shell("diff -r '" + path("full/include") + "' '" + path("lite/include") + "'");
   EXPECT_EQ(same.status, 0) << same.text;
   EXPECT_TRUE(fs::exists(path("full/include/chorus/lite.h")));
   const std::string model = image(app::make_fixture("resnet18"), "resnet18.chorus");
-  const auto full = api_program(path("api_full"), path("full/lib"), path("full/include"), model), lite = api_program(path("api_lite"), path("lite/lib"), path("lite/include"), model);
+  const auto full = api_program(path("api_full"), path("full/lib"), path("full/include"), model),
+             lite = api_program(path("api_lite"), path("lite/lib"), path("lite/include"), model);
   EXPECT_EQ(full.size(), 1000u);
   EXPECT_LT(difference(lite, full), 1e-4);
   testing::proves("E-GEN-02");

@@ -8,7 +8,8 @@ extern "C" __attribute__((visibility("default"))) void chorus_register_ops(void 
   op.domain = "my";
   op.name = "Swish6";
   op.signature = "(T x) -> (T y); T = f32";
-  op.compute = [](const std::vector<chorus::api::CustomTensor>& in, std::vector<chorus::api::CustomTensor>& out, const chorus::api::CustomOp::Numbers&) {
+  op.compute = [](const std::vector<chorus::api::CustomTensor>& in, std::vector<chorus::api::CustomTensor>& out,
+                  const chorus::api::CustomOp::Numbers&) {
     int64_t count = 1;
     for (int64_t d : in[0].shape) count *= d;
     const auto* x = static_cast<const float*>(in[0].data);
@@ -18,7 +19,8 @@ extern "C" __attribute__((visibility("default"))) void chorus_register_ops(void 
   };
   // dy / 6 · (relu6(x + 3) + x where that rises)
   op.gradient = [](const std::vector<chorus::api::CustomTensor>& in, const std::vector<chorus::api::CustomTensor>&,
-                   const std::vector<chorus::api::CustomTensor>& from, std::vector<chorus::api::CustomTensor>& to, const chorus::api::CustomOp::Numbers&) {
+                   const std::vector<chorus::api::CustomTensor>& from, std::vector<chorus::api::CustomTensor>& to,
+                   const chorus::api::CustomOp::Numbers&) {
     int64_t count = 1;
     for (int64_t d : in[0].shape) count *= d;
     const auto *x = static_cast<const float*>(in[0].data), *dy = static_cast<const float*>(from[0].data);

@@ -16,15 +16,19 @@ std::span<const int64_t> NativeInstance::dims_of(int t) const {
 void NativeInstance::check_input(size_t port, DType dtype, std::span<const int64_t> dims) const {
   const Port& p = program_->inputs()[port];
   if (p.type.dtype != DType::undefined && dtype != p.type.dtype) {
-    throw Error(Code::type, fmt::format("input \"{}\" is {} but the model takes {}", p.name, dtype_name(dtype), dtype_name(p.type.dtype)), {},
-                "convert the data, or let the predictor's copy() convert it");
+    throw Error(
+        Code::type,
+        fmt::format("input \"{}\" is {} but the model takes {}", p.name, dtype_name(dtype), dtype_name(p.type.dtype)),
+        {}, "convert the data, or let the predictor's copy() convert it");
   }
   if (!p.type.has_rank) return;
   bool fits = dims.size() == p.type.dims.size();
-  for (size_t d = 0; fits && d < dims.size(); ++d) fits = !p.type.dims[d].is_number() || p.type.dims[d].number() == dims[d];
+  for (size_t d = 0; fits && d < dims.size(); ++d)
+    fits = !p.type.dims[d].is_number() || p.type.dims[d].number() == dims[d];
   if (!fits) {
-    throw Error(Code::shape, fmt::format("input \"{}\" has shape {} but the model takes {}", p.name, shape_str(dims), p.type.str()), {},
-                "give data of that shape");
+    throw Error(Code::shape,
+                fmt::format("input \"{}\" has shape {} but the model takes {}", p.name, shape_str(dims), p.type.str()),
+                {}, "give data of that shape");
   }
 }
 
@@ -53,7 +57,9 @@ void NativeInstance::bind_dims(const std::function<std::span<const int64_t>(size
     const int64_t x = b.slots[static_cast<size_t>(check.a)], y = b.slots[static_cast<size_t>(check.b)];
     if (x != y) throw Error(Code::shape, fmt::format("{}: {} and {} differ for these input shapes", check.what, x, y));
   }
-  const auto fits = [budget = program_->options().memory_budget](int64_t bytes) { return bytes >= 0 && bytes <= budget; };
+  const auto fits = [budget = program_->options().memory_budget](int64_t bytes) {
+    return bytes >= 0 && bytes <= budget;
+  };
   for (size_t t = 0; t < plan_.tensors.size(); ++t) {
     const PlanTensor& tensor = plan_.tensors[t];
     int64_t* out = b.dims.data() + b.dims_at[t];
@@ -61,7 +67,8 @@ void NativeInstance::bind_dims(const std::function<std::span<const int64_t>(size
     for (size_t d = 0; d < tensor.dim_slots.size(); ++d) {
       out[d] = b.slots[static_cast<size_t>(tensor.dim_slots[d])];
       if (out[d] < 0) {
-        throw Error(Code::shape, fmt::format("value \"{}\" would have extent {} on axis {} for these input shapes", tensor.name, out[d], d));
+        throw Error(Code::shape, fmt::format("value \"{}\" would have extent {} on axis {} for these input shapes",
+                                             tensor.name, out[d], d));
       }
       count = checked_mul(count, out[d]);
     }
@@ -74,9 +81,11 @@ void NativeInstance::bind_dims(const std::function<std::span<const int64_t>(size
     }
     if (!fits(b.bytes[t])) {
       const NodeId made = tensor.value == kNone ? kNone : plan_.graph->value(tensor.value).producer;
-      throw Error(Code::budget, fmt::format("value \"{}\" of {} elements does not fit the memory budget of {} bytes", tensor.name, count,
-                                            program_->options().memory_budget),
-                  made == kNone ? std::string() : plan_.graph->where(made), "smaller inputs, or a larger memory budget");
+      throw Error(Code::budget,
+                  fmt::format("value \"{}\" of {} elements does not fit the memory budget of {} bytes", tensor.name,
+                              count, program_->options().memory_budget),
+                  made == kNone ? std::string() : plan_.graph->where(made),
+                  "smaller inputs, or a larger memory budget");
     }
   }
 }
@@ -92,7 +101,7 @@ void NativeInstance::place_tensors() {
     born[static_cast<size_t>(p.first)].push_back(static_cast<int>(t));
     dies[static_cast<size_t>(p.last)].push_back(static_cast<int>(t));
   }
-  std::map<int64_t, int64_t> free_ranges;   // offset → size
+  std::map<int64_t, int64_t> free_ranges;  // offset → size
   int64_t end = 0;
   auto rounded = [&](int t) { return (b.bytes[static_cast<size_t>(t)] + 63) / 64 * 64 + 64; };
   for (size_t s = 0; s < steps; ++s) {
@@ -138,8 +147,10 @@ void NativeInstance::place_tensors() {
   }
   b.arena_bytes = end;
   if (end > program_->options().memory_budget) {
-    throw Error(Code::budget, fmt::format("the run needs {} bytes for intermediate values; the budget is {}", end, program_->options().memory_budget), {},
-                "smaller inputs, or a larger memory budget");
+    throw Error(Code::budget,
+                fmt::format("the run needs {} bytes for intermediate values; the budget is {}", end,
+                            program_->options().memory_budget),
+                {}, "smaller inputs, or a larger memory budget");
   }
   arena_.grow(end, program_->options().memory_budget);
 }
@@ -180,7 +191,8 @@ void NativeInstance::make_contexts() {
     }
     b.part[t] = 0;
     for (int i = static_cast<int>(t); i >= 0; i = tensor(i).parent) {
-      if (tensor(i).first_channel > 0) b.part[t] += tensor(i).first_channel * pixels(i) * static_cast<int64_t>(sizeof(float));
+      if (tensor(i).first_channel > 0)
+        b.part[t] += tensor(i).first_channel * pixels(i) * static_cast<int64_t>(sizeof(float));
     }
     b.data[t] = data == nullptr ? nullptr : data + b.part[t];
     if (p.place == Place::host) fill_host(static_cast<int>(t));
@@ -195,10 +207,12 @@ void NativeInstance::make_contexts() {
       view = {};
       if (t >= 0) {
         const auto dims = dims_of(t);
-        view = {b.data[static_cast<size_t>(t)], dims.data(), static_cast<int32_t>(dims.size()), tensor(t).dtype, checked_numel(dims)};
+        view = {b.data[static_cast<size_t>(t)], dims.data(), static_cast<int32_t>(dims.size()), tensor(t).dtype,
+                checked_numel(dims)};
         const Place place = tensor(plan_.root(t)).place;
         if (tensor(t).layout.channel_block > 1) view.image_stride = image_stride(t);
-        if (place == Place::input || place == Place::output) b.patches.push_back({at, plan_.root(t), b.part[static_cast<size_t>(t)]});
+        if (place == Place::input || place == Place::output)
+          b.patches.push_back({at, plan_.root(t), b.part[static_cast<size_t>(t)]});
       }
       ++at;
     };
@@ -237,7 +251,9 @@ std::vector<Type> NativeInstance::bind(std::span<const Type> inputs) {
     }
     if (!inputs[i].is_tensor()) continue;
     for (const Dim& d : inputs[i].dims) {
-      if (!d.is_number()) throw Error(Code::shape, "bind: input \"" + program_->inputs()[i].name + "\" has the dimension " + d.str() + ", which is not a number");
+      if (!d.is_number())
+        throw Error(Code::shape, "bind: input \"" + program_->inputs()[i].name + "\" has the dimension " + d.str() +
+                                     ", which is not a number");
       dims[i].push_back(d.number());
     }
     check_input(i, inputs[i].dtype, dims[i]);

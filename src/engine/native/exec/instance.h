@@ -40,20 +40,24 @@ class NativeProgram final : public Program, public std::enable_shared_from_this<
 /// Everything that one set of input sizes decides. Vectors keep their memory from bind to bind.
 struct Binding {
   std::vector<int64_t> symbols, slots;
-  std::vector<int64_t> dims;                 ///< extents of all tensors, one after the other
-  std::vector<int64_t> dims_at;              ///< per tensor: begin in `dims`
-  std::vector<int64_t> bytes, offset;        ///< per tensor (root): size and place in the arena
-  std::vector<int64_t> part;                 ///< per tensor: bytes from the begin of its root
-  std::vector<std::shared_ptr<const void>> bound;   ///< per step: what its candidate made for these sizes
-  std::vector<std::byte*> data;              ///< per tensor
-  std::vector<TensorView> views;             ///< of all steps, inputs then outputs
+  std::vector<int64_t> dims;  ///< extents of all tensors, one after the other
+  std::vector<int64_t> dims_at;  ///< per tensor: begin in `dims`
+  std::vector<int64_t> bytes, offset;  ///< per tensor (root): size and place in the arena
+  std::vector<int64_t> part;  ///< per tensor: bytes from the begin of its root
+  std::vector<std::shared_ptr<const void>> bound;  ///< per step: what its candidate made for these sizes
+  std::vector<std::byte*> data;  ///< per tensor
+  std::vector<TensorView> views;  ///< of all steps, inputs then outputs
   std::vector<std::unique_ptr<bool[]>> wanted;
-  std::vector<KernelContext> contexts;       ///< per step
-  std::vector<size_t> view_at;               ///< per step: begin in `views`
-  std::vector<AttrReader> attrs;             ///< per step
-  struct Patch { size_t view; int tensor; int64_t part; };
-  std::vector<Patch> patches;                ///< views whose data changes from run to run (inputs and outputs)
-  std::vector<int64_t> host;                 ///< values of host tensors, 8 bytes per element
+  std::vector<KernelContext> contexts;  ///< per step
+  std::vector<size_t> view_at;  ///< per step: begin in `views`
+  std::vector<AttrReader> attrs;  ///< per step
+  struct Patch {
+    size_t view;
+    int tensor;
+    int64_t part;
+  };
+  std::vector<Patch> patches;  ///< views whose data changes from run to run (inputs and outputs)
+  std::vector<int64_t> host;  ///< values of host tensors, 8 bytes per element
   int64_t arena_bytes = 0;
   bool valid = false;
 };
@@ -82,14 +86,14 @@ class NativeInstance final : public Instance, private KernelServices {
   void bind_dims(const std::function<std::span<const int64_t>(size_t)>& dims);
   void place_tensors();
   void fill_host(int t);
-  int64_t pixels(int t) const;               ///< product of the extents behind the channels
-  int64_t image_stride(int t) const;         ///< of a tensor in channel blocks
+  int64_t pixels(int t) const;  ///< product of the extents behind the channels
+  int64_t image_stride(int t) const;  ///< of a tensor in channel blocks
   void bind_steps();
   void make_contexts();
   void set_data(int t, std::byte* data) { binding_.data[static_cast<size_t>(t)] = data; }
   void prepare_outputs(std::span<Value> outputs);
   void run_dynamic(size_t step, const RunOptions& options);
-  Value value_of(int t) const;               ///< borrows; for dynamic steps, taps and outputs
+  Value value_of(int t) const;  ///< borrows; for dynamic steps, taps and outputs
   Value plain_copy(int t, const std::byte* data, const Shape& shape) const;
   void tap(size_t list, const RunOptions& options);
   [[noreturn]] void fail(const PlanStep& step, const Status& status) const;
@@ -100,10 +104,10 @@ class NativeInstance final : public Instance, private KernelServices {
   Arena arena_;
   ScratchArena scratch_;
   std::vector<Buffer> own_outputs_;
-  std::vector<Value> dynamic_;               ///< per tensor
-  std::vector<std::vector<int>> taps_;       ///< taps_of(plan); empty until somebody asks
+  std::vector<Value> dynamic_;  ///< per tensor
+  std::vector<std::vector<int>> taps_;  ///< taps_of(plan); empty until somebody asks
   StopToken* stop_ = nullptr;
-  bool has_dynamic_ = false;                 ///< steps that take memory in the run
+  bool has_dynamic_ = false;  ///< steps that take memory in the run
 };
 
 }  // namespace chorus::native

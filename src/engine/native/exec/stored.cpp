@@ -1,9 +1,9 @@
 #include <engine/native/exec/stored.h>
 
-#include <fmt/format.h>
 #include <graph/hollow.h>
 #include <graph/image.h>
 #include <graph/infer.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -26,7 +26,9 @@ struct Entry {
 
 constexpr uint64_t aligned(uint64_t at, uint64_t to) noexcept { return (at + to - 1) / to * to; }
 
-[[noreturn]] void fail(const char* what) { throw Error(Code::bad_input, std::string("stored program: ") + what, {}, "compile the model anew"); }
+[[noreturn]] void fail(const char* what) {
+  throw Error(Code::bad_input, std::string("stored program: ") + what, {}, "compile the model anew");
+}
 
 /// Counts what passes, and fills with zeros up to a place.
 class Writer {
@@ -64,7 +66,8 @@ void check_compiled(const Graph& graph, bool types) {
   for (NodeId id = 0; id < graph.node_capacity(); ++id) {
     const Node& n = graph.node(id);
     if (!n.alive) continue;
-    if (n.op == nullptr || n.version + 1 != static_cast<int>(n.op->versions.size())) fail("an operator is not of its newest version");
+    if (n.op == nullptr || n.version + 1 != static_cast<int>(n.op->versions.size()))
+      fail("an operator is not of its newest version");
     for (const ValueId out : n.outputs) {
       if (types && out != kNone && graph.value(out).type.kind == ValueKind::none) fail("a value has no type");
     }
@@ -104,10 +107,11 @@ void save_program(const NativeProgram& program, FunctionRef<void(std::span<const
     out.fill_to(entries[i].at);
     out.write(program.packs().taken()[i].bytes.data(), entries[i].bytes);
   }
-  out.fill_to(at + kLine);   // kernels may read a little behind a pack
+  out.fill_to(at + kLine);  // kernels may read a little behind a pack
 }
 
-std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<const void> owner, const CompileOptions& options) {
+std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<const void> owner,
+                                      const CompileOptions& options) {
   const auto header = read<Header>(bytes, 0);
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) fail("it does not begin as one does");
   if (header.packs > bytes.size() / sizeof(Entry)) fail("it has more packs than bytes");
@@ -133,7 +137,8 @@ std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<co
   const std::vector<ValueId> released = program->packs().released(graph);
   for (ValueId id = 0; id < graph.value_capacity(); ++id) {
     const GraphValue& v = graph.value(id);
-    if (v.alive && is_hollow(v.constant) && std::find(released.begin(), released.end(), id) == released.end()) fail("a constant has no elements");
+    if (v.alive && is_hollow(v.constant) && std::find(released.begin(), released.end(), id) == released.end())
+      fail("a constant has no elements");
   }
   return program;
 }

@@ -11,6 +11,7 @@ namespace chorus::native {
 
 void save_program(const NativeProgram& program, FunctionRef<void(std::span<const std::byte>)> sink);
 /// Throws Error(bad_input) for bytes that save_program did not write, or whose packs are not those that this build asks for.
-std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<const void> owner, const CompileOptions& options);
+std::shared_ptr<Program> load_program(std::string_view bytes, std::shared_ptr<const void> owner,
+                                      const CompileOptions& options);
 
 }  // namespace chorus::native

@@ -10,7 +10,8 @@ constexpr int kNever = -2;
 /// Per tensor the step after which its whole value is there (-1: before the first), or kNever.
 class Readiness {
  public:
-  explicit Readiness(const Plan& plan) : plan_(plan), ready_(plan.tensors.size(), kNever), writer_(plan.tensors.size(), kNever) {}
+  explicit Readiness(const Plan& plan)
+      : plan_(plan), ready_(plan.tensors.size(), kNever), writer_(plan.tensors.size(), kNever) {}
 
   std::vector<int> find() {
     for (size_t t = 0; t < plan_.tensors.size(); ++t) {
@@ -49,7 +50,9 @@ class Readiness {
       changed = false;
       for (size_t t = 0; t < ready_.size(); ++t) {
         const int whole = plan_.tensors[t].parent;
-        if (whole < 0 || !open[static_cast<size_t>(whole)] || ready_[t] <= ready_[static_cast<size_t>(whole)] || overwrites(t, whole)) continue;
+        if (whole < 0 || !open[static_cast<size_t>(whole)] || ready_[t] <= ready_[static_cast<size_t>(whole)] ||
+            overwrites(t, whole))
+          continue;
         ready_[static_cast<size_t>(whole)] = ready_[t];
         changed = true;
       }
@@ -81,7 +84,8 @@ std::vector<std::vector<int>> taps_of(const Plan& plan) {
   for (size_t t = 0; t < ready.size(); ++t) {
     if (ready[t] != kNever && plan.tensors[t].value != kNone) order.push_back(static_cast<int>(t));
   }
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return ready[static_cast<size_t>(a)] < ready[static_cast<size_t>(b)]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return ready[static_cast<size_t>(a)] < ready[static_cast<size_t>(b)]; });
   std::sort(seen.begin(), seen.end());
   for (const int t : order) {
     const ValueId value = plan.tensors[static_cast<size_t>(t)].value;

@@ -49,8 +49,10 @@ std::vector<const Candidate*> make_list() {
   add(steps::elementwise_steps());
   add(steps::activation_steps());
   add(steps::movement_steps());
-  if constexpr (any_chosen("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceSumSquare")) add(steps::reduction_steps());
-  std::ranges::stable_sort(list, {}, [](const Candidate* c) { return c->op; });  // those of an operator side by side, in order
+  if constexpr (any_chosen("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceSumSquare"))
+    add(steps::reduction_steps());
+  std::ranges::stable_sort(list, {},
+                           [](const Candidate* c) { return c->op; });  // those of an operator side by side, in order
   return list;
 }
 
@@ -63,7 +65,8 @@ std::vector<const Candidate*> make_list() {
 std::span<const Candidate* const> candidates(std::string_view op, LayoutForm form) {
   static const std::vector<const Candidate*> list = make_list();
 #if defined(__x86_64__)
-  if (!cpu().avx2 || !cpu().fma) return {};  // the library has the vector kernels of AVX2 alone; the plain ones run everywhere
+  if (!cpu().avx2 || !cpu().fma)
+    return {};  // the library has the vector kernels of AVX2 alone; the plain ones run everywhere
 #endif
   size_t begin = 0;
   while (begin < list.size() && list[begin]->op != op) ++begin;
@@ -75,7 +78,9 @@ std::span<const Candidate* const> candidates(std::string_view op, LayoutForm for
 
 const Candidate& reorder_candidate(LayoutForm) { left_out("a layout in blocks of channels"); }
 
-std::vector<std::vector<int>> taps_of(const Plan& plan) { return std::vector<std::vector<int>>(plan.steps.size() + 1); }  // LiteModel has no hooks
+std::vector<std::vector<int>> taps_of(const Plan& plan) {
+  return std::vector<std::vector<int>>(plan.steps.size() + 1);
+}  // LiteModel has no hooks
 std::string Plan::str() const { return {}; }
 
 void save_program(const NativeProgram&, FunctionRef<void(std::span<const std::byte>)>) { left_out("a stored program"); }

@@ -14,7 +14,9 @@ namespace {
 
 class Builder {
  public:
-  Builder(std::shared_ptr<const Graph> graph, const PlanOptions& options) : g_(*graph), options_(options) { plan_.graph = std::move(graph); }
+  Builder(std::shared_ptr<const Graph> graph, const PlanOptions& options) : g_(*graph), options_(options) {
+    plan_.graph = std::move(graph);
+  }
 
   Plan build() {
     order_ = g_.order();
@@ -40,9 +42,9 @@ class Builder {
  private:
   struct Choice {
     const Candidate* candidate = nullptr;
-    const Candidate* blocked = nullptr;   ///< the alternative over channel blocks
+    const Candidate* blocked = nullptr;  ///< the alternative over channel blocks
     std::vector<EpilogueItem> epilogues;
-    ValueId result = kNone;        ///< fused: value made instead of output 0
+    ValueId result = kNone;  ///< fused: value made instead of output 0
     bool runs_blocked = false;
     bool dynamic = false;
   };
@@ -82,7 +84,8 @@ class Builder {
         const auto symbol = v.type.dims[d].as_symbol();
         if (!symbol) continue;
         const int index = plan_.dims.symbol(*symbol);
-        if (index == static_cast<int>(plan_.symbols.size())) plan_.symbols.push_back({static_cast<int>(i), static_cast<int>(d)});
+        if (index == static_cast<int>(plan_.symbols.size()))
+          plan_.symbols.push_back({static_cast<int>(i), static_cast<int>(d)});
       }
     }
   }
@@ -130,7 +133,8 @@ class Builder {
       Choice& choice = choices_[static_cast<size_t>(id)];
       choice.candidate = first_that_accepts(id, LayoutForm::plain, {});
       if (choice.candidate != nullptr && options_.fuse && choice.candidate->epilogues != 0) take_epilogues(id, choice);
-      if (options_.blocking != Blocking::never) choice.blocked = first_that_accepts(id, LayoutForm::blocked, choice.epilogues);
+      if (options_.blocking != Blocking::never)
+        choice.blocked = first_that_accepts(id, LayoutForm::blocked, choice.epilogues);
     }
   }
 
@@ -138,7 +142,9 @@ class Builder {
     const StepDescription description{&g_, id, options_.cpu, epilogues, nullptr};
     for (const Candidate* c : candidates(g_.node(id).type, form)) {
       if (c->domain != g_.node(id).domain) continue;
-      const bool takes = std::all_of(epilogues.begin(), epilogues.end(), [&](const EpilogueItem& item) { return (c->epilogues & epilogue_bit(item.kind)) != 0; });
+      const bool takes = std::all_of(epilogues.begin(), epilogues.end(), [&](const EpilogueItem& item) {
+        return (c->epilogues & epilogue_bit(item.kind)) != 0;
+      });
       if (takes && c->accepts(description)) return c;
     }
     return nullptr;
@@ -174,7 +180,8 @@ class Builder {
       const Node& n = g_.node(*it);
       bool needed = n.op != nullptr && n.op->effect == Effect::ordered;
       for (ValueId out : n.outputs) {
-        needed = needed || (out != kNone && wanted[static_cast<size_t>(out)] && (!is_host(g_.value(out)) || g_.is_output(out)));
+        needed = needed ||
+                 (out != kNone && wanted[static_cast<size_t>(out)] && (!is_host(g_.value(out)) || g_.is_output(out)));
       }
       if (!needed) continue;
       needed_[static_cast<size_t>(*it)] = true;
@@ -219,7 +226,8 @@ class Builder {
 
   bool can_be_blocked(const GraphValue& v) const {
     const Type& t = v.type;
-    return is_sized(t) && t.dtype == DType::float32 && t.rank() >= 3 && t.rank() <= 5 && t.dims[1].is_number() && t.dims[1].number() > 0 && !v.is_constant() && !is_host(v);
+    return is_sized(t) && t.dtype == DType::float32 && t.rank() >= 3 && t.rank() <= 5 && t.dims[1].is_number() &&
+           t.dims[1].number() > 0 && !v.is_constant() && !is_host(v);
   }
 
   // Which steps run over channel blocks: weighs the time of all steps and the reorders between them.
@@ -252,7 +260,8 @@ class Builder {
         if (read[i] == kNone || g_.value(read[i]).is_constant()) continue;
         const bool follows = i < 32 && (blocked >> i & 1) != 0;
         if (follows && !can_be_blocked(g_.value(read[i]))) step.blocked_ns = -1;
-        if (follows && g_.value(read[i]).producer == kNone) problem.reorder_ns[static_cast<size_t>(read[i])] = estimate.reorder_ns(read[i]);
+        if (follows && g_.value(read[i]).producer == kNone)
+          problem.reorder_ns[static_cast<size_t>(read[i])] = estimate.reorder_ns(read[i]);
         (follows ? step.follows : step.plain).push_back(read[i]);
       }
       for (ValueId in : g_.node(id).captured) step.plain.push_back(in);
@@ -262,7 +271,8 @@ class Builder {
       ids.push_back(id);
     }
     if (options_.blocking == Blocking::everywhere) {
-      for (LayoutStep& step : problem.steps) step.plain_ns = step.blocked_ns >= 0 ? 1e6 : 0, step.blocked_ns = std::min(step.blocked_ns, 0.0);
+      for (LayoutStep& step : problem.steps)
+        step.plain_ns = step.blocked_ns >= 0 ? 1e6 : 0, step.blocked_ns = std::min(step.blocked_ns, 0.0);
       std::fill(problem.reorder_ns.begin(), problem.reorder_ns.end(), 0);
     }
     const std::vector<bool> blocked = choose_layouts(problem);
@@ -298,7 +308,9 @@ class Builder {
       if (choice.runs_blocked) blocked = candidate->blocked_operands(description);
     }
     const std::vector<ValueId> read = operands(id);
-    for (size_t i = 0; i < read.size(); ++i) step.inputs.push_back(in_form(read[i], i < 32 && (blocked >> i & 1) != 0 ? LayoutForm::blocked : LayoutForm::plain, id));
+    for (size_t i = 0; i < read.size(); ++i)
+      step.inputs.push_back(
+          in_form(read[i], i < 32 && (blocked >> i & 1) != 0 ? LayoutForm::blocked : LayoutForm::plain, id));
     for (ValueId in : n.captured) step.captured.push_back(in_form(in, LayoutForm::plain, id));
     for (ValueId out : results(id)) step.outputs.push_back(tensor(out));
     if (choice.runs_blocked && candidate->output == LayoutForm::blocked) {
@@ -363,7 +375,8 @@ class Builder {
       if (is_dynamic(in) || dtype == DType::string || dtype == DType::undefined) return true;
     }
     const std::vector<ValueId> made = results(id);
-    return std::any_of(made.begin(), made.end(), [&](ValueId v) { return v != kNone && (is_dynamic(v) || escapes(v)); });
+    return std::any_of(made.begin(), made.end(),
+                       [&](ValueId v) { return v != kNone && (is_dynamic(v) || escapes(v)); });
   }
   // A value that ends inside a sequence or body outlives its step: it must own its memory.
   bool escapes(ValueId value) const {
@@ -396,7 +409,8 @@ class Builder {
     for (const DimCheck& check : g_.checks) {
       if (!is_known(check.a) || !is_known(check.b)) continue;
       const int a = plan_.dims.add(check.a), b = plan_.dims.add(check.b);
-      if (a >= 0 && b >= 0) plan_.checks.push_back({a, b, check.what + " of " + (check.node == kNone ? g_.name : g_.where(check.node))});
+      if (a >= 0 && b >= 0)
+        plan_.checks.push_back({a, b, check.what + " of " + (check.node == kNone ? g_.name : g_.where(check.node))});
     }
   }
 
@@ -404,11 +418,11 @@ class Builder {
   PlanOptions options_;
   Plan plan_;
   std::vector<NodeId> order_;
-  std::unordered_set<std::string> symbols_;   // of the inputs
+  std::unordered_set<std::string> symbols_;  // of the inputs
   std::vector<int> tensor_of_;
   std::vector<bool> absorbed_, needed_, dynamic_value_;
-  std::unordered_map<ValueId, int> reordered_;   // value → its tensor in the other layout
-  std::vector<NodeId> emit_at_;   // node → the node whose step is made at its place
+  std::unordered_map<ValueId, int> reordered_;  // value → its tensor in the other layout
+  std::vector<NodeId> emit_at_;  // node → the node whose step is made at its place
   std::vector<Choice> choices_;
   uint64_t random_count_ = 0;
 };

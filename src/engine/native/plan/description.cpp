@@ -24,7 +24,8 @@ const Value* StepDescription::constant(int i) const {
   return v.is_constant() && !v.is_input ? &v.constant : nullptr;
 }
 
-Buffer StepDescription::pack(int operand, std::string_view form, size_t bytes, FunctionRef<void(std::byte*)> fill) const {
+Buffer StepDescription::pack(int operand, std::string_view form, size_t bytes,
+                             FunctionRef<void(std::byte*)> fill) const {
   if (packs != nullptr) return packs->take(*graph, node, operand, form, bytes, fill);
   Buffer buffer = Buffer::allocate(bytes);
   fill(buffer.mutable_data());

@@ -12,7 +12,9 @@ constexpr double kReferenceBytesPerNs = 0.5;
 constexpr double kStepNs = 300;
 constexpr int64_t kMostExtent = int64_t{1} << 31;   // more says no more, and products of two fit
 
-double padding(int64_t channels) { return channels <= 0 ? 1 : static_cast<double>((channels + 15) / 16 * 16) / static_cast<double>(channels); }
+double padding(int64_t channels) {
+  return channels <= 0 ? 1 : static_cast<double>((channels + 15) / 16 * 16) / static_cast<double>(channels);
+}
 
 class NodeSizes final : public CostContext {
  public:
@@ -86,7 +88,9 @@ double Estimate::reorder_ns(ValueId value) const {
   const std::vector<int64_t> numbers = dims(graph_.value(value).type);
   double count = 1;
   for (int64_t d : numbers) count *= static_cast<double>(d);
-  if (numbers.size() > 1 && numbers[1] % 16 == 0 && count == static_cast<double>(numbers[0]) * static_cast<double>(numbers[1])) return 0;   // the same bytes
+  if (numbers.size() > 1 && numbers[1] % 16 == 0 &&
+      count == static_cast<double>(numbers[0]) * static_cast<double>(numbers[1]))
+    return 0;   // the same bytes
   return kStepNs + 8 * count * (numbers.size() > 1 ? padding(numbers[1]) : 1) / kReorderBytesPerNs;
 }
 

@@ -38,9 +38,12 @@ std::optional<EpilogueItem> activation(const Graph& g, const Node& n, NodeId id)
   EpilogueItem item{EpilogueKind::relu, id};
   const AttrReader attrs = n.attrs();
   if (n.type == "Relu") return item;
-  if (n.type == "Sigmoid") item.kind = EpilogueKind::sigmoid;
-  else if (n.type == "Tanh") item.kind = EpilogueKind::tanh;
-  else if (n.type == "HardSwish") item.kind = EpilogueKind::hard_swish;
+  if (n.type == "Sigmoid")
+    item.kind = EpilogueKind::sigmoid;
+  else if (n.type == "Tanh")
+    item.kind = EpilogueKind::tanh;
+  else if (n.type == "HardSwish")
+    item.kind = EpilogueKind::hard_swish;
   else if (n.type == "LeakyRelu") {
     item.kind = EpilogueKind::leaky_relu;
     item.alpha = attrs.real("alpha");
@@ -62,7 +65,8 @@ std::optional<EpilogueItem> activation(const Graph& g, const Node& n, NodeId id)
   return item;
 }
 
-std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, ValueId current, int channel_axis, bool first) {
+std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, ValueId current, int channel_axis,
+                                   bool first) {
   if (n.type != "Add" && n.type != "Mul") return std::nullopt;
   const ValueId other = n.inputs[0] == current ? n.inputs[1] : n.inputs[0];
   if (other == current) return std::nullopt;
@@ -79,7 +83,8 @@ std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, Val
     item.constant = std::move(*values);
     return item;
   }
-  if (n.type != "Add" || !first || !o.type.has_rank || o.type.rank() != type.rank() || o.type.dtype != type.dtype) return std::nullopt;
+  if (n.type != "Add" || !first || !o.type.has_rank || o.type.rank() != type.rank() || o.type.dtype != type.dtype)
+    return std::nullopt;
   for (size_t d = 0; d < type.dims.size(); ++d) {
     if (Dim::equal(type.dims[d], o.type.dims[d]) != Dim::Truth::yes) return std::nullopt;
   }
@@ -136,7 +141,8 @@ class Spelled {
     const bool first = n.inputs[0] == before;
     const auto c = scalar(g_, n.inputs[first ? 1 : 0]);
     if (!c || n.inputs[first ? 0 : 1] != before || (type == "Div" && !first)) return false;
-    return std::abs(*c - number) <= 4e-7 * std::abs(number) && g_.value(n.inputs[first ? 1 : 0]).constant.rank() <= g_.value(x_).type.rank();
+    return std::abs(*c - number) <= 4e-7 * std::abs(number) &&
+           g_.value(n.inputs[first ? 1 : 0]).constant.rank() <= g_.value(x_).type.rank();
   }
   bool scales(double factor) const { return is("Mul", factor) || is("Div", 1 / factor); }
   /// Goes on to the product with x.
@@ -213,7 +219,9 @@ FusionChoice choose_epilogues(const Graph& g, NodeId node, uint32_t accepted) {
     if (g.value(current).uses.size() != 1 || g.is_output(current)) return choice;
     const NodeId next = g.value(current).uses[0].node;
     const Node& n = g.node(next);
-    if (g.value(current).uses[0].operand >= kCapturedOperand || !n.domain.empty() || n.op == nullptr || n.outputs.size() != 1) return choice;
+    if (g.value(current).uses[0].operand >= kCapturedOperand || !n.domain.empty() || n.op == nullptr ||
+        n.outputs.size() != 1)
+      return choice;
     std::optional<EpilogueItem> item = activation(g, n, next);
     if (item && n.inputs[0] != current) return choice;
     activated = item.has_value();

@@ -120,14 +120,14 @@ std::vector<bool> choose_layouts(const LayoutProblem& problem) {
     const auto v = static_cast<size_t>(value);
     if (maker[v] == reader || (maker[v] == sink && reader == sink)) return;
     const int64_t cost = picoseconds(problem.reorder_ns[v]);
-    if (maker[v] != sink) {   // made blocked, read plain
+    if (maker[v] != sink) {  // made blocked, read plain
       if (to_plain[v] < 0) {
         to_plain[v] = cut.add_node();
         cut.add_edge(maker[v], to_plain[v], cost);
       }
       cut.add_edge(to_plain[v], reader, kNever);
     }
-    if (reader != sink) {     // made plain, read blocked
+    if (reader != sink) {  // made plain, read blocked
       if (to_blocked[v] < 0) {
         to_blocked[v] = cut.add_node();
         cut.add_edge(to_blocked[v], maker[v], cost);

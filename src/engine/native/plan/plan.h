@@ -13,12 +13,12 @@ namespace chorus::native {
 
 /// Where the bytes of a tensor are.
 enum class Place : uint8_t {
-  input,      ///< the caller's memory
-  output,     ///< the instance's output buffer, or the caller's
-  constant,   ///< the program's
-  arena,      ///< an offset decided at bind
-  host,       ///< a small integer value known from the shapes: written at bind, never computed in the run
-  dynamic,    ///< a Value made in the run: sizes, strings, sequences that only the run knows
+  input,  ///< the caller's memory
+  output,  ///< the instance's output buffer, or the caller's
+  constant,  ///< the program's
+  arena,  ///< an offset decided at bind
+  host,  ///< a small integer value known from the shapes: written at bind, never computed in the run
+  dynamic,  ///< a Value made in the run: sizes, strings, sequences that only the run knows
 };
 
 /// Physical order of a tensor: the plain row-major form, or channels in blocks (N C/b … b). Blocked forms live inside a program only.
@@ -33,29 +33,30 @@ struct PlanTensor {
   std::string name;
   DType dtype = DType::undefined;
   int rank = 0;
-  std::vector<int> dim_slots;      ///< per axis: slot of Plan::dims
+  std::vector<int> dim_slots;  ///< per axis: slot of Plan::dims
   TensorLayout layout;
   Place place = Place::arena;
-  int port = -1;                   ///< input or output number
-  int parent = -1;                 ///< shares the parent's bytes (view, part of its channels, or written in place)
-  int64_t first_channel = 0;       ///< in the parent: blocked tensors that are a range of its channels; a multiple of the block
-  int first = -1, last = -1;       ///< steps that write and last read it, over all tensors that share it (of the root)
+  int port = -1;  ///< input or output number
+  int parent = -1;  ///< shares the parent's bytes (view, part of its channels, or written in place)
+  int64_t first_channel =
+      0;  ///< in the parent: blocked tensors that are a range of its channels; a multiple of the block
+  int first = -1, last = -1;  ///< steps that write and last read it, over all tensors that share it (of the root)
   Value constant;
-  std::vector<int> host_slots;     ///< host: slot per element
+  std::vector<int> host_slots;  ///< host: slot per element
 };
 
 struct PlanStep {
-  NodeId node = kNone;             ///< the node that names it
-  std::vector<NodeId> covers;      ///< all nodes it computes
+  NodeId node = kNone;  ///< the node that names it
+  std::vector<NodeId> covers;  ///< all nodes it computes
   std::string name;
-  const Candidate* candidate = nullptr;   ///< null: the reference kernel
+  const Candidate* candidate = nullptr;  ///< null: the reference kernel
   KernelFn run = nullptr;
   std::shared_ptr<const Prepared> prepared;
   std::vector<EpilogueItem> epilogues;
-  std::vector<int> inputs, outputs;       ///< tensors, -1: omitted
-  std::vector<int> captured;              ///< for bodies
-  bool dynamic = false;            ///< runs through call_node: shapes known in the run
-  uint64_t stream = 0;             ///< of random nodes
+  std::vector<int> inputs, outputs;  ///< tensors, -1: omitted
+  std::vector<int> captured;  ///< for bodies
+  bool dynamic = false;  ///< runs through call_node: shapes known in the run
+  uint64_t stream = 0;  ///< of random nodes
 };
 
 struct SymbolSource {
@@ -66,11 +67,14 @@ struct Plan {
   std::shared_ptr<const Graph> graph;
   std::vector<PlanTensor> tensors;
   std::vector<PlanStep> steps;
-  std::vector<int> inputs, outputs;       ///< tensor of each port
+  std::vector<int> inputs, outputs;  ///< tensor of each port
   DimProgram dims;
-  std::vector<SymbolSource> symbols;      ///< where each symbol's number is read
-  struct Check { int a, b; std::string what; };
-  std::vector<Check> checks;              ///< slots that must be equal at bind
+  std::vector<SymbolSource> symbols;  ///< where each symbol's number is read
+  struct Check {
+    int a, b;
+    std::string what;
+  };
+  std::vector<Check> checks;  ///< slots that must be equal at bind
   int root(int tensor) const noexcept {
     while (tensors[static_cast<size_t>(tensor)].parent >= 0) tensor = tensors[static_cast<size_t>(tensor)].parent;
     return tensor;
@@ -86,8 +90,8 @@ struct PlanOptions {
   Blocking blocking = Blocking::never;
   bool reference_only = false;
   const CpuFeatures* cpu = nullptr;
-  Precision precision = Precision::f32;   ///< of products: bf16 where a candidate and the processor can
-  Packs* packs = nullptr;          ///< where the steps' packed constants come from; null: made and forgotten
+  Precision precision = Precision::f32;  ///< of products: bf16 where a candidate and the processor can
+  Packs* packs = nullptr;  ///< where the steps' packed constants come from; null: made and forgotten
 };
 
 /// The graph must be at newest versions with types inferred. Throws Error(unsupported) naming every node without a kernel.
@@ -99,7 +103,7 @@ void verify_plan(const Plan& plan);
 struct FusionChoice {
   NodeId node;
   std::vector<EpilogueItem> epilogues;
-  ValueId result;                  ///< the value that the fused step makes
+  ValueId result;  ///< the value that the fused step makes
 };
 FusionChoice choose_epilogues(const Graph& graph, NodeId node, uint32_t accepted);
 

@@ -18,18 +18,24 @@ std::string_view place_name(Place place) {
 }
 
 std::string_view epilogue_name(EpilogueKind kind) {
-  constexpr std::string_view names[] = {"bias", "scale", "residual", "relu", "clip", "leaky_relu", "hard_swish", "hard_sigmoid", "sigmoid", "silu", "tanh", "gelu", "gelu_tanh"};
+  constexpr std::string_view names[] = {"bias",       "scale",      "residual",     "relu",    "clip",
+                                        "leaky_relu", "hard_swish", "hard_sigmoid", "sigmoid", "silu",
+                                        "tanh",       "gelu",       "gelu_tanh"};
   return names[static_cast<size_t>(kind)];
 }
 
 }  // namespace
 
 std::string Plan::str() const {
-  std::string text = fmt::format("plan: {} steps, {} tensors, {} symbols\n", steps.size(), tensors.size(), symbols.size());
+  std::string text =
+      fmt::format("plan: {} steps, {} tensors, {} symbols\n", steps.size(), tensors.size(), symbols.size());
   for (size_t s = 0; s < steps.size(); ++s) {
     const PlanStep& step = steps[s];
     const Node& n = graph->node(step.node);
-    text += fmt::format("  {:4} {} [{}]", s, step.covers.empty() ? "Reorder" : n.type, step.dynamic ? "node by node" : step.candidate != nullptr ? step.candidate->name : "reference");
+    text += fmt::format("  {:4} {} [{}]", s, step.covers.empty() ? "Reorder" : n.type,
+                        step.dynamic                ? "node by node"
+                        : step.candidate != nullptr ? step.candidate->name
+                                                    : "reference");
     for (const EpilogueItem& item : step.epilogues) text += fmt::format(" +{}", epilogue_name(item.kind));
     text += " (";
     for (size_t i = 0; i < step.inputs.size(); ++i) text += fmt::format("{}{}", i ? ", " : "", step.inputs[i]);

@@ -52,13 +52,16 @@ class Sharing {
   }
 
   bool is_view(const PlanStep& step) const {
-    if (step.dynamic || step.inputs.empty() || step.inputs[0] < 0 || step.outputs.size() != 1 || step.outputs[0] < 0) return false;
+    if (step.dynamic || step.inputs.empty() || step.inputs[0] < 0 || step.outputs.size() != 1 || step.outputs[0] < 0)
+      return false;
     const PlanTensor& from = tensor(step.inputs[0]);
     const PlanTensor& to = tensor(step.outputs[0]);
     if (is_reorder(step)) return is_same_bytes(step) && to.place == Place::arena && from.place == Place::arena;
     const Node& n = g_.node(step.node);
-    const bool hinted = std::any_of(n.op->aliases.begin(), n.op->aliases.end(), [](const Hint& h) { return h.kind == Alias::is_view && h.out == 0 && h.in == 0; });
-    return hinted && step.epilogues.empty() && to.place == Place::arena && from.dtype == to.dtype && !is_blocked(step.outputs[0]) &&
+    const bool hinted = std::any_of(n.op->aliases.begin(), n.op->aliases.end(),
+                                    [](const Hint& h) { return h.kind == Alias::is_view && h.out == 0 && h.in == 0; });
+    return hinted && step.epilogues.empty() && to.place == Place::arena && from.dtype == to.dtype &&
+           !is_blocked(step.outputs[0]) &&
            (from.place == Place::arena || from.place == Place::input || from.place == Place::constant);
   }
 
@@ -71,10 +74,13 @@ class Sharing {
 
   /// A step over ranges that begin at blocks; others ("….lanes") move lanes and cannot share.
   bool is_over_channels(const PlanStep& step, std::string_view op) const {
-    return !step.dynamic && !is_reorder(step) && step.candidate != nullptr && step.candidate->blocked_operands != nullptr && step.candidate->parts_share && g_.node(step.node).type == op;
+    return !step.dynamic && !is_reorder(step) && step.candidate != nullptr &&
+           step.candidate->blocked_operands != nullptr && step.candidate->parts_share && g_.node(step.node).type == op;
   }
   bool is_join(const PlanStep& step) const { return is_over_channels(step, "Concat"); }
-  bool is_part(const PlanStep& step) const { return is_over_channels(step, "Split") || is_over_channels(step, "Slice"); }
+  bool is_part(const PlanStep& step) const {
+    return is_over_channels(step, "Split") || is_over_channels(step, "Slice");
+  }
 
   /// Operands become ranges of the result's channels, where they are written. True when nothing is left to copy.
   bool join(const PlanStep& step) {
@@ -84,7 +90,8 @@ class Sharing {
     bool all = true;
     for (int in : step.inputs) {
       PlanTensor& t = tensor(in);
-      const bool free = t.place == Place::arena && t.parent < 0 && children_[static_cast<size_t>(in)] == 0 && at % kChannelBlock == 0;
+      const bool free =
+          t.place == Place::arena && t.parent < 0 && children_[static_cast<size_t>(in)] == 0 && at % kChannelBlock == 0;
       if (free) {
         t.parent = whole;
         t.first_channel = at;
@@ -116,7 +123,8 @@ class Sharing {
     int64_t at = step.candidate->first_channel(StepDescription{&g_, step.node, nullptr, {}, nullptr});
     for (int out : step.outputs) {
       if (out < 0) continue;
-      if (tensor(out).parent >= 0 || children_[static_cast<size_t>(out)] > 0 || tensor(out).place != Place::arena) return false;
+      if (tensor(out).parent >= 0 || children_[static_cast<size_t>(out)] > 0 || tensor(out).place != Place::arena)
+        return false;
     }
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       if (step.outputs[i] >= 0) {
@@ -144,7 +152,9 @@ class Sharing {
     if (is_reorder(step)) return;
     const Node& n = g_.node(step.node);
     for (const Hint& hint : n.op->aliases) {
-      if (hint.kind == Alias::may_overwrite && hint.in < n.inputs.size() && hint.out < step.outputs.size() && overwrite(step, index, step.inputs[hint.in], step.outputs[hint.out])) return;
+      if (hint.kind == Alias::may_overwrite && hint.in < n.inputs.size() && hint.out < step.outputs.size() &&
+          overwrite(step, index, step.inputs[hint.in], step.outputs[hint.out]))
+        return;
     }
     if (step.candidate == nullptr || !step.candidate->residual_in_place) return;
     for (size_t i = n.inputs.size(); i < step.inputs.size(); ++i) {
@@ -185,8 +195,8 @@ class Sharing {
   Plan& plan_;
   const Graph& g_;
   std::vector<bool> dropped_;
-  std::vector<int> children_;   // per tensor: views of it
-  std::vector<int> last_;       // per root: the last step that reads it
+  std::vector<int> children_;  // per tensor: views of it
+  std::vector<int> last_;  // per root: the last step that reads it
 };
 
 }  // namespace

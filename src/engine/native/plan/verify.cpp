@@ -38,10 +38,13 @@ class Verifier {
 
   void check_tensor(int t) const {
     const PlanTensor& p = tensor(t);
-    if (p.place != Place::dynamic && p.place != Place::constant && static_cast<int>(p.dim_slots.size()) != p.rank) broken("tensor " + p.name + " has no sizes");
+    if (p.place != Place::dynamic && p.place != Place::constant && static_cast<int>(p.dim_slots.size()) != p.rank)
+      broken("tensor " + p.name + " has no sizes");
     if (is_blocked(t)) {
-      const bool fits = p.layout.channel_block == kChannelBlock && p.rank >= 3 && p.dtype == DType::float32 && p.place == Place::arena;
-      if (!fits || !plan_.graph->value(p.value).type.dims[1].is_number()) broken("tensor " + p.name + " cannot be in channel blocks");
+      const bool fits = p.layout.channel_block == kChannelBlock && p.rank >= 3 && p.dtype == DType::float32 &&
+                        p.place == Place::arena;
+      if (!fits || !plan_.graph->value(p.value).type.dims[1].is_number())
+        broken("tensor " + p.name + " cannot be in channel blocks");
     }
     if (p.parent >= static_cast<int>(plan_.tensors.size())) broken("tensor " + p.name + " has no parent");
     size_t up = 0;
@@ -53,7 +56,8 @@ class Verifier {
       return;
     }
     if (is_blocked(t) && is_blocked(p.parent)) {
-      const bool inside = p.first_channel >= 0 && p.first_channel % kChannelBlock == 0 && p.first_channel + channels(t) <= padded(channels(p.parent));
+      const bool inside = p.first_channel >= 0 && p.first_channel % kChannelBlock == 0 &&
+                          p.first_channel + channels(t) <= padded(channels(p.parent));
       if (!inside) broken("tensor " + p.name + " is not inside of " + tensor(p.parent).name);
       if (!is_same_but_channels(p, tensor(p.parent))) {
         broken("tensor " + p.name + " and its parent " + tensor(p.parent).name + " differ in more than the channels");
@@ -89,22 +93,27 @@ class Verifier {
     }
     for (size_t i = 0; i < step.inputs.size(); ++i) {
       const bool wants = i < 32 && (blocked >> i & 1) != 0;
-      if (step.inputs[i] >= 0 && !reorder && is_blocked(step.inputs[i]) != wants) broken("step " + step.name + " reads " + tensor(step.inputs[i]).name + " in another layout");
+      if (step.inputs[i] >= 0 && !reorder && is_blocked(step.inputs[i]) != wants)
+        broken("step " + step.name + " reads " + tensor(step.inputs[i]).name + " in another layout");
     }
-    if (reorder && is_blocked(step.inputs[0]) == is_blocked(step.outputs[0])) broken("a reorder of " + step.name + " changes nothing");
+    if (reorder && is_blocked(step.inputs[0]) == is_blocked(step.outputs[0]))
+      broken("a reorder of " + step.name + " changes nothing");
     for (int t : step.outputs) {
       if (t < 0) continue;
       const Place place = tensor(t).place;
-      if (place == Place::input || place == Place::constant || place == Place::host) broken("step " + step.name + " writes to what is not its own");
-      if (step.dynamic != (place == Place::dynamic)) broken("step " + step.name + " and the place of its output disagree");
-      if (!reorder && is_blocked(t) != (output == LayoutForm::blocked)) broken("step " + step.name + " writes " + tensor(t).name + " in another layout");
+      if (place == Place::input || place == Place::constant || place == Place::host)
+        broken("step " + step.name + " writes to what is not its own");
+      if (step.dynamic != (place == Place::dynamic))
+        broken("step " + step.name + " and the place of its output disagree");
+      if (!reorder && is_blocked(t) != (output == LayoutForm::blocked))
+        broken("step " + step.name + " writes " + tensor(t).name + " in another layout");
       write(t);
     }
   }
 
   struct Range {
     int root;
-    int64_t first, last;   // channels of the root
+    int64_t first, last;  // channels of the root
   };
   // Tensors that are not ranges of a blocked parent are all of their root.
   Range range(int t) const {
@@ -137,7 +146,7 @@ class Verifier {
 
   const Plan& plan_;
   std::map<int, int> same_;  // slot → one that a check of bind says is equal
-  std::map<int, std::map<int64_t, int64_t>> written_;   // root → begin → end of what was written
+  std::map<int, std::map<int64_t, int64_t>> written_;  // root → begin → end of what was written
 };
 
 }  // namespace

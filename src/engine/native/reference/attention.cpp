@@ -271,7 +271,8 @@ Status rotary_embedding(KernelContext& ctx) noexcept {
   });
 }
 
-constexpr KernelRow kRows[] = {{"Attention", attention}, {"RotaryEmbedding", rotary_embedding},
+constexpr KernelRow kRows[] = {{"Attention", attention},
+                               {"RotaryEmbedding", rotary_embedding},
                                {"FlexAttention", flex_attention, "ai.onnx.preview"}};
 
 }  // namespace

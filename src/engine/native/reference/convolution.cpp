@@ -7,17 +7,18 @@
 namespace chorus::native {
 namespace window {
 
-Status read_geometry(const KernelContext& ctx, const TensorView& image, const TensorView& windows, std::span<const int64_t> kernel,
-                     Geometry* out) noexcept {
+Status read_geometry(const KernelContext& ctx, const TensorView& image, const TensorView& windows,
+                     std::span<const int64_t> kernel, Geometry* out) noexcept {
   Geometry& g = *out;
   g.rank = image.rank - 2;
   const auto n = static_cast<size_t>(std::max(g.rank, 0));
   if (kernel.empty()) kernel = ctx.attrs->integers("kernel_shape");
   if (g.rank < 0 || windows.rank != image.rank || kernel.size() != n) {
-    return Status::error(Code::shape, "a window of %d axes for tensors of rank %d and %d", static_cast<int>(kernel.size()), image.rank,
-                         windows.rank);
+    return Status::error(Code::shape, "a window of %d axes for tensors of rank %d and %d",
+                         static_cast<int>(kernel.size()), image.rank, windows.rank);
   }
-  const auto strides = ctx.attrs->integers("strides"), dilations = ctx.attrs->integers("dilations"), pads = ctx.attrs->integers("pads");
+  const auto strides = ctx.attrs->integers("strides"), dilations = ctx.attrs->integers("dilations"),
+             pads = ctx.attrs->integers("pads");
   const std::string_view mode = ctx.attrs->string("auto_pad", "NOTSET");
   for (size_t i = 0; i < n; ++i) {
     g.in[i] = image.dims[i + 2];
@@ -28,7 +29,8 @@ Status read_geometry(const KernelContext& ctx, const TensorView& image, const Te
     g.pad[i] = mode == "NOTSET" && pads.size() == 2 * n ? pads[i] : 0;
     g.pad_end[i] = mode == "NOTSET" && pads.size() == 2 * n ? pads[i + n] : 0;
     if (mode.starts_with("SAME")) {
-      const int64_t total = std::max<int64_t>((g.out[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 - g.in[i], 0);
+      const int64_t total =
+          std::max<int64_t>((g.out[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 - g.in[i], 0);
       g.pad[i] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
       g.pad_end[i] = total - g.pad[i];
     }
@@ -62,8 +64,8 @@ Status read_channels(const KernelContext& ctx, const TensorView& x, const Tensor
   *out = {x.dims[0], x.dims[1], w.dims[0], ctx.attrs->integer("group", 1)};
   if (out->groups < 1 || out->c % out->groups != 0 || out->m % out->groups != 0 || w.dims[1] != out->c / out->groups) {
     return Status::error(Code::shape, "%lld channels, a filter of [%lld, %lld …] and %lld groups do not fit each other",
-                         static_cast<long long>(out->c), static_cast<long long>(out->m), static_cast<long long>(w.dims[1]),
-                         static_cast<long long>(out->groups));
+                         static_cast<long long>(out->c), static_cast<long long>(out->m),
+                         static_cast<long long>(w.dims[1]), static_cast<long long>(out->groups));
   }
   return {};
 }
@@ -74,7 +76,8 @@ void add_row(const Geometry& g, const double* x, const double* w, int64_t first,
   const int64_t stride = g.stride[last];
   for (int64_t k = 0; k < g.kernel[last]; ++k) {
     const int64_t shift = k * g.dilation[last] - g.pad[last];  // input position of output 0
-    const int64_t begin = std::max(first, ceil_div(-shift, stride)), end = std::min(first + n, ceil_div(g.in[last] - shift, stride));
+    const int64_t begin = std::max(first, ceil_div(-shift, stride)),
+                  end = std::min(first + n, ceil_div(g.in[last] - shift, stride));
     const double v = w[k];
     const double* src = x + shift;
     for (int64_t o = begin; o < end; ++o) sums[o - first] += v * src[o * stride];
@@ -82,8 +85,8 @@ void add_row(const Geometry& g, const double* x, const double* w, int64_t first,
 }
 
 /// Sums of a run of one output row: channel `m` of image `n`; outer[] is the row's position in the axes before the last.
-void convolve_row(const Geometry& g, const Channels& ch, const double* x, const double* w, const int64_t* outer, int64_t first,
-                  int64_t n, double* sums) noexcept {
+void convolve_row(const Geometry& g, const Channels& ch, const double* x, const double* w, const int64_t* outer,
+                  int64_t first, int64_t n, double* sums) noexcept {
   const int last = g.rank - 1;
   const int64_t width = g.in[last], rows = g.kernel_count / g.kernel[last];
   for (int64_t c = 0; c < ch.per_group(); ++c) {
@@ -96,7 +99,8 @@ void convolve_row(const Geometry& g, const Channels& ch, const double* x, const 
         inside = p >= 0 && p < g.in[i];
         at = at * g.in[i] + p;
       }
-      if (inside) add_row(g, x + c * g.in_count + at * width, w + c * g.kernel_count + row * g.kernel[last], first, n, sums);
+      if (inside)
+        add_row(g, x + c * g.in_count + at * width, w + c * g.kernel_count + row * g.kernel[last], first, n, sums);
       window::step(k, g.kernel, last);
     }
   }
@@ -104,7 +108,8 @@ void convolve_row(const Geometry& g, const Channels& ch, const double* x, const 
 
 /// finish(channel, first output element, n, sums) for every run of every output row.
 template <class F>
-Status convolve(KernelContext& ctx, const Geometry& g, const Channels& ch, const double* x, const double* w, F finish) noexcept {
+Status convolve(KernelContext& ctx, const Geometry& g, const Channels& ch, const double* x, const double* w,
+                F finish) noexcept {
   if (g.kernel_count == 0 || g.out_count == 0) return {};
   const int last = g.rank - 1;
   const int64_t width = g.out[last], rows = g.out_count / width, pieces = (width - 1) / kRun + 1;
@@ -112,14 +117,15 @@ Status convolve(KernelContext& ctx, const Geometry& g, const Channels& ch, const
   return support::parallel(ctx, ch.n * ch.m * rows * pieces, support::grain_for(work), [&](int64_t begin, int64_t end) {
     double sums[kRun];
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t piece = task % pieces, row = task / pieces % rows, m = task / pieces / rows % ch.m, n = task / pieces / rows / ch.m;
+      const int64_t piece = task % pieces, row = task / pieces % rows, m = task / pieces / rows % ch.m,
+                    n = task / pieces / rows / ch.m;
       const int64_t first = piece * kRun, count = std::min(kRun, width - first);
       int64_t outer[kMaxRank];
       place(row, g.out, last, outer);
       std::fill(sums, sums + count, 0.0);
       const int64_t group = m / (ch.m / ch.groups);
-      convolve_row(g, ch, x + (n * ch.c + group * ch.per_group()) * g.in_count, w + m * ch.per_group() * g.kernel_count, outer, first, count,
-                   sums);
+      convolve_row(g, ch, x + (n * ch.c + group * ch.per_group()) * g.in_count, w + m * ch.per_group() * g.kernel_count,
+                   outer, first, count, sums);
       finish(m, ((n * ch.m + m) * rows + row) * width + first, count, sums);
     }
   });
@@ -132,9 +138,11 @@ Status conv(KernelContext& ctx) noexcept {
   Channels ch;
   if (Status s = window::read_geometry(ctx, x, y, w.shape().subspan(2), &g); !s.ok()) return s;
   if (Status s = read_channels(ctx, x, w, &ch); !s.ok()) return s;
-  const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w), *bias = ctx.has(2) ? widen<double>(ctx, ctx.in[2]) : nullptr;
+  const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w),
+               *bias = ctx.has(2) ? widen<double>(ctx, ctx.in[2]) : nullptr;
   if (image == nullptr || filter == nullptr || (ctx.has(2) && bias == nullptr)) return no_memory();
-  if (bias != nullptr && ctx.in[2].count != ch.m) return Status::error(Code::shape, "the bias has not one number per output channel");
+  if (bias != nullptr && ctx.in[2].count != ch.m)
+    return Status::error(Code::shape, "the bias has not one number per output channel");
   return convolve(ctx, g, ch, image, filter, [&](int64_t m, int64_t at, int64_t n, double* sums) {
     if (bias != nullptr) {
       for (int64_t i = 0; i < n; ++i) sums[i] += bias[m];
@@ -188,14 +196,19 @@ Status qlinear_conv(KernelContext& ctx) noexcept {
   if (Status s = window::read_geometry(ctx, x, y, w.shape().subspan(2), &g); !s.ok()) return s;
   if (Status s = read_channels(ctx, x, w, &ch); !s.ok()) return s;
   for (const int i : {1, 2, 6, 7}) {
-    if (ctx.in[i].count != 1) return Status::error(Code::shape, "operand %d is one number, not %lld", i, static_cast<long long>(ctx.in[i].count));
+    if (ctx.in[i].count != 1)
+      return Status::error(Code::shape, "operand %d is one number, not %lld", i,
+                           static_cast<long long>(ctx.in[i].count));
   }
-  if (w_scale.count != 1 && w_scale.count != ch.m) return Status::error(Code::shape, "w_scale is one number, or one per output channel");
-  if (ctx.has(8) && ctx.in[8].count != ch.m) return Status::error(Code::shape, "the bias has not one number per output channel");
+  if (w_scale.count != 1 && w_scale.count != ch.m)
+    return Status::error(Code::shape, "w_scale is one number, or one per output channel");
+  if (ctx.has(8) && ctx.in[8].count != ch.m)
+    return Status::error(Code::shape, "the bias has not one number per output channel");
   const double *image, *filter;
   if (Status s = centred(ctx, 0, 2, &image); !s.ok()) return s;
   if (Status s = centred(ctx, 3, 5, &filter); !s.ok()) return s;
-  const double x_scale = get_f64(ctx.in[1].dtype, ctx.in[1].data, 0), y_scale = get_f64(ctx.in[6].dtype, ctx.in[6].data, 0);
+  const double x_scale = get_f64(ctx.in[1].dtype, ctx.in[1].data, 0),
+               y_scale = get_f64(ctx.in[6].dtype, ctx.in[6].data, 0);
   const double zero = get_f64(ctx.in[7].dtype, ctx.in[7].data, 0);
   const double low = y.dtype == DType::int8 ? -128 : 0, high = y.dtype == DType::int8 ? 127 : 255;
   return convolve(ctx, g, ch, image, filter, [&](int64_t m, int64_t at, int64_t n, double* sums) {
@@ -217,7 +230,8 @@ void transpose_pads(const KernelContext& ctx, Geometry* g) noexcept {
     const auto k = static_cast<size_t>(i);
     g->pad[i] = !wanted && mode == "NOTSET" && k < pads.size() ? pads[k] : 0;
     if (!wanted && !mode.starts_with("SAME")) continue;
-    const int64_t total = g->stride[i] * (g->in[i] - 1) + (k < extra.size() ? extra[k] : 0) + (g->kernel[i] - 1) * g->dilation[i] + 1 - g->out[i];
+    const int64_t total = g->stride[i] * (g->in[i] - 1) + (k < extra.size() ? extra[k] : 0) +
+                          (g->kernel[i] - 1) * g->dilation[i] + 1 - g->out[i];
     // Half rounded down, of negative totals too (as Python and the ONNX text's integer division of non-negative ones).
     const int64_t half = total >= 0 ? total / 2 : -((1 - total) / 2);
     g->pad[i] = mode == "SAME_UPPER" ? half : total - half;
@@ -257,30 +271,34 @@ Status conv_transpose(KernelContext& ctx) noexcept {
   transpose_pads(ctx, &g);
   const int64_t groups = ctx.attrs->integer("group", 1), c = x.dims[1], m = w.dims[1] * groups;
   if (groups < 1 || c % groups != 0 || w.dims[0] != c) {
-    return Status::error(Code::shape, "%lld channels, a filter of [%lld …] and %lld groups do not fit each other", static_cast<long long>(c),
-                         static_cast<long long>(w.dims[0]), static_cast<long long>(groups));
+    return Status::error(Code::shape, "%lld channels, a filter of [%lld …] and %lld groups do not fit each other",
+                         static_cast<long long>(c), static_cast<long long>(w.dims[0]), static_cast<long long>(groups));
   }
-  if (ctx.has(2) && ctx.in[2].count != m) return Status::error(Code::shape, "the bias has not one number per output channel");
+  if (ctx.has(2) && ctx.in[2].count != m)
+    return Status::error(Code::shape, "the bias has not one number per output channel");
   if (y.count == 0 || g.kernel_count == 0) return {};
-  const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w), *bias = ctx.has(2) ? widen<double>(ctx, ctx.in[2]) : nullptr;
+  const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w),
+               *bias = ctx.has(2) ? widen<double>(ctx, ctx.in[2]) : nullptr;
   const int last = g.rank - 1;
   const int64_t width = g.out[last], rows = g.out_count / width, per_group = c / groups, tasks = y.dims[0] * m * rows;
   // Sums of a whole row per task: in one block for all, so that tasks need no memory of their own.
   double* sums = support::temporary<double>(ctx, y.count);
   if (image == nullptr || filter == nullptr || sums == nullptr || (ctx.has(2) && bias == nullptr)) return no_memory();
-  return support::parallel(ctx, tasks, support::grain_for(per_group * g.kernel_count * width), [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t row = task % rows, o = task / rows % m, n = task / rows / m, group = o / w.dims[1];
-      int64_t outer[kMaxRank];
-      place(row, g.out, last, outer);
-      double* line = sums + task * width;
-      std::fill(line, line + width, bias != nullptr ? bias[o] : 0.0);
-      for (int64_t i = group * per_group; i < (group + 1) * per_group; ++i) {
-        spread_row(g, image + (n * c + i) * g.in_count, filter + (i * w.dims[1] + o % w.dims[1]) * g.kernel_count, outer, line);
-      }
-      store_f64(y.dtype, y.data, task * width, width, line);
-    }
-  });
+  return support::parallel(
+      ctx, tasks, support::grain_for(per_group * g.kernel_count * width), [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t row = task % rows, o = task / rows % m, n = task / rows / m, group = o / w.dims[1];
+          int64_t outer[kMaxRank];
+          place(row, g.out, last, outer);
+          double* line = sums + task * width;
+          std::fill(line, line + width, bias != nullptr ? bias[o] : 0.0);
+          for (int64_t i = group * per_group; i < (group + 1) * per_group; ++i) {
+            spread_row(g, image + (n * c + i) * g.in_count, filter + (i * w.dims[1] + o % w.dims[1]) * g.kernel_count,
+                       outer, line);
+          }
+          store_f64(y.dtype, y.data, task * width, width, line);
+        }
+      });
 }
 
 constexpr KernelRow kKernels[] = {

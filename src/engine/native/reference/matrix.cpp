@@ -53,22 +53,23 @@ Status make_stack(const TensorView& a, const TensorView& b, const TensorView& y,
 template <class T, class F>
 Status multiply(KernelContext& ctx, const Stack& s, const T* a, const T* b, F finish) noexcept {
   const int64_t pieces = s.n > 0 ? (s.n - 1) / kRun + 1 : 0;
-  return parallel(ctx, s.batches * s.m * pieces, support::grain_for(s.k * std::min(s.n, kRun)), [&](int64_t begin, int64_t end) {
-    T sums[kRun];
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t column = task % pieces * kRun, row = task / pieces % s.m, batch = task / pieces / s.m;
-      const int64_t n = std::min(kRun, s.n - column);
-      const T* left = a + source_of(s.a_batch, batch) * s.m * s.k + row * s.a_row;
-      const T* right = b + source_of(s.b_batch, batch) * s.k * s.n + column * s.b_column;
-      std::fill(sums, sums + n, T{});
-      for (int64_t k = 0; k < s.k; ++k) {
-        const T v = left[k * s.a_column];
-        const T* line = right + k * s.b_row;
-        for (int64_t j = 0; j < n; ++j) sums[j] += v * line[j * s.b_column];
-      }
-      finish(batch, row, column, n, sums);
-    }
-  });
+  return parallel(
+      ctx, s.batches * s.m * pieces, support::grain_for(s.k * std::min(s.n, kRun)), [&](int64_t begin, int64_t end) {
+        T sums[kRun];
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t column = task % pieces * kRun, row = task / pieces % s.m, batch = task / pieces / s.m;
+          const int64_t n = std::min(kRun, s.n - column);
+          const T* left = a + source_of(s.a_batch, batch) * s.m * s.k + row * s.a_row;
+          const T* right = b + source_of(s.b_batch, batch) * s.k * s.n + column * s.b_column;
+          std::fill(sums, sums + n, T{});
+          for (int64_t k = 0; k < s.k; ++k) {
+            const T v = left[k * s.a_column];
+            const T* line = right + k * s.b_row;
+            for (int64_t j = 0; j < n; ++j) sums[j] += v * line[j * s.b_column];
+          }
+          finish(batch, row, column, n, sums);
+        }
+      });
 }
 
 /// double for floats, uint64_t (the bits of both signs) for integers.
@@ -109,8 +110,8 @@ Status gemm_of(KernelContext& ctx) noexcept {
   s.k = a.dim(flip_a ? 0 : 1);
   s.n = b.dim(flip_b ? 0 : 1);
   if (b.dim(flip_b ? 1 : 0) != s.k) {
-    return Status::error(Code::shape, "the operands share no inner dimension: %lld and %lld", static_cast<long long>(s.k),
-                         static_cast<long long>(b.dim(flip_b ? 1 : 0)));
+    return Status::error(Code::shape, "the operands share no inner dimension: %lld and %lld",
+                         static_cast<long long>(s.k), static_cast<long long>(b.dim(flip_b ? 1 : 0)));
   }
   s.a_row = flip_a ? 1 : s.k;
   s.a_column = flip_a ? s.m : 1;
@@ -152,8 +153,8 @@ Status gemm(KernelContext& ctx) noexcept {
 /// A scale or zero point of a matrix operand: one number, one per row (left) or column (right), or a tensor that broadcasts.
 struct PerLine {
   const double* data = nullptr;  // null: the default
-  bool vector = false;           // rank 1 with several numbers
-  Broadcast map;                 // otherwise
+  bool vector = false;  // rank 1 with several numbers
+  Broadcast map;  // otherwise
 };
 enum class Side : uint8_t { left, right };
 
@@ -225,7 +226,9 @@ Status qlinear_matmul(KernelContext& ctx) noexcept {
   PerLine zeros, scales;
   if (Status st = read_lines(ctx, 6, y, Side::left, &scales); !st.ok()) return st;
   if (Status st = read_lines(ctx, 7, y, Side::left, &zeros); !st.ok()) return st;
-  const auto at = [&](const PerLine& p, int64_t row, int64_t k) { return p.vector ? p.data[row] : p.data[source_of(p.map, k)]; };
+  const auto at = [&](const PerLine& p, int64_t row, int64_t k) {
+    return p.vector ? p.data[row] : p.data[source_of(p.map, k)];
+  };
   return multiply(ctx, s, left, right, [&](int64_t batch, int64_t row, int64_t column, int64_t n, double* sums) {
     const int64_t begin = (batch * s.m + row) * s.n + column;
     for (int64_t j = 0; j < n; ++j) {
@@ -273,7 +276,8 @@ Status make_loops(const KernelContext& ctx, const Equation& e, Loops* out) noexc
   for (int l = 0; l < Equation::kLabels; ++l) {
     if (e.used[l]) out->all = std::max(out->all, loop_of(e, l) + 1);
   }
-  if (out->all > Loops::kAxes) return Status::error(Code::bad_input, "an equation of %d labels; the most are %d", out->all, Loops::kAxes);
+  if (out->all > Loops::kAxes)
+    return Status::error(Code::bad_input, "an equation of %d labels; the most are %d", out->all, Loops::kAxes);
   std::fill(out->extents, out->extents + Loops::kAxes, 1);
   for (auto& operand : out->strides) std::fill(operand, operand + Loops::kAxes, 0);
   for (int o = 0; o < e.operands; ++o) {
@@ -285,8 +289,9 @@ Status make_loops(const KernelContext& ctx, const Equation& e, Loops* out) noexc
       int64_t& extent = out->extents[loop];
       if (x.dims[i] == 1) continue;
       if (extent != 1 && extent != x.dims[i]) {
-        return Status::error(Code::shape, "label '%c' is %lld in one place and %lld in operand %d", Equation::letter(e.inputs[o].labels[i]),
-                             static_cast<long long>(extent), static_cast<long long>(x.dims[i]), o);
+        return Status::error(Code::shape, "label '%c' is %lld in one place and %lld in operand %d",
+                             Equation::letter(e.inputs[o].labels[i]), static_cast<long long>(extent),
+                             static_cast<long long>(x.dims[i]), o);
       }
       extent = x.dims[i];
       out->strides[o][loop] += steps[i];
@@ -313,7 +318,8 @@ T contract(const Loops& loops, const T* const* operands, int n, int64_t element)
     sum += product;
     for (int axis = loops.all - 1; axis >= loops.kept; --axis) {
       const bool carry = ++index[axis] == loops.extents[axis];
-      for (int o = 0; o < n; ++o) base[o] += carry ? loops.strides[o][axis] * (1 - loops.extents[axis]) : loops.strides[o][axis];
+      for (int o = 0; o < n; ++o)
+        base[o] += carry ? loops.strides[o][axis] * (1 - loops.extents[axis]) : loops.strides[o][axis];
       if (!carry) break;
       index[axis] = 0;
     }
@@ -323,17 +329,20 @@ T contract(const Loops& loops, const T* const* operands, int n, int64_t element)
 
 Status einsum(KernelContext& ctx) noexcept {
   TensorView& y = ctx.out[0];
-  if (ctx.n_in > Loops::kOperands) return Status::error(Code::bad_input, "%d operands; the most are %d", ctx.n_in, Loops::kOperands);
+  if (ctx.n_in > Loops::kOperands)
+    return Status::error(Code::bad_input, "%d operands; the most are %d", ctx.n_in, Loops::kOperands);
   Equation e;
   int ranks[Loops::kOperands];
   for (int i = 0; i < ctx.n_in; ++i) ranks[i] = ctx.in[i].rank;
-  if (const char* wrong = parse_equation(ctx.attrs->string("equation"), {ranks, static_cast<size_t>(ctx.n_in)}, &e); wrong != nullptr) {
+  if (const char* wrong = parse_equation(ctx.attrs->string("equation"), {ranks, static_cast<size_t>(ctx.n_in)}, &e);
+      wrong != nullptr) {
     return Status::error(Code::bad_input, "%s", wrong);
   }
   Loops loops;
   if (Status s = make_loops(ctx, e, &loops); !s.ok()) return s;
   int64_t terms = 1;
-  for (int axis = loops.kept; axis < loops.all; ++axis) terms = std::max<int64_t>(checked_mul(terms, loops.extents[axis]), 0);
+  for (int axis = loops.kept; axis < loops.all; ++axis)
+    terms = std::max<int64_t>(checked_mul(terms, loops.extents[axis]), 0);
   return by_sum_type(y.dtype, [&]<class Tag>(Tag) {
     using T = typename Tag::type;
     const T* operands[Loops::kOperands];
@@ -341,7 +350,8 @@ Status einsum(KernelContext& ctx) noexcept {
       operands[i] = widen<T>(ctx, ctx.in[i]);
       if (operands[i] == nullptr) return no_memory();
     }
-    return support::each_output<T>(ctx, y, terms * ctx.n_in, [&](int64_t i) { return contract(loops, operands, ctx.n_in, i); });
+    return support::each_output<T>(ctx, y, terms * ctx.n_in,
+                                   [&](int64_t i) { return contract(loops, operands, ctx.n_in, i); });
   });
 }
 
@@ -375,7 +385,8 @@ Status det(KernelContext& ctx) noexcept {
   TensorView& y = ctx.out[0];
   const int64_t n = x.dim(-1);
   if (x.dim(-2) != n) {
-    return Status::error(Code::shape, "matrices of %lld x %lld are not square", static_cast<long long>(x.dim(-2)), static_cast<long long>(n));
+    return Status::error(Code::shape, "matrices of %lld x %lld are not square", static_cast<long long>(x.dim(-2)),
+                         static_cast<long long>(n));
   }
   double* copy = temporary<double>(ctx, x.count);
   if (copy == nullptr) return no_memory();
@@ -384,7 +395,7 @@ Status det(KernelContext& ctx) noexcept {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"MatMul", matmul},   {"Gemm", gemm}, {"MatMulInteger", matmul_integer}, {"QLinearMatMul", qlinear_matmul},
+    {"MatMul", matmul}, {"Gemm", gemm}, {"MatMulInteger", matmul_integer}, {"QLinearMatMul", qlinear_matmul},
     {"Einsum", einsum}, {"Det", det},
 };
 

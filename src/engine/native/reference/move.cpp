@@ -41,7 +41,8 @@ Status copy_strings(KernelContext& ctx, int o, const Extents& shape, int64_t run
       const Source s = source_of(r);
       for (int64_t k = 0; k < run; ++k, ++made) {
         if (made % 4096 == 0) {
-          const auto bytes = static_cast<int64_t>(out->bytes.size() + 4096 * sizeof(int64_t)) + made * static_cast<int64_t>(sizeof(int64_t));
+          const auto bytes = static_cast<int64_t>(out->bytes.size() + 4096 * sizeof(int64_t)) +
+                             made * static_cast<int64_t>(sizeof(int64_t));
           held.add(bytes - charged);
           charged = bytes;
           if (ctx.services->stop()) throw Error(Code::cancelled, "stopped");

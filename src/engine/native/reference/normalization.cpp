@@ -40,8 +40,8 @@ Lines lines_from(const TensorView& x, int64_t axis) noexcept {
 /// An operand of one number per channel.
 Status channel_numbers(KernelContext& ctx, int i, int64_t channels, const double** out) noexcept {
   if (ctx.in[i].count != channels) {
-    return Status::error(Code::shape, "operand %d has %lld numbers for %lld channels", i, static_cast<long long>(ctx.in[i].count),
-                         static_cast<long long>(channels));
+    return Status::error(Code::shape, "operand %d has %lld numbers for %lld channels", i,
+                         static_cast<long long>(ctx.in[i].count), static_cast<long long>(channels));
   }
   *out = widen<double>(ctx, ctx.in[i]);
   return *out == nullptr ? no_memory() : Status();
@@ -65,29 +65,31 @@ Status softmax(KernelContext& ctx) noexcept {
   const double* data = widen<double>(ctx, x);
   double* result = temporary<double>(ctx, x.count);
   if (data == nullptr || result == nullptr) return no_memory();
-  const Status s = support::parallel(ctx, split.outer * split.inner, support::grain_for(split.extent * 8), [&](int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      const int64_t at = line / split.inner * split.extent * split.inner + line % split.inner;
-      double top = -std::numeric_limits<double>::infinity(), sum = 0;
-      for (int64_t k = 0; k < split.extent; ++k) {
-        const double v = data[at + k * split.inner];
-        if (v > top || std::isnan(v)) top = v;
-      }
-      for (int64_t k = 0; k < split.extent; ++k) {
-        const double e = std::exp(data[at + k * split.inner] - top);
-        result[at + k * split.inner] = e;
-        sum += e;
-      }
-      const double log_sum = std::log(sum);
-      for (int64_t k = 0; k < split.extent; ++k) {
-        double& r = result[at + k * split.inner];
-        r = form == Form::plain ? r / sum : data[at + k * split.inner] - top - log_sum;
-      }
-    }
-  });
+  const Status s = support::parallel(
+      ctx, split.outer * split.inner, support::grain_for(split.extent * 8), [&](int64_t begin, int64_t end) {
+        for (int64_t line = begin; line < end; ++line) {
+          const int64_t at = line / split.inner * split.extent * split.inner + line % split.inner;
+          double top = -std::numeric_limits<double>::infinity(), sum = 0;
+          for (int64_t k = 0; k < split.extent; ++k) {
+            const double v = data[at + k * split.inner];
+            if (v > top || std::isnan(v)) top = v;
+          }
+          for (int64_t k = 0; k < split.extent; ++k) {
+            const double e = std::exp(data[at + k * split.inner] - top);
+            result[at + k * split.inner] = e;
+            sum += e;
+          }
+          const double log_sum = std::log(sum);
+          for (int64_t k = 0; k < split.extent; ++k) {
+            double& r = result[at + k * split.inner];
+            r = form == Form::plain ? r / sum : data[at + k * split.inner] - top - log_sum;
+          }
+        }
+      });
   if (!s.ok()) return s;
-  return support::parallel(ctx, y.count, support::kGrain,
-                           [&](int64_t begin, int64_t end) { store_f64(y.dtype, y.data, begin, end - begin, result + begin); });
+  return support::parallel(ctx, y.count, support::kGrain, [&](int64_t begin, int64_t end) {
+    store_f64(y.dtype, y.data, begin, end - begin, result + begin);
+  });
 }
 
 // Layers -------------------------------------------------------------------------------------------------------------------------
@@ -124,7 +126,8 @@ Status normalize_lines(KernelContext& ctx, bool centred) noexcept {
         const int64_t n = std::min(kRun, lines.length - k), at = line * lines.length + k;
         support::load(ctx.in[1], scale, at, n, factor);
         if (ctx.has(2)) support::load(ctx.in[2], bias, at, n, added);
-        for (int64_t i = 0; i < n; ++i) r[i] = (src[k + i] - m.mean) * inverse * factor[i] + (ctx.has(2) ? added[i] : 0);
+        for (int64_t i = 0; i < n; ++i)
+          r[i] = (src[k + i] - m.mean) * inverse * factor[i] + (ctx.has(2) ? added[i] : 0);
         store_f64(y.dtype, y.data, at, n, r);
       }
     }
@@ -144,7 +147,8 @@ Status normalize_groups(KernelContext& ctx, int64_t groups) noexcept {
   const int64_t channels = x.dims[1];
   if (x.count == 0) return {};
   if (groups < 1 || channels % groups != 0) {
-    return Status::error(Code::shape, "%lld channels do not make %lld groups", static_cast<long long>(channels), static_cast<long long>(groups));
+    return Status::error(Code::shape, "%lld channels do not make %lld groups", static_cast<long long>(channels),
+                         static_cast<long long>(groups));
   }
   const double *scale, *bias, *data = widen<double>(ctx, x);
   if (data == nullptr) return no_memory();
@@ -170,11 +174,16 @@ Status normalize_groups(KernelContext& ctx, int64_t groups) noexcept {
   });
 }
 
-Status instance_normalization(KernelContext& ctx) noexcept { return normalize_groups(ctx, ctx.in[0].rank > 1 ? ctx.in[0].dims[1] : 1); }
-Status group_normalization(KernelContext& ctx) noexcept { return normalize_groups(ctx, ctx.attrs->integer("num_groups")); }
+Status instance_normalization(KernelContext& ctx) noexcept {
+  return normalize_groups(ctx, ctx.in[0].rank > 1 ? ctx.in[0].dims[1] : 1);
+}
+Status group_normalization(KernelContext& ctx) noexcept {
+  return normalize_groups(ctx, ctx.attrs->integer("num_groups"));
+}
 
 /// Mean and population variance of each channel over images and planes.
-Status batch_moments(KernelContext& ctx, const double* data, int64_t images, int64_t channels, int64_t plane, double* mean, double* variance) noexcept {
+Status batch_moments(KernelContext& ctx, const double* data, int64_t images, int64_t channels, int64_t plane,
+                     double* mean, double* variance) noexcept {
   return support::parallel(ctx, channels, support::grain_for(images * plane * 2), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       double sum = 0, squares = 0;
@@ -208,8 +217,10 @@ Status batch_normalization(KernelContext& ctx) noexcept {
     if (current_mean == nullptr || current_variance == nullptr) return no_memory();
     if (Status s = batch_moments(ctx, data, images, channels, plane, current_mean, current_variance); !s.ok()) return s;
     for (int64_t c = 0; c < channels; ++c) {
-      if (ctx.wants(1)) set_f64(ctx.out[1].dtype, ctx.out[1].data, c, mean[c] * momentum + current_mean[c] * (1 - momentum));
-      if (ctx.wants(2)) set_f64(ctx.out[2].dtype, ctx.out[2].data, c, variance[c] * momentum + current_variance[c] * (1 - momentum));
+      if (ctx.wants(1))
+        set_f64(ctx.out[1].dtype, ctx.out[1].data, c, mean[c] * momentum + current_mean[c] * (1 - momentum));
+      if (ctx.wants(2))
+        set_f64(ctx.out[2].dtype, ctx.out[2].data, c, variance[c] * momentum + current_variance[c] * (1 - momentum));
     }
     mean = current_mean;
     variance = current_variance;
@@ -228,11 +239,13 @@ Status lrn(KernelContext& ctx) noexcept {
   if (x.rank < 2) return Status::error(Code::shape, "a tensor of rank %d has no channels", x.rank);
   const int64_t size = ctx.attrs->integer("size"), channels = x.dims[1], plane = checked_numel(x.shape().subspan(2));
   if (size < 1) return Status::error(Code::bad_input, "size %lld is not positive", static_cast<long long>(size));
-  const double alpha = ctx.attrs->real("alpha", 1e-4F), beta = ctx.attrs->real("beta", 0.75F), bias = ctx.attrs->real("bias", 1);
+  const double alpha = ctx.attrs->real("alpha", 1e-4F), beta = ctx.attrs->real("beta", 0.75F),
+               bias = ctx.attrs->real("bias", 1);
   const double* data = widen<double>(ctx, x);
   if (data == nullptr) return no_memory();
   return support::each_output<double>(ctx, ctx.out[0], std::min(size, channels) + 16, [&](int64_t i) {
-    const int64_t c = i / plane % channels, first = std::max<int64_t>(0, c - (size - 1) / 2), last = std::min(channels - 1, c + size / 2);
+    const int64_t c = i / plane % channels, first = std::max<int64_t>(0, c - (size - 1) / 2),
+                  last = std::min(channels - 1, c + size / 2);
     double squares = 0;
     for (int64_t k = first; k <= last; ++k) squares += data[i + (k - c) * plane] * data[i + (k - c) * plane];
     return data[i] / std::pow(bias + alpha / static_cast<double>(size) * squares, beta);
@@ -247,14 +260,16 @@ Status lp_normalization(KernelContext& ctx) noexcept {
   const double* data = widen<double>(ctx, x);
   double* norms = temporary<double>(ctx, split.outer * split.inner);
   if (data == nullptr || norms == nullptr) return no_memory();
-  const Status s = support::parallel(ctx, split.outer * split.inner, support::grain_for(split.extent * 2), [&](int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      const double* src = data + line / split.inner * split.extent * split.inner + line % split.inner;
-      double sum = 0;
-      for (int64_t k = 0; k < split.extent; ++k) sum += absolute ? std::abs(src[k * split.inner]) : src[k * split.inner] * src[k * split.inner];
-      norms[line] = absolute ? sum : std::sqrt(sum);
-    }
-  });
+  const Status s = support::parallel(
+      ctx, split.outer * split.inner, support::grain_for(split.extent * 2), [&](int64_t begin, int64_t end) {
+        for (int64_t line = begin; line < end; ++line) {
+          const double* src = data + line / split.inner * split.extent * split.inner + line % split.inner;
+          double sum = 0;
+          for (int64_t k = 0; k < split.extent; ++k)
+            sum += absolute ? std::abs(src[k * split.inner]) : src[k * split.inner] * src[k * split.inner];
+          norms[line] = absolute ? sum : std::sqrt(sum);
+        }
+      });
   if (!s.ok()) return s;
   // A line of zeros stays zeros.
   return support::each_output<double>(ctx, y, 2, [&](int64_t i) {
@@ -271,14 +286,16 @@ Status mean_variance_normalization(KernelContext& ctx) noexcept {
   int64_t each = 1;
   for (const int64_t a : ctx.attrs->integers("axes")) {
     const int64_t axis = a < 0 ? a + x.rank : a;
-    if (axis < 0 || axis >= x.rank) return Status::error(Code::bad_input, "axis %lld is out of range for rank %d", static_cast<long long>(a), x.rank);
+    if (axis < 0 || axis >= x.rank)
+      return Status::error(Code::bad_input, "axis %lld is out of range for rank %d", static_cast<long long>(a), x.rank);
     each *= dims[axis];
     dims[axis] = 1;
   }
   if (x.count == 0) return {};
   const int64_t groups = checked_numel({dims, static_cast<size_t>(x.rank)});
   Broadcast map;
-  if (Status s = support::make_broadcast(TensorView{nullptr, dims, x.rank, x.dtype, groups}, x.shape(), &map); !s.ok()) return s;
+  if (Status s = support::make_broadcast(TensorView{nullptr, dims, x.rank, x.dtype, groups}, x.shape(), &map); !s.ok())
+    return s;
   const double* data = widen<double>(ctx, x);
   double *mean = temporary<double>(ctx, groups), *deviation = temporary<double>(ctx, groups);
   if (data == nullptr || mean == nullptr || deviation == nullptr) return no_memory();
@@ -298,16 +315,11 @@ Status mean_variance_normalization(KernelContext& ctx) noexcept {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"BatchNormalization", batch_normalization},
-    {"InstanceNormalization", instance_normalization},
-    {"GroupNormalization", group_normalization},
-    {"LayerNormalization", layer_normalization},
-    {"RMSNormalization", rms_normalization},
-    {"LRN", lrn},
-    {"LpNormalization", lp_normalization},
-    {"MeanVarianceNormalization", mean_variance_normalization},
-    {"Softmax", softmax<Form::plain>},
-    {"LogSoftmax", softmax<Form::logarithm>},
+    {"BatchNormalization", batch_normalization}, {"InstanceNormalization", instance_normalization},
+    {"GroupNormalization", group_normalization}, {"LayerNormalization", layer_normalization},
+    {"RMSNormalization", rms_normalization},     {"LRN", lrn},
+    {"LpNormalization", lp_normalization},       {"MeanVarianceNormalization", mean_variance_normalization},
+    {"Softmax", softmax<Form::plain>},           {"LogSoftmax", softmax<Form::logarithm>},
 };
 
 }  // namespace

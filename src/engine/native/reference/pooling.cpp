@@ -21,7 +21,7 @@ int64_t visit_window(const Geometry& g, int64_t window, F visit) noexcept {
   place(window, g.out, g.rank, o);
   int64_t padded = 1;
   bool empty = false;
-  for (int i = 0; i < g.rank; ++i) {   // a window may be far larger than the input: only taps inside are walked
+  for (int i = 0; i < g.rank; ++i) {  // a window may be far larger than the input: only taps inside are walked
     begin[i] = o[i] * g.stride[i] - g.pad[i];
     first[i] = begin[i] < 0 ? (-begin[i] - 1) / g.dilation[i] + 1 : 0;
     last[i] = begin[i] < g.in[i] ? std::min(g.kernel[i], (g.in[i] - 1 - begin[i]) / g.dilation[i] + 1) : 0;
@@ -63,11 +63,14 @@ int64_t column_major(const Geometry& g, int64_t flat) noexcept {
 /// One output element from the plane at `plane`.
 template <class F>
 Status pool(KernelContext& ctx, const Geometry& g, const double* x, F reduce) noexcept {
-  return support::each_output<double>(ctx, ctx.out[0], g.kernel_count,
-                                      [&](int64_t i) { return reduce(x + i / g.out_count * g.in_count, i % g.out_count); });
+  return support::each_output<double>(ctx, ctx.out[0], g.kernel_count, [&](int64_t i) {
+    return reduce(x + i / g.out_count * g.in_count, i % g.out_count);
+  });
 }
 
-double power_mean_root(double sum, double p) noexcept { return p == 1 ? sum : p == 2 ? std::sqrt(sum) : std::pow(sum, 1 / p); }
+double power_mean_root(double sum, double p) noexcept {
+  return p == 1 ? sum : p == 2 ? std::sqrt(sum) : std::pow(sum, 1 / p);
+}
 double power(double v, double p) noexcept { return p == 1 ? std::abs(v) : p == 2 ? v * v : std::pow(std::abs(v), p); }
 
 /// Over whole planes: start, then f per element, then finish.
@@ -89,16 +92,22 @@ Status over_planes(KernelContext& ctx, double start, F f, G finish) noexcept {
 }
 
 /// Position in X of the maximum of bin `i` of Y; -1 for an empty bin.
-int64_t place_of_maximum(const TensorView& x, const TensorView& y, const double* data, const double* roi, double scale, int64_t i) noexcept {
+int64_t place_of_maximum(const TensorView& x, const TensorView& y, const double* data, const double* roi, double scale,
+                         int64_t i) noexcept {
   const int64_t channels = x.dims[1], height = x.dims[2], width = x.dims[3], rows = y.dims[2], columns = y.dims[3];
-  const int64_t column = i % columns, row = i / columns % rows, c = i / columns / rows % channels, r = i / columns / rows / channels;
+  const int64_t column = i % columns, row = i / columns % rows, c = i / columns / rows % channels,
+                r = i / columns / rows / channels;
   const double* box = roi + r * 5;
   const double x0 = std::round(box[1] * scale), y0 = std::round(box[2] * scale);
   const double w = std::max(std::round(box[3] * scale) - x0 + 1, 1.0) / static_cast<double>(columns);
   const double h = std::max(std::round(box[4] * scale) - y0 + 1, 1.0) / static_cast<double>(rows);
-  const auto edge = [](double v, int64_t limit) { return static_cast<int64_t>(std::clamp(v, 0.0, static_cast<double>(limit))); };
-  const int64_t top = edge(std::floor(static_cast<double>(row) * h) + y0, height), bottom = edge(std::ceil(static_cast<double>(row + 1) * h) + y0, height);
-  const int64_t left = edge(std::floor(static_cast<double>(column) * w) + x0, width), right = edge(std::ceil(static_cast<double>(column + 1) * w) + x0, width);
+  const auto edge = [](double v, int64_t limit) {
+    return static_cast<int64_t>(std::clamp(v, 0.0, static_cast<double>(limit)));
+  };
+  const int64_t top = edge(std::floor(static_cast<double>(row) * h) + y0, height),
+                bottom = edge(std::ceil(static_cast<double>(row + 1) * h) + y0, height);
+  const int64_t left = edge(std::floor(static_cast<double>(column) * w) + x0, width),
+                right = edge(std::ceil(static_cast<double>(column + 1) * w) + x0, width);
   const int64_t plane = (static_cast<int64_t>(box[0]) * channels + c) * height * width;
   int64_t best = -1;
   for (int64_t py = top; py < bottom; ++py) {
@@ -113,7 +122,9 @@ int64_t place_of_maximum(const TensorView& x, const TensorView& y, const double*
 Status read_regions(const TensorView& x, const TensorView& rois, const double* roi) noexcept {
   for (int64_t r = 0; r < rois.dims[0]; ++r) {
     for (int k = 0; k < 5; ++k) {
-      if (std::abs(roi[r * 5 + k]) <= 1e9 && (k > 0 || (roi[r * 5] >= 0 && roi[r * 5] < static_cast<double>(x.dims[0])))) continue;
+      if (std::abs(roi[r * 5 + k]) <= 1e9 &&
+          (k > 0 || (roi[r * 5] >= 0 && roi[r * 5] < static_cast<double>(x.dims[0]))))
+        continue;
       return Status::error(Code::bad_input, "region %lld has %g at place %d: no image and no coordinate of %lld images",
                            static_cast<long long>(r), roi[r * 5 + k], k, static_cast<long long>(x.dims[0]));
     }
@@ -146,7 +157,8 @@ Status max_pool(KernelContext& ctx) noexcept {
       });
       set_f64(y.dtype, y.data, i, best);
       if (with_indices) {
-        ctx.out[1].as<int64_t>()[i] = where < 0 ? -1 : plane * g.in_count + (by_columns ? column_major(g, where) : where);
+        ctx.out[1].as<int64_t>()[i] =
+            where < 0 ? -1 : plane * g.in_count + (by_columns ? column_major(g, where) : where);
       }
     }
   });
@@ -183,28 +195,36 @@ Status lp_pool(KernelContext& ctx) noexcept {
 }
 
 Status global_average_pool(KernelContext& ctx) noexcept {
-  return over_planes(ctx, 0, [](double a, double b) { return a + b; }, [](double sum, int64_t n) { return sum / static_cast<double>(n); });
+  return over_planes(
+      ctx, 0, [](double a, double b) { return a + b; },
+      [](double sum, int64_t n) { return sum / static_cast<double>(n); });
 }
 
 Status global_max_pool(KernelContext& ctx) noexcept {
-  return over_planes(ctx, -std::numeric_limits<double>::infinity(), [](double a, double b) { return beats(b, a) ? b : a; },
-                     [](double best, int64_t) { return best; });
+  return over_planes(
+      ctx, -std::numeric_limits<double>::infinity(), [](double a, double b) { return beats(b, a) ? b : a; },
+      [](double best, int64_t) { return best; });
 }
 
 Status global_lp_pool(KernelContext& ctx) noexcept {
   const auto p = static_cast<double>(ctx.attrs->integer("p", 2));
-  return over_planes(ctx, 0, [p](double a, double b) { return a + power(b, p); }, [p](double sum, int64_t) { return power_mean_root(sum, p); });
+  return over_planes(
+      ctx, 0, [p](double a, double b) { return a + power(b, p); },
+      [p](double sum, int64_t) { return power_mean_root(sum, p); });
 }
 
 /// Indices count in the tensor that the attributes infer; a larger output_shape has it in its corner.
 Status max_unpool(KernelContext& ctx) noexcept {
   const TensorView &x = ctx.in[0], &indices = ctx.in[1];
   TensorView& y = ctx.out[0];
-  if (indices.count != x.count || y.rank != x.rank || x.rank < 2) return Status::error(Code::shape, "one index for each element is needed");
-  const auto kernel = ctx.attrs->integers("kernel_shape"), strides = ctx.attrs->integers("strides"), pads = ctx.attrs->integers("pads");
+  if (indices.count != x.count || y.rank != x.rank || x.rank < 2)
+    return Status::error(Code::shape, "one index for each element is needed");
+  const auto kernel = ctx.attrs->integers("kernel_shape"), strides = ctx.attrs->integers("strides"),
+             pads = ctx.attrs->integers("pads");
   int64_t inferred[kMaxRank] = {x.dims[0], x.dims[1]};
   const auto spatial = static_cast<size_t>(x.rank - 2);
-  if (kernel.size() != spatial) return Status::error(Code::shape, "kernel_shape has %d numbers", static_cast<int>(kernel.size()));
+  if (kernel.size() != spatial)
+    return Status::error(Code::shape, "kernel_shape has %d numbers", static_cast<int>(kernel.size()));
   for (size_t i = 0; i < spatial; ++i) {
     const int64_t both = pads.size() == 2 * spatial ? pads[i] + pads[i + spatial] : 0;
     inferred[i + 2] = (x.dims[i + 2] - 1) * (i < strides.size() ? strides[i] : 1) - both + kernel[i];
@@ -221,7 +241,8 @@ Status max_unpool(KernelContext& ctx) noexcept {
       to = to * y.dims[a] + at[a];
     }
     if (!inside) {
-      return Status::error(Code::bad_input, "index %lld at position %lld is outside of the %lld elements that are unpooled to",
+      return Status::error(Code::bad_input,
+                           "index %lld at position %lld is outside of the %lld elements that are unpooled to",
                            static_cast<long long>(index), static_cast<long long>(i), static_cast<long long>(room));
     }
     copy_elements(x.dtype, x.data, i, y.data, to, 1);
@@ -233,7 +254,8 @@ Status max_unpool(KernelContext& ctx) noexcept {
 Status max_roi_pool(KernelContext& ctx) noexcept {
   const TensorView &x = ctx.in[0], &rois = ctx.in[1];
   TensorView& y = ctx.out[0];
-  if (x.rank != 4 || rois.rank != 2 || rois.dims[1] != 5) return Status::error(Code::shape, "X has rank 4, rois are [n, 5]");
+  if (x.rank != 4 || rois.rank != 2 || rois.dims[1] != 5)
+    return Status::error(Code::shape, "X has rank 4, rois are [n, 5]");
   const double scale = ctx.attrs->real("spatial_scale", 1);
   const double *data = widen<double>(ctx, x), *roi = widen<double>(ctx, rois);
   if (data == nullptr || roi == nullptr) return no_memory();
@@ -254,7 +276,8 @@ Status gradient::average_pool_grad(KernelContext& ctx) noexcept {
   TensorView& dx = ctx.out[0];
   Geometry g;
   if (Status s = read_geometry(ctx, dx, dy, {}, &g); !s.ok()) return s;
-  if (dx.dims[0] != dy.dims[0] || dx.dims[1] != dy.dims[1]) return Status::error(Code::shape, "dY and the input differ in images or channels");
+  if (dx.dims[0] != dy.dims[0] || dx.dims[1] != dy.dims[1])
+    return Status::error(Code::shape, "dY and the input differ in images or channels");
   const double* from = widen<double>(ctx, dy);
   double* sums = sums_for(ctx, dx.count);
   if (from == nullptr || sums == nullptr) return no_memory();
@@ -275,11 +298,13 @@ Status gradient::average_pool_grad(KernelContext& ctx) noexcept {
 
 Status gradient::max_roi_pool_grad(KernelContext& ctx) noexcept {
   const TensorView &dy = ctx.in[0], &x = ctx.in[1], &rois = ctx.in[2];
-  if (x.rank != 4 || dy.rank != 4 || rois.rank != 2 || rois.dims[1] != 5 || dy.dims[0] != rois.dims[0] || dy.dims[1] != x.dims[1]) {
+  if (x.rank != 4 || dy.rank != 4 || rois.rank != 2 || rois.dims[1] != 5 || dy.dims[0] != rois.dims[0] ||
+      dy.dims[1] != x.dims[1]) {
     return Status::error(Code::shape, "X and dY have rank 4, rois are [n, 5]");
   }
   const double scale = ctx.attrs->real("spatial_scale", 1);
-  const double *from = window::widen<double>(ctx, dy), *data = window::widen<double>(ctx, x), *roi = window::widen<double>(ctx, rois);
+  const double *from = window::widen<double>(ctx, dy), *data = window::widen<double>(ctx, x),
+               *roi = window::widen<double>(ctx, rois);
   double* sums = sums_for(ctx, x.count);
   if (from == nullptr || data == nullptr || roi == nullptr || sums == nullptr) return support::no_memory();
   if (Status s = window::read_regions(x, rois, roi); !s.ok()) return s;

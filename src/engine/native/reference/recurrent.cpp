@@ -19,13 +19,16 @@ struct State {
 
 void rnn_step(const Cell& cell, int64_t d, State& s) noexcept {
   for (int64_t i = 0; i < cell.hidden; ++i) {
-    s.h[i] = cell.function(0, d, 1, s.gates[i] + s.recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true));
+    s.h[i] =
+        cell.function(0, d, 1, s.gates[i] + s.recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true));
   }
 }
 
 void gru_step(const Cell& cell, int64_t d, State& s) noexcept {
   const int64_t n = cell.hidden;
-  const auto linear = [&](int64_t i) { return s.gates[i] + s.recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true); };
+  const auto linear = [&](int64_t i) {
+    return s.gates[i] + s.recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true);
+  };
   for (int64_t i = 0; i < 2 * n; ++i) s.gates[i] = cell.function(0, d, 2, linear(i));  // z, r
   if (!cell.reset_after) {  // (r . h) R instead of r . (h R)
     for (int64_t i = 0; i < n; ++i) s.c[i] = s.gates[n + i] * s.h[i];
@@ -42,8 +45,12 @@ void gru_step(const Cell& cell, int64_t d, State& s) noexcept {
 
 void lstm_step(const Cell& cell, int64_t d, State& s) noexcept {
   const int64_t n = cell.hidden;
-  const auto linear = [&](int64_t i) { return s.gates[i] + s.recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true); };
-  const auto peep = [&](int64_t gate, int64_t i, double c) { return cell.peephole == nullptr ? 0 : cell.peephole[(d * 3 + gate) * n + i] * c; };
+  const auto linear = [&](int64_t i) {
+    return s.gates[i] + s.recurrent[i] + bias_of(cell, d, i, false) + bias_of(cell, d, i, true);
+  };
+  const auto peep = [&](int64_t gate, int64_t i, double c) {
+    return cell.peephole == nullptr ? 0 : cell.peephole[(d * 3 + gate) * n + i] * c;
+  };
   for (int64_t i = 0; i < n; ++i) {  // gates in the order input, output, forget, cell; peepholes input, output, forget
     const double in = cell.function(0, d, 3, linear(i) + peep(0, i, s.c[i]));
     const double forget = cell.couple ? 1 - in : cell.function(0, d, 3, linear(2 * n + i) + peep(2, i, s.c[i]));
@@ -82,8 +89,9 @@ Status read_operands(KernelContext& ctx, Cell* cell) noexcept {
     for (int64_t i = 0; i < b; ++i) {
       const int64_t length = get_i64(ctx.in[4].dtype, ctx.in[4].data, i);
       if (length < 0 || length > cell->steps) {
-        return Status::error(Code::bad_input, "sequence length %lld at position %lld is not in [0, %lld]", static_cast<long long>(length),
-                             static_cast<long long>(i), static_cast<long long>(cell->steps));
+        return Status::error(Code::bad_input, "sequence length %lld at position %lld is not in [0, %lld]",
+                             static_cast<long long>(length), static_cast<long long>(i),
+                             static_cast<long long>(cell->steps));
       }
     }
   }
@@ -116,7 +124,8 @@ void run_sequence(KernelContext& ctx, const Cell& cell, int64_t d, int64_t b, St
   if (kind == Kind::lstm && ctx.wants(2)) store_f64(ctx.out[2].dtype, ctx.out[2].data, state, n, s.c);
   if (!ctx.wants(0)) return;
   std::fill(s.h, s.h + n, 0.0);  // steps after the sequence's end
-  for (int64_t t = length; t < cell.steps; ++t) store_f64(ctx.out[0].dtype, ctx.out[0].data, cell.y_at(t, d, b), n, s.h);
+  for (int64_t t = length; t < cell.steps; ++t)
+    store_f64(ctx.out[0].dtype, ctx.out[0].data, cell.y_at(t, d, b), n, s.h);
 }
 
 }  // namespace
@@ -140,7 +149,8 @@ Status recurrent::read_cell(KernelContext& ctx, Kind kind, Cell* out) noexcept {
   cell.clip = attrs.real("clip");
   const int per_direction = kind == Kind::rnn ? 1 : kind == Kind::gru ? 2 : 3;
   const std::string_view defaults[3] = {kind == Kind::rnn ? "Tanh" : "Sigmoid", "Tanh", "Tanh"};
-  if (const char* wrong = read_activations(attrs, per_direction, cell.directions, defaults, cell.functions); wrong != nullptr) {
+  if (const char* wrong = read_activations(attrs, per_direction, cell.directions, defaults, cell.functions);
+      wrong != nullptr) {
     return Status::error(Code::bad_input, "%s", wrong);
   }
   return read_operands(ctx, out);
@@ -155,13 +165,15 @@ Status recurrent_kernel(KernelContext& ctx) noexcept {
   const int64_t room = cell.hidden * (2 + 2 * cell.gates), tasks = cell.directions * cell.batch;
   double* memory = temporary<double>(ctx, checked_mul(room, tasks));
   if (memory == nullptr) return no_memory();
-  return support::parallel(ctx, tasks, support::grain_for(cell.steps * cell.gates * cell.hidden * (cell.input + cell.hidden)), [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      double* own = memory + task * room;
-      const State s{own, own + cell.hidden, own + 2 * cell.hidden, own + (2 + cell.gates) * cell.hidden};
-      run_sequence<kind>(ctx, cell, task / cell.batch, task % cell.batch, s);
-    }
-  });
+  return support::parallel(
+      ctx, tasks, support::grain_for(cell.steps * cell.gates * cell.hidden * (cell.input + cell.hidden)),
+      [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          double* own = memory + task * room;
+          const State s{own, own + cell.hidden, own + 2 * cell.hidden, own + (2 + cell.gates) * cell.hidden};
+          run_sequence<kind>(ctx, cell, task / cell.batch, task % cell.batch, s);
+        }
+      });
 }
 
 // LinearAttention ----------------------------------------------------------------------------------------------------------------
@@ -206,7 +218,8 @@ Status recurrent::read_heads(KernelContext& ctx, Heads* s) noexcept {
   s->query = ctx.attrs->integer("q_num_heads");
   s->shared = ctx.attrs->integer("kv_num_heads");
   if (s->query < 1 || s->shared < 1 || s->query % s->shared != 0) {
-    return Status::error(Code::bad_input, "q_num_heads %lld is not a multiple of kv_num_heads %lld", static_cast<long long>(s->query), static_cast<long long>(s->shared));
+    return Status::error(Code::bad_input, "q_num_heads %lld is not a multiple of kv_num_heads %lld",
+                         static_cast<long long>(s->query), static_cast<long long>(s->shared));
   }
   if (q.rank != 3 || k.rank != 3 || v.rank != 3) return Status::error(Code::shape, "query, key and value have rank 3");
   s->batch = q.dims[0];
@@ -217,12 +230,14 @@ Status recurrent::read_heads(KernelContext& ctx, Heads* s) noexcept {
   if (Status st = check(k, {s->batch, s->steps, s->shared * s->key_size}, "key"); !st.ok()) return st;
   if (Status st = check(v, {s->batch, s->steps, s->shared * s->value_size}, "value"); !st.ok()) return st;
   if (ctx.has(3)) {
-    if (Status st = check(ctx.in[3], {s->batch, s->shared, s->key_size, s->value_size}, "past_state"); !st.ok()) return st;
+    if (Status st = check(ctx.in[3], {s->batch, s->shared, s->key_size, s->value_size}, "past_state"); !st.ok())
+      return st;
   }
   const std::string_view rule = ctx.attrs->string("update_rule", "gated_delta");
   const bool gated = rule == "gated" || rule == "gated_delta";
   s->correct = rule == "delta" || rule == "gated_delta";
-  if (gated != ctx.has(4) || s->correct != ctx.has(5)) return Status::error(Code::bad_input, "decay and beta do not fit the update rule");
+  if (gated != ctx.has(4) || s->correct != ctx.has(5))
+    return Status::error(Code::bad_input, "decay and beta do not fit the update rule");
   if (gated) {
     s->decay_size = ctx.in[4].rank == 3 && ctx.in[4].dims[2] == s->shared ? 1 : s->key_size;
     if (Status st = check(ctx.in[4], {s->batch, s->steps, s->shared * s->decay_size}, "decay"); !st.ok()) return st;

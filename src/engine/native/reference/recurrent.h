@@ -16,13 +16,16 @@ struct Cell {
   bool batch_first = false, reset_after = false, couple = false, reverse_first = false;
   double clip = 0;
   Activation functions[6];  // f, g, h of the one direction, then of the other
-  const double *x = nullptr, *w = nullptr, *r = nullptr, *bias = nullptr, *h = nullptr, *c = nullptr, *peephole = nullptr;
+  const double *x = nullptr, *w = nullptr, *r = nullptr, *bias = nullptr, *h = nullptr, *c = nullptr,
+               *peephole = nullptr;
   const TensorView* lengths = nullptr;
   int64_t x_at(int64_t t, int64_t b) const noexcept { return (batch_first ? b * steps + t : t * batch + b) * input; }
   int64_t y_at(int64_t t, int64_t d, int64_t b) const noexcept {
     return (batch_first ? (b * steps + t) * directions + d : (t * directions + d) * batch + b) * hidden;
   }
-  int64_t state_at(int64_t d, int64_t b) const noexcept { return (batch_first ? b * directions + d : d * batch + b) * hidden; }
+  int64_t state_at(int64_t d, int64_t b) const noexcept {
+    return (batch_first ? b * directions + d : d * batch + b) * hidden;
+  }
   double function(int which, int64_t direction, int per_direction, double v) const noexcept {
     if (clip > 0) v = std::clamp(v, -clip, clip);
     return functions[direction * per_direction + which](v);

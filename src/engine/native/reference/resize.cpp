@@ -92,7 +92,8 @@ void fill_taps(const Plan& p, const Axis& a, double v, int before, int taps, int
 }
 
 /// dst [outer, out, inner] from src [outer, in, inner].
-Status resize_axis(KernelContext& ctx, const Plan& p, const Axis& a, int64_t outer, int64_t inner, const double* src, double* dst) noexcept {
+Status resize_axis(KernelContext& ctx, const Plan& p, const Axis& a, int64_t outer, int64_t inner, const double* src,
+                   double* dst) noexcept {
   const int before = taps_before(p, a), taps = 2 * before + 2;
   double* weights = support::temporary<double>(ctx, checked_mul(a.out, taps));
   int64_t* first = support::temporary<int64_t>(ctx, a.out);
@@ -143,8 +144,9 @@ Status resize_smooth(KernelContext& ctx, const Plan& p) noexcept {
   if (parts == 2) {
     store_c128(y.dtype, y.data, 0, y.count, reinterpret_cast<const support::Complex*>(current));
   } else {
-    support::parallel(ctx, y.count, support::kGrain,
-                      [&](int64_t begin, int64_t end) { store_f64(y.dtype, y.data, begin, end - begin, current + begin); });
+    support::parallel(ctx, y.count, support::kGrain, [&](int64_t begin, int64_t end) {
+      store_f64(y.dtype, y.data, begin, end - begin, current + begin);
+    });
   }
   return {};
 }
@@ -201,11 +203,15 @@ Status read_axes(const KernelContext& ctx, Plan* p, int first = 1) noexcept {
   const auto axes = ctx.attrs->integers("axes");
   const int64_t n = axes.empty() ? p->rank : static_cast<int64_t>(axes.size());
   const bool by_sizes = ctx.has(sizes) && ctx.in[sizes].count > 0;
-  if (!by_sizes && !(ctx.has(scales) && ctx.in[scales].count == n)) return Status::error(Code::shape, "neither sizes nor %lld scales", static_cast<long long>(n));
-  if (by_sizes && ctx.in[sizes].count != n) return Status::error(Code::shape, "%lld sizes for %lld axes", static_cast<long long>(ctx.in[sizes].count), static_cast<long long>(n));
+  if (!by_sizes && !(ctx.has(scales) && ctx.in[scales].count == n))
+    return Status::error(Code::shape, "neither sizes nor %lld scales", static_cast<long long>(n));
+  if (by_sizes && ctx.in[sizes].count != n)
+    return Status::error(Code::shape, "%lld sizes for %lld axes", static_cast<long long>(ctx.in[sizes].count),
+                         static_cast<long long>(n));
   for (int64_t i = 0; i < n; ++i) {
     const int axis = named_axis(ctx, i, p->rank);
-    if (axis < 0 || axis >= p->rank) return Status::error(Code::bad_input, "axis %d is out of range for rank %d", axis, p->rank);
+    if (axis < 0 || axis >= p->rank)
+      return Status::error(Code::bad_input, "axis %d is out of range for rank %d", axis, p->rank);
     Axis& a = p->axes[axis];
     a.given = true;
     if (by_sizes) {
@@ -226,7 +232,8 @@ Status read_axes(const KernelContext& ctx, Plan* p, int first = 1) noexcept {
   if (!by_sizes || policy == "stretch") return {};
   double scale = policy == "not_larger" ? 1e300 : 0;
   for (int i = 0; i < p->rank; ++i) {
-    if (p->axes[i].given) scale = policy == "not_larger" ? std::min(scale, p->axes[i].scale) : std::max(scale, p->axes[i].scale);
+    if (p->axes[i].given)
+      scale = policy == "not_larger" ? std::min(scale, p->axes[i].scale) : std::max(scale, p->axes[i].scale);
   }
   for (int i = 0; i < p->rank; ++i) {
     if (p->axes[i].given) p->axes[i].scale = scale;
@@ -247,7 +254,8 @@ void read_attributes(const KernelContext& ctx, Plan* plan) noexcept {
 }
 
 /// Sums of dst [outer, in, inner] from src [outer, out, inner]: resize_axis the other way round.
-Status spread_axis(KernelContext& ctx, const Plan& p, const Axis& a, int64_t outer, int64_t inner, const double* src, double* dst) noexcept {
+Status spread_axis(KernelContext& ctx, const Plan& p, const Axis& a, int64_t outer, int64_t inner, const double* src,
+                   double* dst) noexcept {
   const bool nearest = p.mode == Mode::nearest;
   const int before = nearest ? 0 : taps_before(p, a), taps = nearest ? 1 : 2 * before + 2;
   double* weights = support::temporary<double>(ctx, taps);
@@ -297,7 +305,9 @@ Status resize(KernelContext& ctx) noexcept {
   shape.rank = x.rank;
   for (int i = 0; i < x.rank; ++i) {
     shape.dims[i] = p.axes[i].out;
-    if (p.axes[i].in == 0 && p.axes[i].out > 0) return Status::error(Code::shape, "an axis without elements cannot grow to %lld", static_cast<long long>(p.axes[i].out));
+    if (p.axes[i].in == 0 && p.axes[i].out > 0)
+      return Status::error(Code::shape, "an axis without elements cannot grow to %lld",
+                           static_cast<long long>(p.axes[i].out));
   }
   if (prepared && ctx.out[0].count == 0) return {};
   return p.mode == Mode::nearest ? resize_nearest(ctx, p, x, shape) : resize_smooth(ctx, p);
@@ -319,7 +329,9 @@ Status gradient::resize_grad(KernelContext& ctx) noexcept {
   for (int i = 0; i < dx.rank; ++i) {
     p.axes[i].in = dx.dims[i];
     dims[i] = p.axes[i].out = dy.dims[i];
-    if (dx.dims[i] == 0 && dy.dims[i] > 0) return Status::error(Code::shape, "an axis without elements cannot grow to %lld", static_cast<long long>(dy.dims[i]));
+    if (dx.dims[i] == 0 && dy.dims[i] > 0)
+      return Status::error(Code::shape, "an axis without elements cannot grow to %lld",
+                           static_cast<long long>(dy.dims[i]));
   }
   if (Status s = read_axes(ctx, &p, 2); !s.ok()) return s;
   const double* current = support::widen<double>(ctx, dy);

@@ -34,7 +34,8 @@ double reflect(double v, double low, double high) noexcept {
   const double range = high - low;
   if (range <= 0) return low;
   if (v >= low && v <= high) return v;
-  const double distance = v < low ? low - v : v - high, folds = std::floor(distance / range), rest = distance - folds * range;
+  const double distance = v < low ? low - v : v - high, folds = std::floor(distance / range),
+               rest = distance - folds * range;
   const bool even = std::fmod(folds, 2) == 0;
   return (v < low) == even ? low + rest : high - rest;
 }
@@ -144,18 +145,22 @@ Status sample(KernelContext& ctx, const Sampler& s) noexcept {
   const T* image = widen<T>(ctx, x);
   const double* places = widen<double>(ctx, grid);
   if (image == nullptr || places == nullptr) return no_memory();
-  const int64_t channels = x.dims[1], plane = checked_numel(x.shape().subspan(2)), points = checked_numel(y.shape().subspan(2));
-  return support::parallel(ctx, x.dims[0] * points, support::grain_for(channels * (int64_t{1} << (2 * std::min(s.rank, 8)))), [&](int64_t begin, int64_t end) {
-    Taps taps[kMaxRank];
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t n = i / points, point = i % points;
-      for (int axis = 0; axis < s.rank; ++axis) fill_taps(s, places[(i + 1) * s.rank - 1 - axis], s.extents[axis], &taps[axis]);
-      for (int64_t c = 0; c < channels; ++c) {
-        const T v = gather(s, taps, image + (n * channels + c) * plane);
-        support::store(y.dtype, y.data, (n * channels + c) * points + point, 1, &v);
-      }
-    }
-  });
+  const int64_t channels = x.dims[1], plane = checked_numel(x.shape().subspan(2)),
+                points = checked_numel(y.shape().subspan(2));
+  return support::parallel(ctx, x.dims[0] * points,
+                           support::grain_for(channels * (int64_t{1} << (2 * std::min(s.rank, 8)))),
+                           [&](int64_t begin, int64_t end) {
+                             Taps taps[kMaxRank];
+                             for (int64_t i = begin; i < end; ++i) {
+                               const int64_t n = i / points, point = i % points;
+                               for (int axis = 0; axis < s.rank; ++axis)
+                                 fill_taps(s, places[(i + 1) * s.rank - 1 - axis], s.extents[axis], &taps[axis]);
+                               for (int64_t c = 0; c < channels; ++c) {
+                                 const T v = gather(s, taps, image + (n * channels + c) * plane);
+                                 support::store(y.dtype, y.data, (n * channels + c) * points + point, 1, &v);
+                               }
+                             }
+                           });
 }
 
 /// Attributes, and whether the grid fits.
@@ -163,9 +168,11 @@ Status read_sampler(const KernelContext& ctx, const TensorView& x, const TensorV
   Sampler& s = *out;
   s.rank = x.rank - 2;
   if (s.rank < 1 || grid.rank != x.rank || grid.dim(-1) != s.rank || grid.dims[0] != x.dims[0]) {
-    return Status::error(Code::shape, "the grid has not [%lld, …, %d] places", static_cast<long long>(x.dims[0]), s.rank);
+    return Status::error(Code::shape, "the grid has not [%lld, …, %d] places", static_cast<long long>(x.dims[0]),
+                         s.rank);
   }
-  const std::string_view mode = ctx.attrs->string("mode", "linear"), padding = ctx.attrs->string("padding_mode", "zeros");
+  const std::string_view mode = ctx.attrs->string("mode", "linear"),
+                         padding = ctx.attrs->string("padding_mode", "zeros");
   s.filter = mode == "nearest" ? Filter::nearest : mode == "cubic" ? Filter::cubic : Filter::linear;
   s.border = padding == "border" ? Border::border : padding == "reflection" ? Border::reflection : Border::zeros;
   s.align = ctx.attrs->integer("align_corners") != 0;
@@ -208,7 +215,8 @@ Status affine_grid(KernelContext& ctx) noexcept {
   const TensorView& theta = ctx.in[0];
   TensorView& y = ctx.out[0];
   const int rank = y.rank - 2;
-  if (theta.rank != 3 || theta.dims[1] != rank || theta.dims[2] != rank + 1 || (y.count > 0 && theta.dims[0] != y.dims[0])) {
+  if (theta.rank != 3 || theta.dims[1] != rank || theta.dims[2] != rank + 1 ||
+      (y.count > 0 && theta.dims[0] != y.dims[0])) {
     return Status::error(Code::shape, "theta is not [%lld, %d, %d]", static_cast<long long>(y.dims[0]), rank, rank + 1);
   }
   const bool align = ctx.attrs->integer("align_corners") != 0;
@@ -266,19 +274,28 @@ Status deform_conv(KernelContext& ctx) noexcept {
   TensorView& y = ctx.out[0];
   Geometry g;
   if (Status s = read_geometry(ctx, x, y, w.shape().subspan(2), &g); !s.ok()) return s;
-  const int64_t groups = ctx.attrs->integer("group", 1), shifts = ctx.attrs->integer("offset_group", 1), c = x.dims[1], m = w.dims[0];
-  if (g.rank > 8 || groups < 1 || shifts < 1 || c % groups != 0 || m % groups != 0 || w.dims[1] != c / groups || c % shifts != 0) {
-    return Status::error(Code::shape, "%lld channels, %lld filters, group %lld and offset_group %lld do not fit each other",
-                         static_cast<long long>(c), static_cast<long long>(m), static_cast<long long>(groups), static_cast<long long>(shifts));
+  const int64_t groups = ctx.attrs->integer("group", 1), shifts = ctx.attrs->integer("offset_group", 1), c = x.dims[1],
+                m = w.dims[0];
+  if (g.rank > 8 || groups < 1 || shifts < 1 || c % groups != 0 || m % groups != 0 || w.dims[1] != c / groups ||
+      c % shifts != 0) {
+    return Status::error(Code::shape,
+                         "%lld channels, %lld filters, group %lld and offset_group %lld do not fit each other",
+                         static_cast<long long>(c), static_cast<long long>(m), static_cast<long long>(groups),
+                         static_cast<long long>(shifts));
   }
   const int64_t wanted = x.dims[0] * shifts * g.kernel_count * g.out_count;
   if (offset.count != wanted * g.rank || (ctx.has(4) && ctx.in[4].count != wanted)) {
-    return Status::error(Code::shape, "offset (or mask) has not one place per window element: %lld elements", static_cast<long long>(offset.count));
+    return Status::error(Code::shape, "offset (or mask) has not one place per window element: %lld elements",
+                         static_cast<long long>(offset.count));
   }
-  if (ctx.has(3) && ctx.in[3].count != m) return Status::error(Code::shape, "the bias has not one number per output channel");
+  if (ctx.has(3) && ctx.in[3].count != m)
+    return Status::error(Code::shape, "the bias has not one number per output channel");
   const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w), *moved = widen<double>(ctx, offset);
-  const double *bias = ctx.has(3) ? widen<double>(ctx, ctx.in[3]) : nullptr, *mask = ctx.has(4) ? widen<double>(ctx, ctx.in[4]) : nullptr;
-  if (image == nullptr || filter == nullptr || moved == nullptr || (ctx.has(3) && bias == nullptr) || (ctx.has(4) && mask == nullptr)) return no_memory();
+  const double *bias = ctx.has(3) ? widen<double>(ctx, ctx.in[3]) : nullptr,
+               *mask = ctx.has(4) ? widen<double>(ctx, ctx.in[4]) : nullptr;
+  if (image == nullptr || filter == nullptr || moved == nullptr || (ctx.has(3) && bias == nullptr) ||
+      (ctx.has(4) && mask == nullptr))
+    return no_memory();
   const int64_t each = c / groups;
   return support::each_output<double>(ctx, y, each * g.kernel_count * 8, [&](int64_t i) {
     const int64_t point = i % g.out_count, o = i / g.out_count % m, n = i / g.out_count / m;
@@ -292,10 +309,12 @@ Status deform_conv(KernelContext& ctx) noexcept {
         const int64_t entry = (n * shifts + shift) * g.kernel_count + tap;
         double place_of[kMaxRank];
         for (int a = 0; a < g.rank; ++a) {
-          place_of[a] = static_cast<double>(at[a] * g.stride[a] - g.pad[a] + k[a] * g.dilation[a]) + moved[(entry * g.rank + a) * g.out_count + point];
+          place_of[a] = static_cast<double>(at[a] * g.stride[a] - g.pad[a] + k[a] * g.dilation[a]) +
+                        moved[(entry * g.rank + a) * g.out_count + point];
         }
         const double v = between(g, image + (n * c + channel) * g.in_count, place_of);
-        sum += filter[(o * each + ic) * g.kernel_count + tap] * v * (mask != nullptr ? mask[entry * g.out_count + point] : 1);
+        sum += filter[(o * each + ic) * g.kernel_count + tap] * v *
+               (mask != nullptr ? mask[entry * g.out_count + point] : 1);
       }
     }
     return sum;
@@ -311,7 +330,8 @@ Status col2im(KernelContext& ctx) noexcept {
   int64_t kernel[kMaxRank];
   const int rank = y.rank - 2;
   if (x.rank != 3 || rank < 1 || support::read_ints(block, kernel, kMaxRank) != rank) {
-    return Status::error(Code::shape, "columns of rank %d and a block of %lld axes for an image of %d", x.rank, static_cast<long long>(block.count), rank);
+    return Status::error(Code::shape, "columns of rank %d and a block of %lld axes for an image of %d", x.rank,
+                         static_cast<long long>(block.count), rank);
   }
   Geometry g;
   if (Status s = read_geometry(ctx, y, y, {kernel, static_cast<size_t>(rank)}, &g); !s.ok()) return s;
@@ -322,8 +342,9 @@ Status col2im(KernelContext& ctx) noexcept {
     g.out_count *= g.out[i];
   }
   if (g.kernel_count < 1 || x.dims[1] != y.dims[1] * g.kernel_count || x.dims[2] != g.out_count) {
-    return Status::error(Code::shape, "columns [%lld, %lld] do not make an image from %lld blocks of %lld elements", static_cast<long long>(x.dims[1]),
-                         static_cast<long long>(x.dims[2]), static_cast<long long>(g.out_count), static_cast<long long>(g.kernel_count));
+    return Status::error(Code::shape, "columns [%lld, %lld] do not make an image from %lld blocks of %lld elements",
+                         static_cast<long long>(x.dims[1]), static_cast<long long>(x.dims[2]),
+                         static_cast<long long>(g.out_count), static_cast<long long>(g.kernel_count));
   }
   // Integers of both signs are added as uint64_t, whose wrapping is defined.
   return support::by_class(is_signed_integer(x.dtype) ? DType::uint64 : x.dtype, [&]<class Tag>(Tag) {
@@ -358,11 +379,15 @@ Status causal_conv_with_state(KernelContext& ctx) noexcept {
     return Status::error(Code::shape, "the input is [batch, channels, length], the filter [channels, 1, k]");
   }
   const int64_t length = x.dims[2], channels = x.dims[1], k = w.dims[2], kept = k - 1;
-  if (ctx.has(3) && ctx.in[3].count != x.dims[0] * channels * kept) return Status::error(Code::shape, "past_state is not [batch, channels, %lld]", static_cast<long long>(kept));
-  if (ctx.has(2) && ctx.in[2].count != channels) return Status::error(Code::shape, "the bias has not one number per channel");
-  const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w), *bias = ctx.has(2) ? widen<double>(ctx, ctx.in[2]) : nullptr;
+  if (ctx.has(3) && ctx.in[3].count != x.dims[0] * channels * kept)
+    return Status::error(Code::shape, "past_state is not [batch, channels, %lld]", static_cast<long long>(kept));
+  if (ctx.has(2) && ctx.in[2].count != channels)
+    return Status::error(Code::shape, "the bias has not one number per channel");
+  const double *image = widen<double>(ctx, x), *filter = widen<double>(ctx, w),
+               *bias = ctx.has(2) ? widen<double>(ctx, ctx.in[2]) : nullptr;
   const double* past = ctx.has(3) ? widen<double>(ctx, ctx.in[3]) : nullptr;
-  if (image == nullptr || filter == nullptr || (ctx.has(2) && bias == nullptr) || (ctx.has(3) && past == nullptr)) return no_memory();
+  if (image == nullptr || filter == nullptr || (ctx.has(2) && bias == nullptr) || (ctx.has(3) && past == nullptr))
+    return no_memory();
   const std::string_view activation = ctx.attrs->string("activation", "none");
   const bool silu = activation == "silu" || activation == "swish";
   // Element `t` of the sequence with the carried part before it.
@@ -371,7 +396,8 @@ Status causal_conv_with_state(KernelContext& ctx) noexcept {
     return past != nullptr ? past[line * kept + t] : 0.0;
   };
   if (ctx.wants(1)) {
-    const Status s = support::each_output<double>(ctx, ctx.out[1], 1, [&](int64_t i) { return at(i / kept, length + i % kept); });
+    const Status s =
+        support::each_output<double>(ctx, ctx.out[1], 1, [&](int64_t i) { return at(i / kept, length + i % kept); });
     if (!s.ok()) return s;
   }
   if (!ctx.wants(0)) return {};
@@ -390,8 +416,9 @@ namespace chorus::native {
 namespace {
 
 /// One place: dX gets dY by the weights, the coordinates get it by the slopes. planes: of this image's channels.
-void sample_back(const window::Sampler& s, const window::Taps* taps, const double (*slopes)[4], const double* dy, int64_t channels, int64_t points,
-                 const double* image, int64_t plane, double* dx, double* place) noexcept {
+void sample_back(const window::Sampler& s, const window::Taps* taps, const double (*slopes)[4], const double* dy,
+                 int64_t channels, int64_t points, const double* image, int64_t plane, double* dx,
+                 double* place) noexcept {
   int64_t counts[kMaxRank], k[kMaxRank] = {};
   for (int i = 0; i < s.rank; ++i) counts[i] = taps[i].count;
   do {
@@ -425,14 +452,18 @@ Status gradient::grid_sample_grad(KernelContext& ctx) noexcept {
   const TensorView &dy = ctx.in[0], &x = ctx.in[1], &grid = ctx.in[2];
   window::Sampler s;
   if (Status status = window::read_sampler(ctx, x, grid, &s); !status.ok()) return status;
-  const int64_t channels = x.dims[1], plane = checked_numel(x.shape().subspan(2)), points = checked_numel(dy.shape().subspan(2));
-  if (dy.rank != x.rank || dy.dims[0] != x.dims[0] || dy.dims[1] != channels || points * s.rank * x.dims[0] != grid.count) {
+  const int64_t channels = x.dims[1], plane = checked_numel(x.shape().subspan(2)),
+                points = checked_numel(dy.shape().subspan(2));
+  if (dy.rank != x.rank || dy.dims[0] != x.dims[0] || dy.dims[1] != channels ||
+      points * s.rank * x.dims[0] != grid.count) {
     return Status::error(Code::shape, "dY does not fit X and the grid");
   }
   const bool with_grid = ctx.wants(1);
-  const double *from = support::widen<double>(ctx, dy), *image = support::widen<double>(ctx, x), *places = support::widen<double>(ctx, grid);
+  const double *from = support::widen<double>(ctx, dy), *image = support::widen<double>(ctx, x),
+               *places = support::widen<double>(ctx, grid);
   double *dx = sums_for(ctx, x.count), *dgrid = with_grid ? sums_for(ctx, grid.count) : nullptr;
-  if (from == nullptr || image == nullptr || places == nullptr || dx == nullptr || (with_grid && dgrid == nullptr)) return support::no_memory();
+  if (from == nullptr || image == nullptr || places == nullptr || dx == nullptr || (with_grid && dgrid == nullptr))
+    return support::no_memory();
   for (int64_t i = 0; plane > 0 && i < x.dims[0] * points; ++i) {
     window::Taps taps[kMaxRank];
     double slopes[kMaxRank][4];
@@ -442,7 +473,8 @@ Status gradient::grid_sample_grad(KernelContext& ctx) noexcept {
       window::fill_taps(s, coordinate, s.extents[axis], &taps[axis]);
       window::fill_slopes(s, coordinate, s.extents[axis], slopes[axis]);
     }
-    sample_back(s, taps, slopes, from + n * channels * points + i % points, channels, points, image + n * channels * plane, plane, dx + n * channels * plane,
+    sample_back(s, taps, slopes, from + n * channels * points + i % points, channels, points,
+                image + n * channels * plane, plane, dx + n * channels * plane,
                 with_grid ? dgrid + i * s.rank : nullptr);
   }
   if (ctx.wants(0)) store_sums(ctx.out[0], dx);

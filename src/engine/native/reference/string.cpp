@@ -95,7 +95,8 @@ Status string_split(KernelContext& ctx) noexcept {
     const Value lengths = Value::of<int64_t>(Shape(dims), std::span<const int64_t>(counts));
     dims.push_back(widest);
     // One long string makes all rows as wide: the table of empty strings has a bound of its own.
-    if (const int64_t cells = checked_numel(dims); cells < 0 || cells > (int64_t{1} << 28) || !memory_allows(8 * cells)) {
+    if (const int64_t cells = checked_numel(dims);
+        cells < 0 || cells > (int64_t{1} << 28) || !memory_allows(8 * cells)) {
       return Status::error(Code::budget, "%lld strings of up to %lld pieces are too many",
                            static_cast<long long>(x.count), static_cast<long long>(widest));
     }

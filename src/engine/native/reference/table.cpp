@@ -2,7 +2,6 @@
 #include <engine/native/kernel.h>
 
 #include <mutex>
-#include <mutex>
 #include <shared_mutex>
 #include <string_view>
 #include <unordered_map>

@@ -52,7 +52,8 @@ int64_t suppress(const Suppression& s, int64_t batch, const double* scores, int6
     if (std::isnan(scores[i]) || (s.filter && !(scores[i] > s.least))) continue;
     order[candidates++] = i;
   }
-  std::sort(order, order + candidates, [&](int64_t a, int64_t b) { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); });
+  std::sort(order, order + candidates,
+            [&](int64_t a, int64_t b) { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); });
   const double* boxes = s.boxes + batch * s.count * 4;
   for (int64_t i = 0; i < candidates && n < s.most; ++i) {
     const Box box = read_box(boxes + order[i] * 4, s.centre);
@@ -65,17 +66,25 @@ int64_t suppress(const Suppression& s, int64_t batch, const double* scores, int6
 
 Status non_max_suppression(KernelContext& ctx) noexcept {
   const TensorView &boxes = ctx.in[0], &scores = ctx.in[1];
-  if (boxes.rank != 3 || scores.rank != 3 || boxes.dims[2] != 4 || boxes.dims[0] != scores.dims[0] || boxes.dims[1] != scores.dims[2]) {
+  if (boxes.rank != 3 || scores.rank != 3 || boxes.dims[2] != 4 || boxes.dims[0] != scores.dims[0] ||
+      boxes.dims[1] != scores.dims[2]) {
     return Status::error(Code::shape, "boxes are [batches, n, 4], scores [batches, classes, n]");
   }
   const int64_t batches = scores.dims[0], classes = scores.dims[1], n = boxes.dims[1];
   const int64_t asked = ctx.has(2) && ctx.in[2].count > 0 ? get_i64(ctx.in[2].dtype, ctx.in[2].data, 0) : 0;
-  Suppression s{widen<double>(ctx, boxes), widen<double>(ctx, scores), n, std::clamp<int64_t>(asked, 0, n), number_or(ctx, 3, 0), number_or(ctx, 4, 0),
-                ctx.has(4) && ctx.in[4].count > 0, ctx.attrs->integer("center_point_box") != 0};
+  Suppression s{widen<double>(ctx, boxes),
+                widen<double>(ctx, scores),
+                n,
+                std::clamp<int64_t>(asked, 0, n),
+                number_or(ctx, 3, 0),
+                number_or(ctx, 4, 0),
+                ctx.has(4) && ctx.in[4].count > 0,
+                ctx.attrs->integer("center_point_box") != 0};
   int64_t* order = temporary<int64_t>(ctx, n);
   int64_t* kept = temporary<int64_t>(ctx, checked_mul(checked_mul(batches, classes), std::max<int64_t>(s.most, 1)));
   int64_t* counts = temporary<int64_t>(ctx, batches * classes);
-  if (s.boxes == nullptr || s.scores == nullptr || order == nullptr || kept == nullptr || counts == nullptr) return no_memory();
+  if (s.boxes == nullptr || s.scores == nullptr || order == nullptr || kept == nullptr || counts == nullptr)
+    return no_memory();
   int64_t total = 0;
   for (int64_t i = 0; i < batches * classes; ++i) {
     if (ctx.services->stop()) return Status::error(Code::cancelled, "the run was stopped");
@@ -140,13 +149,21 @@ Status read_region(const KernelContext& ctx, const double* roi, int64_t rows, in
     width = std::max(width, 1.0);
     height = std::max(height, 1.0);
   }
-  *out = {roi[0] * scale - offset, roi[1] * scale - offset, width / static_cast<double>(columns), height / static_cast<double>(rows), 0, 0};
-  if (!(std::abs(width) < 1e9 && std::abs(height) < 1e9)) return Status::error(Code::bad_input, "a region of %g x %g is no part of an image", width, height);
+  *out = {roi[0] * scale - offset,
+          roi[1] * scale - offset,
+          width / static_cast<double>(columns),
+          height / static_cast<double>(rows),
+          0,
+          0};
+  if (!(std::abs(width) < 1e9 && std::abs(height) < 1e9))
+    return Status::error(Code::bad_input, "a region of %g x %g is no part of an image", width, height);
   const int64_t samples = ctx.attrs->integer("sampling_ratio");
   out->grid_x = samples > 0 ? samples : static_cast<int64_t>(std::ceil(out->bin_width));
   out->grid_y = samples > 0 ? samples : static_cast<int64_t>(std::ceil(out->bin_height));
   const int64_t all = checked_mul(std::max<int64_t>(out->grid_x, 0), std::max<int64_t>(out->grid_y, 0));
-  if (all < 0 || all > kMostSamples) return Status::error(Code::budget, "a region asks for %lld x %lld samples per bin", static_cast<long long>(out->grid_x), static_cast<long long>(out->grid_y));
+  if (all < 0 || all > kMostSamples)
+    return Status::error(Code::budget, "a region asks for %lld x %lld samples per bin",
+                         static_cast<long long>(out->grid_x), static_cast<long long>(out->grid_y));
   return {};
 }
 
@@ -165,13 +182,21 @@ Status read_alignment(KernelContext& ctx, int first, const TensorView& y, Alignm
   if (x.rank != 4 || y.rank != 4 || rois.rank != 2 || rois.dims[1] != 4 || images.count != rois.dims[0]) {
     return Status::error(Code::shape, "X has rank 4, rois are [n, 4], batch_indices [n]");
   }
-  *out = {&x, widen<double>(ctx, x), widen<double>(ctx, rois), temporary<int64_t>(ctx, images.count), temporary<Region>(ctx, images.count), y.dims[2], y.dims[3],
+  *out = {&x,
+          widen<double>(ctx, x),
+          widen<double>(ctx, rois),
+          temporary<int64_t>(ctx, images.count),
+          temporary<Region>(ctx, images.count),
+          y.dims[2],
+          y.dims[3],
           ctx.attrs->string("mode", "avg") == "max"};
-  if (out->data == nullptr || out->boxes == nullptr || out->images == nullptr || out->regions == nullptr) return no_memory();
+  if (out->data == nullptr || out->boxes == nullptr || out->images == nullptr || out->regions == nullptr)
+    return no_memory();
   for (int64_t r = 0; r < rois.dims[0]; ++r) {
     const int64_t image = out->images[r] = get_i64(images.dtype, images.data, r);
     if (image < 0 || image >= x.dims[0]) {
-      return Status::error(Code::bad_input, "batch index %lld at position %lld is not in [0, %lld)", static_cast<long long>(image), static_cast<long long>(r), static_cast<long long>(x.dims[0]));
+      return Status::error(Code::bad_input, "batch index %lld at position %lld is not in [0, %lld)",
+                           static_cast<long long>(image), static_cast<long long>(r), static_cast<long long>(x.dims[0]));
     }
     if (Status s = read_region(ctx, out->boxes + r * 4, y.dims[2], y.dims[3], &out->regions[r]); !s.ok()) return s;
   }
@@ -182,14 +207,17 @@ Status read_alignment(KernelContext& ctx, int first, const TensorView& y, Alignm
 template <class F>
 int64_t visit_bin(const Alignment& a, int64_t i, F visit) noexcept {
   const int64_t channels = a.x->dims[1], height = a.x->dims[2], width = a.x->dims[3];
-  const int64_t column = i % a.columns, row = i / a.columns % a.rows, c = i / a.columns / a.rows % channels, r = i / a.columns / a.rows / channels;
+  const int64_t column = i % a.columns, row = i / a.columns % a.rows, c = i / a.columns / a.rows % channels,
+                r = i / a.columns / a.rows / channels;
   const Region& g = a.regions[r];
   const int64_t plane = (a.images[r] * channels + c) * height * width;
   if (height == 0 || width == 0) return 1;
   for (int64_t iy = 0; iy < g.grid_y; ++iy) {
-    const double py = g.y + static_cast<double>(row) * g.bin_height + (static_cast<double>(iy) + 0.5) * g.bin_height / static_cast<double>(g.grid_y);
+    const double py = g.y + static_cast<double>(row) * g.bin_height +
+                      (static_cast<double>(iy) + 0.5) * g.bin_height / static_cast<double>(g.grid_y);
     for (int64_t ix = 0; ix < g.grid_x; ++ix) {
-      const double px = g.x + static_cast<double>(column) * g.bin_width + (static_cast<double>(ix) + 0.5) * g.bin_width / static_cast<double>(g.grid_x);
+      const double px = g.x + static_cast<double>(column) * g.bin_width +
+                        (static_cast<double>(ix) + 0.5) * g.bin_width / static_cast<double>(g.grid_x);
       const Corners at = corners_of(py, px, height, width);
       for (int k = 0; k < 4; ++k) visit(plane + at.at[k], at.weight[k]);
     }
@@ -228,7 +256,8 @@ Status roi_align(KernelContext& ctx) noexcept {
 Status image_decoder(KernelContext& ctx) noexcept {
   return move::guarded([&]() -> Status {
     const PictureDecoder decode = picture_decoder();
-    if (decode == nullptr) return Status::error(Code::unsupported, "no decoder of pictures is installed in this process");
+    if (decode == nullptr)
+      return Status::error(Code::unsupported, "no decoder of pictures is installed in this process");
     const TensorView& x = ctx.in[0];
     const std::string_view format = ctx.attrs->string("pixel_format");
     const bool grey = format == "Grayscale", swapped = format == "BGR";
@@ -250,7 +279,8 @@ Status image_decoder(KernelContext& ctx) noexcept {
   });
 }
 
-constexpr KernelRow kKernels[] = {{"NonMaxSuppression", non_max_suppression}, {"RoiAlign", roi_align}, {"ImageDecoder", image_decoder}};
+constexpr KernelRow kKernels[] = {
+    {"NonMaxSuppression", non_max_suppression}, {"RoiAlign", roi_align}, {"ImageDecoder", image_decoder}};
 
 }  // namespace
 
@@ -260,7 +290,8 @@ Status gradient::roi_align_grad(KernelContext& ctx) noexcept {
   const TensorView& dy = ctx.in[0];
   Alignment a;
   if (Status s = read_alignment(ctx, 1, dy, &a); !s.ok()) return s;
-  if (dy.dims[1] != a.x->dims[1] || dy.dims[0] != ctx.in[2].dims[0]) return Status::error(Code::shape, "dY does not fit X and rois");
+  if (dy.dims[1] != a.x->dims[1] || dy.dims[0] != ctx.in[2].dims[0])
+    return Status::error(Code::shape, "dY does not fit X and rois");
   const double* from = widen<double>(ctx, dy);
   double* sums = sums_for(ctx, a.x->count);
   if (from == nullptr || sums == nullptr) return no_memory();

@@ -13,7 +13,9 @@ constexpr DType plain_type() noexcept {
   return DType::int64;
 }
 
-inline Status no_memory() noexcept { return Status::error(Code::budget, "no room for temporaries within the memory budget"); }
+inline Status no_memory() noexcept {
+  return Status::error(Code::budget, "no room for temporaries within the memory budget");
+}
 
 /// `n` elements of scratch memory, not initialised; null: no room.
 template <class T>

@@ -7,13 +7,14 @@ namespace chorus::native::window {
 /// A window over the spatial axes: output o covers the inputs o * stride - pad + k * dilation, k in [0, kernel).
 struct Geometry {
   int rank = 0;
-  int64_t in[kMaxRank], out[kMaxRank], kernel[kMaxRank], stride[kMaxRank], dilation[kMaxRank], pad[kMaxRank], pad_end[kMaxRank];
+  int64_t in[kMaxRank], out[kMaxRank], kernel[kMaxRank], stride[kMaxRank], dilation[kMaxRank], pad[kMaxRank],
+      pad_end[kMaxRank];
   int64_t in_count = 1, out_count = 1, kernel_count = 1;
 };
 /// Extents after the first two axes of `image` and `windows` (the tensor with one element per window); `kernel` empty: from the
 /// attribute. auto_pad is resolved by the extents.
-Status read_geometry(const KernelContext& ctx, const TensorView& image, const TensorView& windows, std::span<const int64_t> kernel,
-                     Geometry* out) noexcept;
+Status read_geometry(const KernelContext& ctx, const TensorView& image, const TensorView& windows,
+                     std::span<const int64_t> kernel, Geometry* out) noexcept;
 
 /// Walks row-major over extents; index[] is the position.
 inline bool step(int64_t* index, const int64_t* extents, int rank) noexcept {

@@ -102,8 +102,9 @@ Costs bind_widths(Program& program) {
   std::sort(least.begin(), least.end());
   costs.functions += jit::code_count();
   costs.median_us = static_cast<double>(least[100]) * 1e-3, costs.most_us = static_cast<double>(least.back()) * 1e-3;
-  std::printf("bind of 200 widths: median %.1f us, most %.1f us, arena %.1f MiB, %lld functions in all\n", costs.median_us,
-              costs.most_us, static_cast<double>(costs.arena) / (1 << 20), static_cast<long long>(jit::code_count()));
+  std::printf("bind of 200 widths: median %.1f us, most %.1f us, arena %.1f MiB, %lld functions in all\n",
+              costs.median_us, costs.most_us, static_cast<double>(costs.arena) / (1 << 20),
+              static_cast<long long>(jit::code_count()));
   return costs;
 }
 

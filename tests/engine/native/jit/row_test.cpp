@@ -57,7 +57,8 @@ TEST(JitRow, TilesCoverARow) {
 
 TEST(JitRow, WideRowsAreCountedNotVisited) {
   const fast::ConvShape s = shape_of(3, 1, 1, 1, 1);
-  constexpr int64_t kWidth = int64_t{1} << 40;  // of a file that nobody means to run; visiting its tiles would take minutes
+  constexpr int64_t kWidth =
+      int64_t{1} << 40;  // of a file that nobody means to run; visiting its tiles would take minutes
   for (const Extents extents : {Extents::fixed, Extents::open}) {
     const std::vector<jit::Run> runs = cut_row(s, kWidth, kWidth, 28, extents);
     EXPECT_LE(runs.size(), 10U);

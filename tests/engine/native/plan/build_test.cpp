@@ -13,7 +13,9 @@ namespace {
 class Dice {
  public:
   explicit Dice(uint64_t seed) : engine_(seed) {}
-  int64_t roll(int64_t low, int64_t high) { return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1)); }
+  int64_t roll(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
+  }
   bool coin() { return roll(0, 1) == 1; }
   Value floats(const Shape& shape, float scale = 1) {
     Value v = noise(shape, engine_());
@@ -46,7 +48,9 @@ native::Plan blocked_plan(const Graph& graph) {
 }
 
 int count(const native::Plan& plan, std::string_view kernel) {
-  return static_cast<int>(std::count_if(plan.steps.begin(), plan.steps.end(), [&](const native::PlanStep& s) { return s.candidate != nullptr && s.candidate->name.starts_with(kernel); }));
+  return static_cast<int>(std::count_if(plan.steps.begin(), plan.steps.end(), [&](const native::PlanStep& s) {
+    return s.candidate != nullptr && s.candidate->name.starts_with(kernel);
+  }));
 }
 
 // Same answers as the plain kernels, equal bits for any number of threads and from run to run, and a plan that the verifier passes.
@@ -68,7 +72,8 @@ void expect_blocked(const GraphCase& c, const std::vector<Value>& inputs, double
           expect_close(outputs[i], wanted[i], tolerance, what);
           first.emplace_back(y.begin(), y.end());
         }
-        EXPECT_TRUE(std::equal(y.begin(), y.end(), first[i].begin(), first[i].end())) << what << ": " << threads << " threads, run " << run;
+        EXPECT_TRUE(std::equal(y.begin(), y.end(), first[i].begin(), first[i].end()))
+            << what << ": " << threads << " threads, run " << run;
       }
     }
     if (::testing::Test::HasFailure()) {
@@ -78,11 +83,16 @@ void expect_blocked(const GraphCase& c, const std::vector<Value>& inputs, double
   }
 }
 
-ValueId conv(GraphCase& c, Dice& dice, ValueId x, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t groups = 1) {
+ValueId conv(GraphCase& c, Dice& dice, ValueId x, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1,
+             int64_t groups = 1) {
   const float scale = 0.7F / std::sqrt(static_cast<float>(in / groups * kernel * kernel));
-  const ValueId w = c.constant(dice.floats({out, in / groups, kernel, kernel}, scale)), b = c.constant(dice.floats({out}));
+  const ValueId w = c.constant(dice.floats({out, in / groups, kernel, kernel}, scale)),
+                b = c.constant(dice.floats({out}));
   const int64_t pad = kernel / 2;
-  return c.op("Conv", {x, w, b}, {{"pads", std::vector<int64_t>{pad, pad, pad, pad}}, {"strides", std::vector<int64_t>{stride, stride}}, {"group", groups}});
+  return c.op("Conv", {x, w, b},
+              {{"pads", std::vector<int64_t>{pad, pad, pad, pad}},
+               {"strides", std::vector<int64_t>{stride, stride}},
+               {"group", groups}});
 }
 
 // A random network of one picture size at a time: what networks are made of, in any order.
@@ -90,10 +100,12 @@ struct Network {
   GraphCase c;
   Dice dice;
   int64_t batch, channels, size;
-  std::vector<std::pair<ValueId, int64_t>> same;   // values of this size with their channels
+  std::vector<std::pair<ValueId, int64_t>> same;  // values of this size with their channels
   ValueId at;
 
-  Network(uint64_t seed) : dice(seed), batch(dice.roll(1, 3)), channels(dice.roll(0, 2) == 0 ? 3 : dice.roll(1, 40)), size(dice.roll(5, 19)), at(c.in("x", {batch, channels, size, size})) {}
+  Network(uint64_t seed)
+      : dice(seed), batch(dice.roll(1, 3)), channels(dice.roll(0, 2) == 0 ? 3 : dice.roll(1, 40)),
+        size(dice.roll(5, 19)), at(c.in("x", {batch, channels, size, size})) {}
 
   void set(ValueId v, int64_t now) {
     at = v;
@@ -112,6 +124,18 @@ struct Network {
     }
   }
   int64_t some_channels() { return dice.coin() ? 16 * dice.roll(1, 3) : dice.roll(1, 40); }
+  /// Another size: what was made before cannot be joined any more.
+  void pool() {
+    const int64_t kernel = dice.roll(2, 3);
+    if (size < 4) return activation();
+    same.clear();
+    const Attributes a{{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
+                       {"strides", std::vector<int64_t>{2, 2}},
+                       {"pads", std::vector<int64_t>{0, 0, 1, 1}}};
+    at = c.op(dice.coin() ? "MaxPool" : "AveragePool", {at}, a);
+    size = (size + 1 - kernel) / 2 + 1;
+    set(at, channels);
+  }
   void block() {
     switch (dice.roll(0, 11)) {
       case 0:
@@ -119,19 +143,12 @@ struct Network {
         const int64_t out = some_channels();
         return set(conv(c, dice, at, channels, out, dice.coin() ? 1 : 3), out);
       }
-      case 2: return set(conv(c, dice, at, channels, channels, dice.coin() ? 3 : 5, 1, channels), channels);   // depthwise
+      case 2:
+        return set(conv(c, dice, at, channels, channels, dice.coin() ? 3 : 5, 1, channels), channels);  // depthwise
       case 3: return activation();
-      case 4: {   // another size: what was made before cannot be joined any more
-        const int64_t kernel = dice.roll(2, 3);
-        if (size < 4) return activation();
-        same.clear();
-        const Attributes a{{"kernel_shape", std::vector<int64_t>{kernel, kernel}}, {"strides", std::vector<int64_t>{2, 2}}, {"pads", std::vector<int64_t>{0, 0, 1, 1}}};
-        at = c.op(dice.coin() ? "MaxPool" : "AveragePool", {at}, a);
-        size = (size + 1 - kernel) / 2 + 1;
-        return set(at, channels);
-      }
+      case 4: return pool();
       case 5:
-      case 6: {   // Concat of what there is
+      case 6: {  // Concat of what there is
         std::vector<ValueId> parts{at};
         int64_t sum = channels;
         for (int64_t n = dice.roll(1, 3); n > 0 && !same.empty(); --n) {
@@ -141,30 +158,32 @@ struct Network {
         }
         return set(c.op("Concat", parts, {{"axis", 1}}), sum);
       }
-      case 7: {   // the sum with another of the same channels
+      case 7: {  // the sum with another of the same channels
         for (const auto& [v, n] : same) {
           if (n == channels && v != at) return set(c.op(dice.coin() ? "Add" : "Mul", {at, v}), channels);
         }
         return set(conv(c, dice, at, channels, channels, 1), channels);
       }
-      case 8: {   // squeeze and excite
+      case 8: {  // squeeze and excite
         const int64_t few = dice.roll(2, 9);
         ValueId s = c.op("GlobalAveragePool", {at});
         s = c.op("Relu", {conv(c, dice, s, channels, few, 1)});
         s = c.op("Sigmoid", {conv(c, dice, s, few, channels, 1)});
         return set(dice.coin() ? c.op("Mul", {at, s}) : c.op("Mul", {s, at}), channels);
       }
-      case 9: {   // a part of the channels
+      case 9: {  // a part of the channels
         if (channels < 2) return activation();
-        const int64_t first = channels > 16 && dice.coin() ? 16 : dice.roll(0, channels / 2), end = dice.roll(first + 1, channels);
+        const int64_t first = channels > 16 && dice.coin() ? 16 : dice.roll(0, channels / 2),
+                      end = dice.roll(first + 1, channels);
         return set(c.op("Slice", {at, c.ints({first}), c.ints({end}), c.ints({1})}), end - first);
       }
-      case 10: {   // constants per channel and for all
+      case 10: {  // constants per channel and for all
         const ValueId per = c.constant(dice.floats({1, channels, 1, 1})), one = c.constant(dice.floats({1}));
         return set(c.op("Add", {c.op("Mul", {per, at}), one}), channels);
       }
       default: {
-        const ValueId scale = c.constant(dice.floats({channels})), bias = c.constant(dice.floats({channels})), mean = c.constant(dice.floats({channels}));
+        const ValueId scale = c.constant(dice.floats({channels})), bias = c.constant(dice.floats({channels})),
+                      mean = c.constant(dice.floats({channels}));
         Value variance = dice.floats({channels});
         for (float& v : variance.as_mutable<float>()) v = std::abs(v) + 0.5F;
         return set(c.op("BatchNormalization", {at, scale, bias, mean, c.constant(std::move(variance))}), channels);
@@ -234,16 +253,20 @@ TEST(BlockedPlans, TransposedConvolutions) {
     int64_t kernel, stride, pad, extra, dilation;
     int blocked;
   };
-  for (const Row& r : {Row{2, 2, 0, 0, 1, 1}, Row{3, 2, 1, 1, 1, 1}, Row{4, 2, 1, 0, 1, 1}, Row{3, 1, 1, 0, 1, 1}, Row{3, 2, 1, 0, 2, 0}}) {
+  for (const Row& r : {Row{2, 2, 0, 0, 1, 1}, Row{3, 2, 1, 1, 1, 1}, Row{4, 2, 1, 0, 1, 1}, Row{3, 1, 1, 0, 1, 1},
+                       Row{3, 2, 1, 0, 2, 0}}) {
     for (int64_t batch : {1, 2}) {
       GraphCase c;
       Dice dice(5);
       const ValueId x = conv(c, dice, c.in("x", {batch, 3, 6, 7}), 3, 24, 3);
       const ValueId w = c.constant(dice.floats({24, 40, r.kernel, r.kernel}, 0.2F)), b = c.constant(dice.floats({40}));
       const std::vector<int64_t> pads(4, r.pad), strides(2, r.stride), extra(2, r.extra), dilations(2, r.dilation);
-      const ValueId up = c.op("ConvTranspose", {x, w, b}, {{"pads", pads}, {"strides", strides}, {"output_padding", extra}, {"dilations", dilations}});
+      const ValueId up =
+          c.op("ConvTranspose", {x, w, b},
+               {{"pads", pads}, {"strides", strides}, {"output_padding", extra}, {"dilations", dilations}});
       c.out(conv(c, dice, c.op("Mul", {up, c.op("Sigmoid", {up})}), 40, 5, 1), "y");
-      expect_blocked(c, {dice.floats({batch, 3, 6, 7})}, 2e-4, "kernel " + std::to_string(r.kernel) + " stride " + std::to_string(r.stride));
+      expect_blocked(c, {dice.floats({batch, 3, 6, 7})}, 2e-4,
+                     "kernel " + std::to_string(r.kernel) + " stride " + std::to_string(r.stride));
       const auto program = compile(c.graph, native::Blocking::everywhere);
       EXPECT_EQ(count(program->plan(), "conv_transpose.blocked"), r.blocked) << program->str("plan");
     }
@@ -258,7 +281,8 @@ TEST(BlockedPlans, Volumes) {
       const ValueId x = c.in("x", {batch, 3, 5, 6, 7});
       const auto volume = [&](ValueId v, int64_t in, int64_t out, int64_t k, int64_t stride) {
         const ValueId w = c.constant(dice.floats({out, in, k, k, k}, 0.2F)), b = c.constant(dice.floats({out}));
-        return c.op("Conv", {v, w, b}, {{"pads", std::vector<int64_t>(6, k / 2)}, {"strides", std::vector<int64_t>{stride, 1, stride}}});
+        return c.op("Conv", {v, w, b},
+                    {{"pads", std::vector<int64_t>(6, k / 2)}, {"strides", std::vector<int64_t>{stride, 1, stride}}});
       };
       const ValueId first = c.op("Relu", {volume(x, 3, 20, 3, 1)});
       const ValueId sum = c.op("Relu", {c.op("Add", {volume(first, 20, 20, kernel, 1), first})});
@@ -273,7 +297,8 @@ TEST(BlockedPlans, AResidualIsWrittenOverAndTapsSeePlainTensors) {
   GraphCase c;
   Dice dice(6);
   const ValueId a = conv(c, dice, c.in("x", {1, 3, 8, 8}), 3, 20, 3);
-  const ValueId b = c.op("Relu", {c.op("Add", {conv(c, dice, c.op("Relu", {conv(c, dice, a, 20, 24, 1)}), 24, 20, 3), a})});
+  const ValueId b =
+      c.op("Relu", {c.op("Add", {conv(c, dice, c.op("Relu", {conv(c, dice, a, 20, 24, 1)}), 24, 20, 3), a})});
   c.out(conv(c, dice, b, 20, 5, 1), "y");
   const Value x = dice.floats({1, 3, 8, 8});
   expect_blocked(c, {x}, 2e-4, "residual");
@@ -287,7 +312,8 @@ TEST(BlockedPlans, AResidualIsWrittenOverAndTapsSeePlainTensors) {
   const std::vector<Value> wanted = run_graph(taps, {x});
   Value seen;
   std::function<void(const std::string&, const Value&)> tap = [&](const std::string& name, const Value& v) {
-    if (name == c.graph.value(b).name) seen = Value::copy_of(v.dtype(), v.shape(), v.data(), static_cast<size_t>(v.numel()) * 4);
+    if (name == c.graph.value(b).name)
+      seen = Value::copy_of(v.dtype(), v.shape(), v.data(), static_cast<size_t>(v.numel()) * 4);
   };
   RunOptions options;
   options.tap = &tap;
@@ -307,7 +333,8 @@ TEST(BlockedPlans, SizesAreOpenUntilBind) {
   c.out(conv(c, dice, y, 40, 7, 1), "y");
   const auto program = compile(c.graph, native::Blocking::everywhere);
   const auto instance = program->instance();
-  for (const Shape& shape : {Shape{1, 3, 9, 8}, Shape{3, 3, 5, 17}, Shape{1, 3, 1, 1}, Shape{2, 3, 30, 6}, Shape{0, 3, 9, 8}}) {
+  for (const Shape& shape :
+       {Shape{1, 3, 9, 8}, Shape{3, 3, 5, 17}, Shape{1, 3, 1, 1}, Shape{2, 3, 30, 6}, Shape{0, 3, 9, 8}}) {
     const std::vector<Value> inputs{dice.floats(shape)};
     std::vector<Value> outputs(1);
     instance->run(inputs, outputs, {});
@@ -319,7 +346,8 @@ TEST(BlockedPlans, SizesAreOpenUntilBind) {
 TEST(BlockedPlans, TheVerifierFindsDamage) {
   GraphCase c;
   Dice dice(8);
-  const ValueId a = conv(c, dice, c.in("x", {1, 3, 8, 8}), 3, 32, 3), b = c.op("MaxPool", {a}, {{"kernel_shape", std::vector<int64_t>{1, 1}}});
+  const ValueId a = conv(c, dice, c.in("x", {1, 3, 8, 8}), 3, 32, 3),
+                b = c.op("MaxPool", {a}, {{"kernel_shape", std::vector<int64_t>{1, 1}}});
   c.out(conv(c, dice, c.op("Concat", {b, a}, {{"axis", 1}}), 64, 5, 1), "y");
   const auto plan = [&] { return blocked_plan(c.graph); };
   EXPECT_NO_THROW(native::verify_plan(plan()));
@@ -328,13 +356,13 @@ TEST(BlockedPlans, TheVerifierFindsDamage) {
     EXPECT_TRUE(damage(p));
     EXPECT_THROW(native::verify_plan(p), Error);
   };
-  damaged([](native::Plan& p) {   // a tensor in another layout than its step writes
+  damaged([](native::Plan& p) {  // a tensor in another layout than its step writes
     for (auto& t : p.tensors) {
       if (t.layout.channel_block > 1 && t.parent < 0) return t.layout.channel_block = 1, true;
     }
     return false;
   });
-  for (int64_t first : {8, 48}) {   // not at a block; beyond the parent
+  for (int64_t first : {8, 48}) {  // not at a block; beyond the parent
     damaged([first](native::Plan& p) {
       for (auto& t : p.tensors) {
         if (t.first_channel > 0) return t.first_channel = first, true;
@@ -342,7 +370,7 @@ TEST(BlockedPlans, TheVerifierFindsDamage) {
       return false;
     });
   }
-  damaged([](native::Plan& p) {   // a range that nobody writes
+  damaged([](native::Plan& p) {  // a range that nobody writes
     for (auto& t : p.tensors) {
       if (t.first_channel > 0) return t.first_channel = 0, true;
     }

@@ -86,7 +86,8 @@ TEST(LayoutChoice, AHundredThousandStepsAreChosenInTime) {
   LayoutProblem p;
   p.reorder_ns.assign(100'001, 5);
   p.read_plain.assign(100'001, false);
-  for (int s = 0; s < 100'000; ++s) p.steps.push_back({static_cast<double>(s % 17), static_cast<double>(s % 13), {s}, {}, {s + 1}});
+  for (int s = 0; s < 100'000; ++s)
+    p.steps.push_back({static_cast<double>(s % 17), static_cast<double>(s % 13), {s}, {}, {s + 1}});
   EXPECT_EQ(choose_layouts(p).size(), 100'000U);
 }
 

@@ -244,8 +244,8 @@ inline int lane_runs(const ChannelMapArgs& s, int64_t image, int64_t first, Lane
            s.from[first + i + count].operand == from.operand &&
            s.from[first + i + count].channel == from.channel + count)
       ++count;
-    const float* block = s.x[from.operand] + image * s.x_image[from.operand] +
-                         from.channel / channel_block * s.pixels * channel_block;
+    const float* block =
+        s.x[from.operand] + image * s.x_image[from.operand] + from.channel / channel_block * s.pixels * channel_block;
     runs[n++] = {block + lane, i, count};
     i += count;
   }
