@@ -216,4 +216,4 @@ def docs_links(tree):
 
 
 CHECKS = [include_edges, file_length, function_length, tests_mirror, readme_per_folder, no_machine_paths, nothing_unfinished, few_macros,
-          exports_are_public, docs_links]
+          exports_are_public, formatted, docs_links]

@@ -27,7 +27,7 @@ TEXT
 }
 
 command_demo() {
-  need_packages build format
+  need_packages build
   need_files models/ocr pictures
   need_build release chorus_command
   local picture=.cache/pictures/page.png
@@ -53,7 +53,7 @@ command_test() {
     esac
     shift
   done
-  need_packages build
+  need_packages build format
   if [ -n "$engines" ]; then
     python3 tools/dev/fetch.py engines ${engines//,/ }
     export CHORUS_ENGINES="$engines"
