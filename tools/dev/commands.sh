@@ -11,7 +11,8 @@ usage: ./dev COMMAND
                               --only: programs whose name matches; both without sanitizers;
                               --sanitizers: with them in any case, and the tests that use threads under the thread sanitizer;
                               --compilers: again without optimisation (g++) and with optimisation (clang)
-  build [PRESET] [TARGET…]    release (default), debug, asan, tsan, clang, lite
+  build [PRESET] [TARGET…]    release (default): the library, the command and the engines; with the target all, or as debug, asan, tsan,
+                              clang, lite: the tests too
   engines [NAME…]             installs engines into .engines/, pinned; without a name it lists them
   bench [--quick] [OPTION…]   times models on all engines in turns, writes docs/performance.md; see tools/dev/bench.py
   fuzz [--seconds N] [--target NAME]
@@ -98,6 +99,8 @@ command_build() {
   [ $# -gt 0 ] && shift
   need_packages build
   [ "$preset" = clang ] && need_packages clang
+  # What a user runs; the tests (half of all the work) are built by ./dev test, or by the target `all`.
+  [ $# != 0 ] || [ "$preset" != release ] || set -- chorus chorus_command engine_plugins
   need_build "$preset" "${@:-all}"
 }
 
