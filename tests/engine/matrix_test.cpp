@@ -22,7 +22,7 @@ namespace {
 using testing::message_of;
 
 constexpr const char* kPage = "docs/engine_matrix.md";
-constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "torch"};
+constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "tensorflow", "torch"};
 
 struct OneNode {
   Model model;
