@@ -21,10 +21,16 @@ Level level(const CpuFeatures&) noexcept { return Level::plain; }  // no code is
 
 namespace chorus::native {
 
-Candidate steps::tile_step(std::string_view op) {
-  Candidate never{op, "none", [](const StepDescription&) { return false; }, 0};
-  return never;
+namespace {
+
+Candidate never(std::string_view op) {
+  return {op, "none", [](const StepDescription&) { return false; }, 0};
 }
+
+}  // namespace
+
+Candidate steps::tile_step(std::string_view op) { return never(op); }
+Candidate steps::byte_step() { return never("MatMulInteger"); }
 
 namespace {
 
