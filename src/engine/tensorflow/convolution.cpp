@@ -290,7 +290,6 @@ void conv_integer(Call& c) {
   give(c, c.cast(y, kInt32), x.rank());
 }
 
-constexpr Widen kWiden = Widen::value;
 constexpr std::array kRows = std::to_array<Row>({
     {"Conv", conv, "Conv2D,BiasAdd",
      "channels last on the processor: transposed on both sides; pads are made before; groups of volumes one by one",

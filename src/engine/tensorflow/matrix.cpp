@@ -49,7 +49,6 @@ void matrix_product_of_integers(Call& c) {
 
 void determinant(Call& c) { c.out(0, c.un("MatrixDeterminant", c.in(0))); }
 
-constexpr Widen kWiden = Widen::value;
 constexpr std::array kRows = std::to_array<Row>({
     {"MatMul", matrix_product, "MatMul,BatchMatMulV2", "vectors become matrices: MatMul takes matrices only",
      Widen::sums},

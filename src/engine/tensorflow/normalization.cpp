@@ -134,7 +134,6 @@ void local_response(Call& c) {
   c.out(0, c.bin("RealDiv", x, c.bin("Pow", base, c.f("beta", 0.75F))));
 }
 
-constexpr Widen kWiden = Widen::value;
 constexpr std::array kRows = std::to_array<Row>({
     {"BatchNormalization", batch, "", "FusedBatchNorm wants channels last and the unbiased variance: by its formula"},
     {"InstanceNormalization", instance, ""},
