@@ -52,7 +52,9 @@ std::vector<Tensor> apply(const std::shared_ptr<CustomFunction>& function, const
     made = function->forward(inputs);
   }
   if (!history) return made;
-  const auto call = std::make_shared<Call>(function, inputs, made);
+  std::vector<Tensor> given;
+  for (const Tensor& t : inputs) given.push_back(graph_leaf(t));
+  const auto call = std::make_shared<Call>(function, std::move(given), made);
   call->number = ++calls;
   static const OpDef& op = builtin_op("", "Identity");
   std::vector<Tensor> outputs;

@@ -187,6 +187,11 @@ Tensor seed_for(const Tensor& output, const Tensor& given) {
   return seed;
 }
 
+std::shared_ptr<GradientCell> cell_of(const Tensor& tensor) {
+  if (!tensor.defined()) return nullptr;
+  return tensor.expr()->gradient ? tensor.expr()->gradient : tensor.expr()->gradient_of_variable.lock();
+}
+
 std::string reasons(const std::vector<std::string>& blocked) {
   std::string text;
   for (size_t i = 0; i < blocked.size() && i < 3; ++i) text += (i == 0 ? "" : "; ") + blocked[i];
@@ -201,12 +206,13 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
   List from, seeds;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].defined()) throw Error(Code::bad_input, fmt::format("grad: output {} is an empty tensor", i));
-    from.push_back(outputs[i]);
+    from.push_back(graph_leaf(outputs[i]));
     seeds.push_back(seed_for(outputs[i], i < options.seeds.size() ? options.seeds[i] : Tensor()));
   }
-  const List targets(inputs.begin(), inputs.end());
-  for (size_t i = 0; i < targets.size(); ++i) {
-    if (!targets[i].defined()) throw Error(Code::bad_input, fmt::format("grad: input {} is an empty tensor", i));
+  List targets;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].defined()) throw Error(Code::bad_input, fmt::format("grad: input {} is an empty tensor", i));
+    targets.push_back(graph_leaf(inputs[i]));
   }
   Part part;
   {
@@ -240,9 +246,12 @@ Tensor requires_grad(const Tensor& tensor) {
   if (!is_differentiable(Type::of(tensor.value())))
     throw Error(Code::type, fmt::format("a tensor of {} has no gradients", dtype_name(tensor.dtype())), {},
                 "convert it to a float type");
-  Tensor leaf = make_leaf(tensor.value());
-  leaf.expr()->tracks = true;
-  leaf.expr()->gradient = std::make_shared<GradientCell>();
+  Tensor leaf = make_leaf(tensor.value()), variable = make_leaf(tensor.value());
+  const auto cell = std::make_shared<GradientCell>();
+  leaf.expr()->tracks = variable.expr()->tracks = true;
+  variable.expr()->gradient_of_variable = cell;
+  leaf.expr()->gradient = cell;
+  cell->variable = std::move(variable);
   return leaf;
 }
 
@@ -263,7 +272,7 @@ void backward(const Tensor& output, const Tensor& seed) {
                 "make the parameters with requires_grad before they are used");
   }
   List required;
-  List roots{output};
+  List roots{graph_leaf(output)};
   std::vector<const CustomCall*> seen;
   for (size_t i = 0; i < roots.size(); ++i) {
     const autograd::Leaves h = autograd::leaves_of(std::span<const Tensor>(&roots[i], 1));
@@ -284,31 +293,31 @@ void backward(const Tensor& output, const Tensor& seed) {
   options.unused = Unused::empty;
   const List found = grad(std::span<const Tensor>(&output, 1), required, options);
   for (size_t i = 0; i < required.size(); ++i) {
-    GradientCell& cell = *required[i].expr()->gradient;
-    const std::lock_guard lock(cell.mutex);
+    const auto cell = cell_of(required[i]);
+    if (!cell) continue;  // nobody can ask for it any more
+    const std::lock_guard lock(cell->mutex);
     const NoGrad plain;
-    accumulate(cell.sum, found[i]);
+    accumulate(cell->sum, found[i]);
   }
 }
 
 Tensor gradient(const Tensor& tensor) {
-  if (!tensor.defined() || !tensor.expr()->gradient) return {};
-  GradientCell& cell = *tensor.expr()->gradient;
-  const std::lock_guard lock(cell.mutex);
-  return cell.sum;
+  const auto cell = cell_of(tensor);
+  if (!cell) return {};
+  const std::lock_guard lock(cell->mutex);
+  return cell->sum;
 }
 
 void set_gradient(const Tensor& tensor, const Tensor& gradient) {
-  if (!tensor.defined() || !tensor.expr()->gradient)
-    throw Error(Code::bad_input, "set_gradient: the tensor does not require gradients");
+  const auto cell = cell_of(tensor);
+  if (!cell) throw Error(Code::bad_input, "set_gradient: the tensor does not require gradients");
   if (gradient.defined() && (!(gradient.shape() == tensor.shape()) || gradient.dtype() != tensor.dtype())) {
     throw Error(gradient.dtype() != tensor.dtype() ? Code::type : Code::shape,
                 fmt::format("a gradient of {}{} for a tensor of {}{}", dtype_name(gradient.dtype()),
                             gradient.shape().str(), dtype_name(tensor.dtype()), tensor.shape().str()));
   }
-  GradientCell& cell = *tensor.expr()->gradient;
-  const std::lock_guard lock(cell.mutex);
-  cell.sum = gradient;
+  const std::lock_guard lock(cell->mutex);
+  cell->sum = gradient;
 }
 
 }  // namespace chorus

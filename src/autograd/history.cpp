@@ -111,7 +111,7 @@ Leaves leaves_of(std::span<const Tensor> outputs) {
   Leaves leaves;
   for (const auto& expr : walk(outputs)) {
     if (expr->custom) leaves.customs.push_back(expr);
-    if (expr->gradient && expr->op == nullptr) leaves.required.emplace_back(expr, 0);
+    if (!expr->gradient_of_variable.expired()) leaves.required.emplace_back(expr, 0);
   }
   return leaves;
 }

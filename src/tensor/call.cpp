@@ -233,7 +233,7 @@ std::shared_ptr<Expr> call(const OpDef& op, std::span<const Tensor* const> given
                            std::vector<DType>& back) {
   List inputs;
   inputs.reserve(given.size());
-  for (const Tensor* t : given) inputs.push_back(*t);
+  for (const Tensor* t : given) inputs.push_back(graph_leaf(*t));
   if (!all_fit(op, inputs)) back = promote_operands(op, inputs, outputs);
   auto expr = make_expr(op, std::move(inputs), std::move(attributes), outputs);
   // Random numbers and side effects happen once, at the call, whatever is looked at later.

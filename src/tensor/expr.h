@@ -32,10 +32,12 @@ struct CustomCall {
   std::vector<std::weak_ptr<Expr>> results;
   uint64_t number = 0;  ///< later calls have larger ones
 };
-/// The gradient that backward adds up.
+/// The gradient that backward adds up, of a tensor that requires one. `sum` may be a pending graph that reads the tensor, so graphs must not
+/// own the cell: the user's tensors own it, and in their place the graphs take `variable`, a leaf with the same value that knows the cell.
 struct GradientCell {
   std::mutex mutex;
   Tensor sum;
+  Tensor variable;  ///< set once, before it is shared
 };
 
 struct Expr {
@@ -51,7 +53,8 @@ struct Expr {
   bool tracks = false;  ///< requires gradients, or depends on what does; set before it is shared
   bool stops_gradient = false;  ///< detached
   std::shared_ptr<CustomCall> custom;  ///< output of a function with its own gradient
-  std::shared_ptr<GradientCell> gradient;  ///< of a leaf that requires gradients
+  std::shared_ptr<GradientCell> gradient;  ///< of a user's tensor that requires gradients
+  std::weak_ptr<GradientCell> gradient_of_variable;  ///< of the leaf that graphs take in its place
   std::atomic<bool> done{false};  ///< all outputs have their values (acquire / release)
   ~Expr();
 };
@@ -63,6 +66,10 @@ std::mutex& graph_mutex() noexcept;
 void release_edges(std::vector<Tensor>& edges) noexcept;
 
 Tensor make_leaf(Value value, Weak weak = Weak::no);
+/// What a graph takes for the tensor: GradientCell::variable, or the tensor itself.
+inline const Tensor& graph_leaf(const Tensor& tensor) {
+  return tensor.defined() && tensor.expr()->gradient ? tensor.expr()->gradient->variable : tensor;
+}
 bool history_is_kept() noexcept;
 /// Inside a NoGrad scope nothing keeps its history.
 bool gradients_are_off() noexcept;

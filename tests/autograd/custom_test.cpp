@@ -161,6 +161,20 @@ TEST(CustomGradient, ErrorsOfTheFunctionNameTheNode) {
   }
 }
 
+// A pending gradient reads the tensor that it belongs to: the two must not keep each other.
+TEST(Backward, GradientsThatNobodyEvaluatesAreFreed) {
+  std::weak_ptr<const void> kept;
+  {
+    const Tensor a = requires_grad(initialize({2.0, 3.0}, DType::float64));
+    const Tensor y = a * a;
+    y.eval();
+    backward(sum(y * a));
+    kept = std::shared_ptr<const void>(gradient(a).expr());
+    EXPECT_FALSE(gradient(a).evaluated());
+  }
+  EXPECT_TRUE(kept.expired());
+}
+
 TEST(CustomGradient, OfAPlugin) {
   api::LoadPlugin(CHORUS_TEST_PLUGIN);
   const Tensor x = requires_grad(initialize({-4.0, -1.0, 0.0, 2.0, 5.0}));
