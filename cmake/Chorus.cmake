@@ -5,12 +5,12 @@ find_package(Threads REQUIRED)
 
 add_library(chorus_flags INTERFACE)
 target_include_directories(chorus_flags INTERFACE
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/gen/include>
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/gen/include>
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
 # Numbers: no contraction behind our back, so that two builds agree; errno of math functions is never read.
 target_compile_options(chorus_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
   -fno-math-errno -ffp-contract=off -fno-semantic-interposition)
-add_library(chorus_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt.cpp)
+add_library(chorus_fmt STATIC ${PROJECT_SOURCE_DIR}/cmake/fmt.cpp)
 target_link_libraries(chorus_flags INTERFACE chorus_fmt Threads::Threads ${CMAKE_DL_LIBS})
 if(CHORUS_LITE)
   include(Lite)
@@ -34,16 +34,16 @@ if(CHORUS_QUICK_BUILD)
   set(CMAKE_PCH_INSTANTIATE_TEMPLATES ON)
   set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)  # one precompiled form for libraries and programs
   foreach(kind plain optimised)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/precompiled/${kind}.cpp CONTENT "")
-    add_library(chorus_precompiled_${kind} OBJECT ${CMAKE_BINARY_DIR}/precompiled/${kind}.cpp)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/precompiled/${kind}.cpp CONTENT "")
+    add_library(chorus_precompiled_${kind} OBJECT ${PROJECT_BINARY_DIR}/precompiled/${kind}.cpp)
     target_link_libraries(chorus_precompiled_${kind} PRIVATE chorus_flags)
     target_compile_definitions(chorus_precompiled_${kind} PRIVATE GTEST_HAS_PTHREAD=1)  # as the tests have it
     # The cache may restore the precompiled form with a newer time than its headers have.
     target_compile_options(chorus_precompiled_${kind} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endforeach()
   # Core, kernels and pictures see no graph: a name of theirs may be one of its names.
-  target_precompile_headers(chorus_precompiled_optimised PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
-  target_precompile_headers(chorus_precompiled_plain PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h <core/convert.h>
+  target_precompile_headers(chorus_precompiled_optimised PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled.h)
+  target_precompile_headers(chorus_precompiled_plain PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled.h <core/convert.h>
     <ops/table.h> <ops/rules.h> <graph/infer.h>)
   target_compile_options(chorus_precompiled_optimised PRIVATE -O1)
 endif()
@@ -94,13 +94,14 @@ endfunction()
 function(chorus_shared_library)
   get_property(layers GLOBAL PROPERTY CHORUS_INSIDE)
   add_library(chorus SHARED)
+  add_library(Chorus::chorus ALIAS chorus)  # the installed package's name, for those who take the sources in
   foreach(layer IN LISTS layers)
     target_sources(chorus PRIVATE $<TARGET_OBJECTS:${layer}>)
   endforeach()
   target_link_libraries(chorus PRIVATE $<BUILD_INTERFACE:chorus_flags>)
-  set(map ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+  set(map ${PROJECT_SOURCE_DIR}/cmake/exports.map)
   if(CHORUS_LITE)
-    set(map ${CMAKE_SOURCE_DIR}/cmake/exports_lite.map)
+    set(map ${PROJECT_SOURCE_DIR}/cmake/exports_lite.map)
   endif()
   target_link_options(chorus PRIVATE -Wl,--version-script=${map} -Wl,--exclude-libs,ALL -Wl,--as-needed)
   if(NOT CHORUS_SANITIZE)
@@ -109,24 +110,24 @@ function(chorus_shared_library)
   set_target_properties(chorus PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
     LINKER_LANGUAGE CXX LINK_DEPENDS ${map})
   target_include_directories(chorus INTERFACE
-    $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(chorus INTERFACE cxx_std_17)  # the headers of the standards are C++17, chorus.h needs C++20
 
   set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Chorus)
   install(TARGETS chorus EXPORT ChorusTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
   # Programs see the models' interface only; the header for engines is a package of its own.
-  install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
     FILES_MATCHING PATTERN "*.h" PATTERN "engine_abi.h" EXCLUDE)
-  install(FILES ${CMAKE_SOURCE_DIR}/include/chorus/engine_abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chorus COMPONENT engine_sdk)
-  if(EXISTS ${CMAKE_SOURCE_DIR}/gen/include/chorus)
-    install(DIRECTORY ${CMAKE_SOURCE_DIR}/gen/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+  install(FILES ${PROJECT_SOURCE_DIR}/include/chorus/engine_abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chorus COMPONENT engine_sdk)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/gen/include/chorus)
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/gen/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
       FILES_MATCHING PATTERN "*.h")
   endif()
   install(EXPORT ChorusTargets NAMESPACE Chorus:: DESTINATION ${package} COMPONENT library)
-  configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/ChorusConfig.cmake.in ${CMAKE_BINARY_DIR}/ChorusConfig.cmake
+  configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/ChorusConfig.cmake.in ${PROJECT_BINARY_DIR}/ChorusConfig.cmake
     INSTALL_DESTINATION ${package})
-  write_basic_package_version_file(${CMAKE_BINARY_DIR}/ChorusConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-  install(FILES ${CMAKE_BINARY_DIR}/ChorusConfig.cmake ${CMAKE_BINARY_DIR}/ChorusConfigVersion.cmake
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/ChorusConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/ChorusConfig.cmake ${PROJECT_BINARY_DIR}/ChorusConfigVersion.cmake
     DESTINATION ${package} COMPONENT library)
 endfunction()
 
@@ -143,7 +144,7 @@ function(chorus_adapter name dir)
   # No symbol of one engine may become another's, whatever their libraries have in common.
   target_compile_options(chorus_engine_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   target_link_options(chorus_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
-  set_target_properties(chorus_engine_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/engines)
+  set_target_properties(chorus_engine_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/engines)
   if(NOT TARGET engine_plugins)
     add_custom_target(engine_plugins)  # all of them
   endif()
@@ -161,13 +162,13 @@ function(chorus_test name dir)
     return()
   endif()
   add_executable(test_${name} ${sources})
-  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${T_DEPENDS} chorus_test_support GTest::gtest)
   if(CMAKE_BUILD_TYPE STREQUAL Release AND NOT CHORUS_QUICK_BUILD)
     target_compile_options(test_${name} PRIVATE -O1)  # compiles in three quarters of the time; what is tested has -O2
   endif()
   chorus_quick(test_${name})
-  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(T_TIMEOUT)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
   endif()
@@ -185,13 +186,13 @@ endfunction()
 # build has its source in CHORUS_FUZZ_SOURCES, for the test that runs all targets.
 function(chorus_fuzz name)
   cmake_parse_arguments(F "" "" "DEPENDS" ${ARGN})
-  set_property(GLOBAL APPEND PROPERTY CHORUS_FUZZ_SOURCES ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
+  set_property(GLOBAL APPEND PROPERTY CHORUS_FUZZ_SOURCES ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
   if(NOT CHORUS_FUZZ)
     return()
   endif()
-  add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp ${CMAKE_SOURCE_DIR}/tests/fuzz/libfuzzer.cpp)
+  add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp ${PROJECT_SOURCE_DIR}/tests/fuzz/libfuzzer.cpp)
   target_compile_definitions(fuzz_${name} PRIVATE CHORUS_FUZZ_TARGET=${name})
-  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(fuzz_${name} PRIVATE ${F_DEPENDS} chorus_flags)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   set_property(GLOBAL APPEND PROPERTY CHORUS_FUZZERS fuzz_${name})

@@ -105,7 +105,7 @@ def install(tree, build):
     if not script.exists():
         raise Skip("there is no tests/install/run.sh")
     library(build)
-    done = run("bash", str(script), str(build), timeout=300)
+    done = run("bash", str(script), str(build), timeout=900)
     if done.returncode != 0:
         yield f"tests/install/run.sh ended with status {done.returncode}: {(done.stdout + done.stderr).strip()[-400:]}"
 

@@ -1,5 +1,5 @@
 # The plug-in of PyTorch: its headers and libraries are those that `./dev engines torch` unpacks. find_package(Torch) would ask for CUDA.
-set(torch_root ${CMAKE_SOURCE_DIR}/.engines/torch)
+set(torch_root ${PROJECT_SOURCE_DIR}/.engines/torch)
 if(DEFINED ENV{CHORUS_ENGINES_DIR})
   set(torch_root $ENV{CHORUS_ENGINES_DIR}/torch)
 endif()
