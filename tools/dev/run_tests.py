@@ -264,7 +264,7 @@ def run_all(options):
         if serial and name not in outcomes:
             outcomes[name] = measure(name, job, options)
     ordered = [outcomes[name] for name, _, _ in jobs]
-    if not options.only:
+    if not options.only or re.search(options.only, "checks"):
         ordered.append(run_checks(options))
     return ordered
 
@@ -320,6 +320,8 @@ def main():
         options.report.write_text(json.dumps([dataclasses.asdict(o) for o in outcomes], indent=1))
     passed, failed, skipped = (sum(getattr(o, f) for o in outcomes) for f in ("passed", "failed", "skipped"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    if not outcomes:
+        print(f"no program is called {options.only!r}: ctest -N --test-dir {options.build.name} lists them, 'checks' are those of tools/checks")
     return 1 if failed or not passed else 0
 
 
