@@ -20,6 +20,7 @@ struct Cache {
   std::unordered_map<std::string, Kernel> kernels;
   int64_t bytes = 0;
   std::atomic<int64_t> limit{kCodeLimit};
+  std::atomic<Assemble> assembler{assemble};
 };
 
 /// Lives as long as the process: programs that hold its kernels may outlive any static object.
@@ -76,6 +77,8 @@ bool code_allowed() noexcept {
 
 void set_code_limit(int64_t bytes) noexcept { cache().limit = bytes; }
 
+Assemble set_assembler(Assemble assembler) noexcept { return cache().assembler.exchange(assembler); }
+
 int64_t code_bytes() noexcept {
   const std::lock_guard lock(cache().mutex);
   return cache().bytes;
@@ -92,7 +95,7 @@ Kernel find_kernel(std::span<const std::byte> key, const std::function<Code()>& 
   const std::lock_guard lock(c.mutex);
   std::string name(reinterpret_cast<const char*>(key.data()), key.size());
   if (const auto found = c.kernels.find(name); found != c.kernels.end()) return found->second;
-  const std::vector<uint8_t> code = assemble(make());
+  const std::vector<uint8_t> code = c.assembler.load(std::memory_order_relaxed)(make());
   if (code.empty() || c.bytes + static_cast<int64_t>(code.size()) > c.limit) return nullptr;
   int64_t size = 0;
   void* memory = publish(code, &size);

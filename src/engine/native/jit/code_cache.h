@@ -18,6 +18,10 @@ void set_code_limit(int64_t bytes) noexcept;
 /// refused or used up. Takes a lock and may allocate: for bind, not for a run.
 Kernel find_kernel(std::span<const std::byte> key, const std::function<Code()>& make);
 
+/// What writes machine code; another one, for tests that interpret what this processor lacks, until it is put back. Returns the former.
+using Assemble = std::vector<uint8_t> (*)(const Code& code);
+Assemble set_assembler(Assemble assembler) noexcept;
+
 /// False when the system refuses executable memory, CHORUS_JIT=off, or no code is generated for this processor.
 bool code_allowed() noexcept;
 /// Bytes of code held.

@@ -70,9 +70,14 @@ enum class Extents : uint8_t { fixed, open };
 /// in the place of floats, exact; without bias and activation, only where CpuFeatures::avx512_vnni is.
 enum class Element : uint8_t { f32, bf16, bytes };
 
+/// What computes: vector registers, or matrix registers (AMX): bfloat16 with whole blocks of input channels, only where
+/// CpuFeatures::amx_bf16 is and request_amx() was granted. Packed weights are the same.
+enum class Unit : uint8_t { vectors, matrices };
+
 struct ConvProblem {
   fast::ConvShape shape;
   Element element = Element::f32;
+  Unit unit = Unit::vectors;
   Extents extents = Extents::fixed;
   Depth depth;
   Direction direction = Direction::forward;

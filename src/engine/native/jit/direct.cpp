@@ -1,6 +1,7 @@
 // Direct convolutions: rows are cut into tiles, the work into tasks, from sizes only.
 #include <engine/native/jit/code_cache.h>
 #include <engine/native/jit/direct.h>
+#include <engine/native/jit/matrix_code.h>
 #include <engine/native/jit/row.h>
 
 #include <core/thread_pool.h>
@@ -70,6 +71,7 @@ class DirectCall final : public TaskCall {
   char name_[48] = {};
 
   bool depthwise() const { return g_.form == Form::depthwise; }
+  bool matrices() const { return p_.unit == Unit::matrices; }
   void choose_tiles();
   void choose_tasks();
   void choose_passes();
@@ -136,6 +138,11 @@ void DirectCall::choose_tile_size() {
     pixels_ = most_depthwise_pixels(level_, static_cast<int>(p_.shape.kernel_w));
     return;
   }
+  if (matrices()) {
+    out_blocks_ = static_cast<int>(std::min<int64_t>(kMatrixBlocks, g_.blocks_per_group));
+    pixels_ = kMatrixPixels;
+    return;
+  }
   double best = 0;
   for (int n = 1; n <= 4 && n <= g_.blocks_per_group; ++n) {
     if (most_pixels(level_, n) == 0) break;
@@ -150,7 +157,10 @@ void DirectCall::choose_tiles() {
   runs_ = cut_row(p_.shape, width_, in_width_, pixels_, p_.extents);
   for (const Run& r : runs_) tiles_ += r.tiles;
   std::snprintf(name_, sizeof name_, "%s.%s %dx%d", depthwise() ? "depthwise" : "direct",
-                level_ == Level::avx512 ? "avx512" : "avx2", runs_.front().pixels, out_blocks_);
+                matrices()                ? "amx"
+                : level_ == Level::avx512 ? "avx512"
+                                          : "avx2",
+                runs_.front().pixels, out_blocks_);
 }
 
 void DirectCall::choose_tasks() {
@@ -197,7 +207,7 @@ void DirectCall::choose_passes() {
 
 /// Of weights used next, with each filter position.
 int DirectCall::lines_ahead() const {
-  if (depthwise() || g_.lanes == 1 || pass_tiles_ <= 1 || pass_tiles_ > 2 * kPassTiles) return 0;
+  if (depthwise() || matrices() || g_.lanes == 1 || pass_tiles_ <= 1 || pass_tiles_ > 2 * kPassTiles) return 0;
   return static_cast<int>(parts(g_.lanes, pass_tiles_));
 }
 
@@ -213,6 +223,7 @@ TileKey DirectCall::key_of(const Run& run, int out_blocks) const {
   k.output_step = static_cast<int>(grid_.column_step * out_pixel_ * 4);
   k.left = run.left, k.right = run.right;
   k.depthwise = depthwise();
+  k.matrices = matrices();
   k.prefetch = prefetch_;
   if (k.left > 0 || k.right > 0 || k.lanes == 1) {
     k.columns = static_cast<int>(s.kernel_w);
@@ -308,8 +319,10 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, 
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
   const int64_t first = chunk * chunk_, last = std::min(first + chunk_, height_ > 1 ? height_ : tiles_);
+  alignas(64) float sums[kMatrixSums];
   TileArgs args{};
   args.params = &params_;
+  args.sums = sums;
   args.weight_block = g_.out_block_floats * 4;
   args.output_block = out_plane_ * 4;
   args.input_block = in_plane_ * 4;
@@ -359,13 +372,15 @@ Kernel find_tile_kernel(const TileKey& key) {
                          key.prefetch,
                          key.output_step,
                          key.depthwise ? 1 : 0,
+                         key.matrices ? 1 : 0,
                          static_cast<int32_t>(e.activation),
                          e.bias ? 1 : 0,
                          e.residual ? 1 : 0};
   std::memcpy(words, all, sizeof all);
   words[19] = 1;  // the family: other kernels have other numbers here
-  return find_kernel(std::as_bytes(std::span(words)),
-                     [&] { return key.depthwise ? depthwise_code(key) : tile_code(key); });
+  return find_kernel(std::as_bytes(std::span(words)), [&] {
+    return key.depthwise ? depthwise_code(key) : key.matrices ? matrix_code(key) : tile_code(key);
+  });
 }
 
 std::shared_ptr<const TaskCall> make_direct(const ConvProblem& problem, const ConvSizes& sizes, Level level, More more,

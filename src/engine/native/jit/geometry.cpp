@@ -78,6 +78,7 @@ const char* refusal(const ConvProblem& p) noexcept {
   if (p.element == Element::bytes) {
     if (const char* reason = bytes_refusal(p)) return reason;
   }
+  if (p.unit == Unit::matrices && p.element != Element::bf16) return "matrix registers for other than bfloat16";
   if (p.element == Element::bf16) {
     if (const char* reason = narrow_refusal(p)) return reason;
   }

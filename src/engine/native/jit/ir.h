@@ -12,6 +12,17 @@ namespace chorus::jit {
 /// General registers are 0 … kGeneral - 1; register 0 holds the argument of the kernel when it starts.
 inline constexpr int kGeneral = 15;
 
+/// Of the eight matrix registers (AMX), with rows of 64 bytes at most: 0 … 3 are sums [group 0 | group 1][block], 4 and 5 the input of the
+/// groups (4 * lanes bytes a row), 6 and 7 the weights of the blocks (`lanes` rows).
+struct TileShapes {
+  int first = 0, second = 0;  ///< rows of the groups, <= 16; 0: the group is not used
+  int lanes = 0;  ///< numbers of four bytes that one product adds up, <= 16
+  int rows(int tile) const {
+    return tile < 4 ? (tile < 2 ? first : second) : tile < 6 ? (tile == 4 ? first : second) : lanes;
+  }
+  int bytes(int tile) const { return rows(tile) == 0 ? 0 : tile == 4 || tile == 5 ? 4 * lanes : 64; }
+};
+
 enum class Op : uint8_t {
   // vectors of `width` floats: d, a, b are registers; where `memory` is set, b is read from there
   zero,
@@ -37,6 +48,14 @@ enum class Op : uint8_t {
   power,  ///< 2^a for an integral a in [-126, 127]
   blend,  ///< lanes of d whose a has its sign set become b
   copy,  ///< d = a
+  // matrix registers; memory: rows at base + disp, index bytes apart
+  tile_shapes,  ///< imm: TileShapes, 8 bits each; vector 31 is lost
+  tile_zero,
+  tile_load,  ///< d = mem
+  tile_store,  ///< mem = a
+  tile_dot,  ///< d += a * b, pairs of bfloat16
+  tile_dot_bytes,  ///< d += a * b, fours of unsigned (a) and signed (b) bytes
+  tile_release,
   // general registers, 64 bits
   set,  ///< d = imm
   get,  ///< d = 8 bytes of mem
@@ -95,12 +114,26 @@ struct Code {
   void skip_zero(int d, int to) { list.push_back({Op::skip_zero, u8(d), 0, 0, false, to, {}, 0}); }
   void loop(int d, int to) { list.push_back({Op::loop, u8(d), 0, 0, false, to, {}, 0}); }
   void bind(int label) { list.push_back({Op::label, 0, 0, 0, false, label, {}, 0}); }
+  void tile_shapes(const TileShapes& s) {
+    list.push_back({Op::tile_shapes, 0, 0, 0, false, 0, {}, s.first | s.second << 8 | s.lanes << 16});
+  }
+  void tile_zero(int d) { vec(Op::tile_zero, d); }
+  void tile_load(int d, const Mem& m) { vec(Op::tile_load, d, 0, m); }
+  void tile_store(const Mem& m, int a) { vec(Op::tile_store, 0, a, m); }
+  void tile_dot(int d, int a, int b) { vec(Op::tile_dot, d, a, b); }
+  void tile_dot_bytes(int d, int a, int b) { vec(Op::tile_dot_bytes, d, a, b); }
+  void tile_release() { vec(Op::tile_release, 0); }
   void prefetch(const Mem& m) { vec(Op::prefetch_l2, 0, 0, m); }
   void finish() { list.push_back({Op::finish, 0, 0, 0, false, 0, {}, 0}); }
 
  private:
   static uint8_t u8(int v) { return static_cast<uint8_t>(v); }
 };
+
+/// What a tile_shapes instruction says.
+inline TileShapes shapes_of(const Instr& i) {
+  return {static_cast<int>(i.imm & 255), static_cast<int>(i.imm >> 8 & 255), static_cast<int>(i.imm >> 16 & 255)};
+}
 
 /// Machine code of this processor family; empty where there is none (other processors).
 std::vector<uint8_t> assemble(const Code& code);

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 
 namespace chorus::jit {
 namespace {
@@ -19,11 +20,23 @@ constexpr int64_t kPixelBytes = kBlock * 2;
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
+/// Matrix registers take whole rows of pixels: the rounded picture gets a border of zeros.
+bool has_border(const ConvProblem& p) {
+  const fast::ConvShape& s = p.shape;
+  return p.unit == Unit::matrices && (s.pad_top | s.pad_bottom | s.pad_left | s.pad_right) != 0;
+}
 /// The direct convolution behind the rounding, over an input in blocks.
 ConvProblem inner(const ConvProblem& p) {
   ConvProblem q = p;
   q.source = Source::blocked;
+  if (has_border(p)) q.shape.pad_top = q.shape.pad_bottom = q.shape.pad_left = q.shape.pad_right = 0;
   return q;
+}
+ConvSizes inner(const ConvProblem& p, ConvSizes z) {
+  if (!has_border(p)) return z;
+  z.height += p.shape.pad_top + p.shape.pad_bottom;
+  z.width += p.shape.pad_left + p.shape.pad_right;
+  return z;
 }
 
 Kernel find_narrow(Level level) {
@@ -36,10 +49,11 @@ Kernel find_narrow(Level level) {
 class NarrowCall final : public ConvCall {
  public:
   NarrowCall(const ConvProblem& problem, const ConvSizes& sizes)
-      : p_(problem), z_(sizes), blocks_(blocks(problem.shape.in_channels)), pixels_(sizes.height * sizes.width) {}
+      : p_(problem), z_(sizes), wide_(inner(problem, sizes)), blocks_(blocks(problem.shape.in_channels)),
+        pixels_(wide_.height * wide_.width) {}
   bool generate(Level level) {
     convert_ = find_narrow(level);
-    direct_ = make_direct(inner(p_), z_, level);
+    direct_ = make_direct(inner(p_), wide_, level);
     if (convert_ == nullptr || direct_ == nullptr) return false;
     std::snprintf(name_, sizeof name_, "bf16 %s", direct_->name());
     return true;
@@ -49,7 +63,10 @@ class NarrowCall final : public ConvCall {
   }
   void run(const ConvBuffers& b, ThreadPool& pool) const noexcept override {
     if (direct_->tasks() == 0) return;
-    p_.source == Source::rows ? take_rows(b, pool) : take_blocks(b, pool);
+    if (has_border(p_))
+      take_framed(b, pool);
+    else
+      p_.source == Source::rows ? take_rows(b, pool) : take_blocks(b, pool);
     ConvBuffers q = b;
     q.input = static_cast<const float*>(b.scratch);
     q.input_image = blocks_ * pixels_ * kBlock / 2;
@@ -59,8 +76,8 @@ class NarrowCall final : public ConvCall {
 
  private:
   ConvProblem p_;
-  ConvSizes z_;
-  int64_t blocks_, pixels_;
+  ConvSizes z_, wide_;  // with its border
+  int64_t blocks_, pixels_;  // with the border
   Kernel convert_ = nullptr;
   std::shared_ptr<const TaskCall> direct_;
   char name_[56] = {};
@@ -74,6 +91,28 @@ class NarrowCall final : public ConvCall {
                    static_cast<uint16_t*>(b.scratch) + (n * vectors + first) * kBlock, kBlock * 4, kPixelBytes,
                    std::min(kTaskVectors, vectors - first)};
       convert_(&a);
+    });
+  }
+  /// Planes of channel blocks, with a border of zeros.
+  void take_framed(const ConvBuffers& b, ThreadPool& pool) const noexcept {
+    const fast::ConvShape& s = p_.shape;
+    const int64_t plane = z_.height * z_.width, image = b.input_image != 0 ? b.input_image : blocks_ * plane * kBlock;
+    pool.parallel_for(z_.batch * blocks_, [&](int64_t task, int) {
+      const int64_t n = task / blocks_, c = task % blocks_;
+      auto* to = static_cast<uint16_t*>(b.scratch) + task * pixels_ * kBlock;
+      const auto border = [&](int64_t pixels) {
+        std::memset(to, 0, static_cast<size_t>(pixels * kPixelBytes));
+        to += pixels * kBlock;
+      };
+      border(s.pad_top * wide_.width);
+      for (int64_t y = 0; y < z_.height; ++y) {
+        border(s.pad_left);
+        NarrowArgs a{b.input + n * image + (c * plane + y * z_.width) * kBlock, to, kBlock * 4, kPixelBytes, z_.width};
+        if (z_.width > 0) convert_(&a);
+        to += z_.width * kBlock;
+        border(s.pad_right);
+      }
+      border(s.pad_bottom * wide_.width);
     });
   }
   /// [rows, channels] into blocks.
@@ -100,6 +139,8 @@ const char* narrow_refusal(const ConvProblem& p) noexcept {
   // A lane behind the last channel may hold any number, NaN too: no pair may be half of it.
   if (p.shape.in_channels % 2 != 0) return "bfloat16 of an odd number of channels";
   if (p.source == Source::rows && p.shape.in_channels % kBlock != 0) return "bfloat16 rows that are not whole blocks";
+  if (p.unit == Unit::matrices && p.shape.in_channels % kBlock != 0)
+    return "matrix registers with a part of a block of channels";
   return nullptr;
 }
 
@@ -140,7 +181,7 @@ std::shared_ptr<const ConvCall> make_narrow(const ConvProblem& problem, const Co
 void generate_narrow(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
   if (level != Level::avx512) return;
   find_narrow(level);
-  generate_direct(inner(problem), sizes, level);
+  generate_direct(inner(problem), inner(problem, sizes), level);
 }
 
 }  // namespace chorus::jit

@@ -22,6 +22,7 @@ struct TileKey {
   int column_step = 0;  ///< bytes of input between filter columns, unrolled only
   int left = 0, right = 0;  ///< columns of the tile's window that lie outside the picture
   int prefetch = 0;  ///< lines of `ahead` asked for per filter position
+  bool matrices = false;  ///< on matrix registers: matrix_code.h
   bool depthwise = false;  ///< one block of channels, each by itself; columns are unrolled, no input blocks
   EpilogueKey epilogue;
   bool operator==(const TileKey&) const = default;
@@ -37,6 +38,7 @@ struct TileArgs {
   const float* residual;  ///< read only if it is added behind the activation
   float* output;
   const EpilogueParams* params;
+  float* sums;  ///< of matrix registers: kMatrixSums floats on the way to the results
   int64_t partial;  ///< not 0: sums are stored without bias, activation and residual
   int64_t ahead;  ///< distance from weights in use to those to prefetch; grows by `prefetch` lines with each tile
   int64_t weight_block;  ///< between output blocks

@@ -9,6 +9,7 @@ namespace {
 
 using Xbyak::Address;
 using Xbyak::Reg64;
+using Xbyak::Tmm;
 using Xbyak::Xmm;
 using Xbyak::Ymm;
 using Xbyak::Zmm;
@@ -26,6 +27,8 @@ class Assembler : public Xbyak::CodeGenerator {
     for (const Instr& i : code_.list) {
       if (i.op <= Op::copy)
         vector(i);
+      else if (i.op <= Op::tile_release)
+        matrix(i);
       else
         general(i);
     }
@@ -41,7 +44,7 @@ class Assembler : public Xbyak::CodeGenerator {
 
   static Reg64 reg(int r) { return Reg64(kOrder[r]); }
   void note(const Instr& i) {
-    if (i.op > Op::copy) used_[i.d] = used_[i.a] = true;
+    if (i.op > Op::tile_release) used_[i.d] = used_[i.a] = true;
     if (i.memory) used_[i.mem.base] = true;
     if (i.memory && i.mem.index >= 0) used_[i.mem.index] = true;
   }
@@ -108,6 +111,33 @@ class Assembler : public Xbyak::CodeGenerator {
       case Op::copy: vmovaps(d, a); break;
       default: break;
     }
+  }
+
+  void matrix(const Instr& i) {
+    switch (i.op) {
+      case Op::tile_shapes: configure(shapes_of(i)); break;
+      case Op::tile_zero: tilezero(Tmm(i.d)); break;
+      case Op::tile_load: tileloadd(Tmm(i.d), ptr[where(i.mem)]); break;
+      case Op::tile_store: tilestored(ptr[where(i.mem)], Tmm(i.a)); break;
+      case Op::tile_dot: tdpbf16ps(Tmm(i.d), Tmm(i.a), Tmm(i.b)); break;
+      case Op::tile_dot_bytes: tdpbusd(Tmm(i.d), Tmm(i.a), Tmm(i.b)); break;
+      case Op::tile_release: tilerelease(); break;
+      default: break;
+    }
+  }
+  /// 64 bytes: palette 1, at 16 the bytes per row (16 bits each), at 48 the rows.
+  void configure(const TileShapes& shapes) {
+    sub(rsp, 64);
+    vpxord(Zmm(31), Zmm(31), Zmm(31));
+    vmovups(ptr[rsp], Zmm(31));
+    mov(byte[rsp], 1);
+    for (int t = 0; t < 8; ++t) {
+      if (shapes.rows(t) == 0) continue;
+      mov(word[rsp + 16 + 2 * t], shapes.bytes(t));
+      mov(byte[rsp + 48 + t], shapes.rows(t));
+    }
+    ldtilecfg(ptr[rsp]);
+    add(rsp, 64);
   }
 
   void general(const Instr& i) {

@@ -121,6 +121,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
     problem.shape.pad_top = problem.shape.pad_left = problem.shape.pad_bottom = problem.shape.pad_right = 0;
   }
   problem.element = element_of(step, problem, p->level);
+  problem.unit = unit_of(step, problem);
   if (problem.element == jit::Element::f32) problem.method = jit::preferred_method(problem, typical(step), p->level);
   // y = (x·w + bias) · scale + shift: the scale goes into the weights.
   const Value* bias = step.constant(2);

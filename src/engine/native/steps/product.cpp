@@ -117,6 +117,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   problem.alpha = e.alpha;
   problem.beta = e.beta;
   problem.element = element_of(step, problem, p->level);
+  problem.unit = unit_of(step, problem);
   if (problem.element == jit::Element::f32 && is_crowded(m.k)) problem.source = jit::Source::blocked;
   p->after = is_generated(e.activation) ? fast::Activation::none : e.activation;
   p->residual = e.residual;

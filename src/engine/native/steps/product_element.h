@@ -13,4 +13,12 @@ inline jit::Element element_of(const StepDescription& step, jit::ConvProblem pro
   return narrow && jit::refusal(problem) == nullptr ? jit::Element::bf16 : jit::Element::f32;
 }
 
+/// Matrix registers where the problem, complete with its element, and the processor can.
+inline jit::Unit unit_of(const StepDescription& step, jit::ConvProblem problem) {
+  const CpuFeatures& features = step.cpu != nullptr ? *step.cpu : cpu();
+  problem.unit = jit::Unit::matrices;
+  const bool can = problem.element == jit::Element::bf16 && features.amx_bf16 && jit::refusal(problem) == nullptr;
+  return can && request_amx() ? jit::Unit::matrices : jit::Unit::vectors;
+}
+
 }  // namespace chorus::native::steps

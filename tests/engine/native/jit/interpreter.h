@@ -16,6 +16,8 @@ class Interpreter {
  public:
   /// Ranges that the code may touch: arguments, operands, constant tables.
   void allow(const void* start, size_t bytes) { ranges_.push_back({static_cast<const std::byte*>(start), bytes}); }
+  /// Any memory: where unmapped pages guard the operands.
+  void allow_all() { all_ = true; }
   /// Tables of constants are found by the addresses that `set` loads: those may be read.
   void run(const Code& code, void* arguments) {
     width_ = code.width();
@@ -46,15 +48,18 @@ class Interpreter {
   std::vector<Range> ranges_;
   int width_ = 16;
   float v_[32][16] = {};
+  float t_[8][16][16] = {};
+  TileShapes shapes_;
   int64_t r_[kGeneral] = {};
   int64_t steps_ = 0;
-  bool failed_ = false;
+  bool failed_ = false, all_ = false;
 
   static std::byte* pointer(int64_t address) { return reinterpret_cast<std::byte*>(static_cast<uintptr_t>(address)); }
   std::byte* where(const Mem& m, size_t bytes) {
     int64_t address = r_[m.base] + m.disp;
     if (m.index >= 0) address += r_[m.index] * m.scale;
     std::byte* p = pointer(address);
+    if (all_) return p;
     for (const Range& range : ranges_) {
       if (p >= range.start && p + bytes <= range.start + range.bytes) return p;
     }
@@ -138,8 +143,54 @@ class Interpreter {
         std::memcpy(b, v_[i.b], sizeof b);
       }
       for (int l = 0; l < width_; ++l) v_[i.d][l] = compute(i.op, v_[i.d][l], v_[i.a][l], b[l]);
+    } else if (i.op <= Op::tile_release) {
+      matrix(i);
     } else {
       general(i);
+    }
+  }
+
+  /// Rows of numbers of four bytes; what the shapes leave out does not exist.
+  void matrix(const Instr& i) {
+    const auto row = [&](const Mem& m, int r) {
+      Mem at = m;
+      at.index = -1;
+      at.disp += r * static_cast<int32_t>(r_[m.index]);
+      return where(at, static_cast<size_t>(shapes_.bytes(i.op == Op::tile_store ? i.a : i.d)));
+    };
+    if (i.op != Op::tile_shapes && shapes_.rows(i.op == Op::tile_store ? i.a : i.d) == 0 && i.op != Op::tile_release) {
+      if (!failed_) ADD_FAILURE() << "a matrix register without a shape, step " << steps_;
+      failed_ = true;
+    }
+    if (failed_) return;
+    auto& d = t_[i.d];
+    switch (i.op) {
+      case Op::tile_shapes:
+        shapes_ = shapes_of(i);
+        std::memset(t_, 0, sizeof t_);
+        std::memset(v_[31], 0, sizeof v_[31]);
+        break;
+      case Op::tile_zero: std::memset(d, 0, sizeof d); break;
+      case Op::tile_load:
+        std::memset(d, 0, sizeof d);
+        for (int r = 0; r < shapes_.rows(i.d); ++r)
+          std::memcpy(d[r], row(i.mem, r), static_cast<size_t>(shapes_.bytes(i.d)));
+        break;
+      case Op::tile_store:
+        for (int r = 0; r < shapes_.rows(i.a); ++r)
+          std::memcpy(row(i.mem, r), t_[i.a][r], static_cast<size_t>(shapes_.bytes(i.a)));
+        break;
+      case Op::tile_dot:
+      case Op::tile_dot_bytes:
+        for (int m = 0; m < shapes_.rows(i.d); ++m) {
+          for (int k = 0; k < shapes_.lanes; ++k) {
+            for (int n = 0; n < 16; ++n)
+              d[m][n] = compute(i.op == Op::tile_dot ? Op::dot : Op::dot_bytes, d[m][n], t_[i.a][m][k], t_[i.b][k][n]);
+          }
+        }
+        break;
+      case Op::tile_release: shapes_ = {}; break;
+      default: break;
     }
   }
   void general(const Instr& i) {
