@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string folder, engine = "native", json;
-  bool no_fallback = false, verbose = false;
+  bool no_fallback = false, verbose = false, worker = false;
   int optimize = 1;
 };
 
@@ -286,7 +286,7 @@ int conformance(const Options& options) {
     throw Error(Code::not_found, "no test case lies below \"" + options.folder + "\"", {},
                 "a case is a folder with model.onnx and test_data_set_0, test_data_set_1 …");
   std::sort(folders.begin(), folders.end());
-  const std::shared_ptr<Engine> engine = open_engine(options.engine);
+  const std::shared_ptr<Engine> engine = open_engine((options.worker ? "worker:" : "") + options.engine);
   Report report;
   {
     TerminalBar bar;
@@ -313,6 +313,8 @@ void add_conformance(Arguments app, Outcome& outcome) {
   auto options = std::make_shared<Options>();
   sub.option("DIR", options->folder, "folder with test cases (model.onnx, test_data_set_*/), at any depth").required();
   sub.option("--engine", options->engine, "engine to test").value("NAME").show_default();
+  sub.flag("--worker", options->worker,
+           "the engine works in a process of its own: a case that kills it fails, the others go on");
   sub.flag("--no-fallback", options->no_fallback,
            "a node that the engine refuses is not computed by simpler operators instead");
   sub.option("--json", options->json, "write names and reasons to this file").value("FILE");

@@ -91,6 +91,7 @@ CompileOptions compile_options(const ModelOptions& options) {
   CompileOptions compile;
   compile.threads = options.threads > 0 ? options.threads : 1;
   compile.optimize = options.optimize;
+  compile.worker_deadline_ms = options.worker_ms;
   compile.reference_kernels = options.reference;
   return compile;
 }
@@ -162,6 +163,7 @@ Model in_float64(const Model& model) {
 void add_comparison_options(Arguments command, ComparisonOptions& options, const std::string& which) {
   add_model_options(command, options.model);
   command.remove("--engine");
+  command.remove("--next");  // what is looked at is that engine and no other
   command.option("--engines", options.engines, which).value("NAMES").comma_separated();
   command.option("--input", options.inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated (default: random)")
       .value("DATA")
@@ -198,7 +200,7 @@ EngineRun run_on(const std::string& engine, const Model& model, const NamedValue
   EngineRun run;
   run.engine = engine;
   try {
-    run_once(*open_engine(engine)->compile(model, compile_options(options)), model, inputs, run);
+    run_once(*open_engine(options.opened(engine))->compile(model, compile_options(options)), model, inputs, run);
   } catch (const Error& error) {
     if (error.code() == Code::bad_input || error.code() == Code::shape || error.code() == Code::not_found)
       throw;   // the caller's

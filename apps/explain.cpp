@@ -45,7 +45,7 @@ std::map<std::string, StepInfo> steps_by_node(const Model& model, const Options&
   compile.threads = std::max(options.model.threads, 1);
   compile.optimize = options.model.optimize;
   compile.reference_kernels = options.model.reference;
-  const auto instance = open_engine(options.model.engine)->compile(model, compile)->instance();
+  const auto instance = open_engine(options.model.opened(options.model.engine))->compile(model, compile)->instance();
   std::map<std::string, StepInfo> result;
   for (const StepInfo& step : instance->steps()) {
     for (const std::string& node : step.nodes) result.emplace(node, step);
@@ -55,7 +55,7 @@ std::map<std::string, StepInfo> steps_by_node(const Model& model, const Options&
 }
 
 std::vector<Row> explain(const Model& model, const Options& options) {
-  const auto engine = open_engine(options.model.engine);
+  const auto engine = open_engine(options.model.opened(options.model.engine));
   CompileOptions compile;
   compile.optimize = options.model.optimize;
   const Graph& graph = *model.graph;

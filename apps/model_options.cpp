@@ -20,6 +20,15 @@ namespace chorus::app {
 void add_model_options(Arguments command, ModelOptions& options) {
   command.option("MODEL", options.model, "the model, an .onnx or .chorus file").required();
   command.option("--engine", options.engine, "what computes: see `chorus engines`").value("NAME").show_default();
+  command.flag("--worker", options.worker,
+               "the engine works in a process of its own: what kills it does not end this one");
+  command
+      .option("--worker-deadline", options.worker_ms,
+              "milliseconds after which a worker that does not answer is ended (default: a minute)")
+      .range(1, 1 << 30);
+  command.option("--next", options.next, "engines that finish what a worker does not, or none (default: native)")
+      .value("NAMES")
+      .comma_separated();
   command.option("--threads", options.threads, "compute threads (default: all that this process may use)")
       .range(1, 1024);
   command.option("--precision", options.precision, "of the computation")
@@ -48,6 +57,10 @@ std::string cache_folder() {
 Config config_of(const ModelOptions& options) {
   Config config(options.model);
   config.SetEngine(options.engine);
+  config.SetWorker(options.opened(options.engine) != options.engine);
+  config.SetWorkerDeadline(options.worker_ms);
+  if (!options.next.empty())
+    config.SetNextEngines(options.next == std::vector<std::string>{"none"} ? std::vector<std::string>() : options.next);
   config.SetDevice(options.device);
   config.SetPrecision(options.precision);
   config.SwitchIrOptim(options.optimize > 0);

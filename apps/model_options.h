@@ -13,7 +13,11 @@ namespace chorus::app {
 struct ModelOptions {
   std::string model, engine = "native", precision = "f32", device = "cpu";
   int threads = 0, optimize = 1;
-  bool reference = false, no_cache = false;
+  bool reference = false, no_cache = false, worker = false;
+  int worker_ms = 0;
+  std::vector<std::string> next;
+  /// What open_engine takes for an engine of this name.
+  std::string opened(const std::string& name) const { return worker && name != "native" ? "worker:" + name : name; }
   int64_t memory_mb = 0;
 };
 

@@ -38,6 +38,12 @@ class CHORUS_API Config {
   std::string_view buffer() const noexcept;  ///< empty: none
 
   void SetEngine(std::string_view name);  ///< default "native"
+  /// The engine works in a process of its own and cannot take this one with it; default off, and for engines that CHORUS_ENGINE_WORKER names.
+  void SetWorker(bool on);
+  void SetWorkerDeadline(
+      int64_t milliseconds);  ///< a worker that does not finish a run in this time is ended; 0 (default): a minute
+  /// Engines that finish a request when the worker dies, hangs or answers nonsense, in this order; default {"native"}; empty: Error(device_lost).
+  void SetNextEngines(std::vector<std::string> names);
   void SetDevice(std::string_view name);  ///< "cpu" (default), "cuda:0" …; unknown kinds: Error(bad_input)
   void SetThreads(int n);  ///< compute threads, 1..1024; default: what this process may use
   void SetAffinity(std::vector<int> processors);  ///< workers are pinned to these, in turn; empty (default): none
@@ -61,6 +67,9 @@ class CHORUS_API Config {
   void SetFallback(bool on);  ///< a device that is absent is replaced by the cpu; default off
 
   const std::string& engine() const noexcept;
+  bool worker() const noexcept;
+  int64_t worker_deadline_ms() const noexcept;
+  const std::vector<std::string>& next_engines() const noexcept;
   const std::string& device() const noexcept;
   int threads() const noexcept;  ///< 0: not set
   const std::vector<int>& affinity() const noexcept;

@@ -40,6 +40,9 @@ struct CompileOptions {
   int64_t memory_budget = int64_t{16} << 30;  ///< bytes that one instance may hold
   std::shared_ptr<ThreadPool> pool;  ///< null: one of `threads` threads is made per program
   std::string more;  ///< JSON for the engine itself
+  /// Engines that finish what an engine in a worker does not, in this order; none: such a request is an error.
+  std::vector<std::string> next_engines;
+  int64_t worker_deadline_ms = 0;  ///< of one run in a worker; 0: a minute
 };
 
 /// Asks a run to end; shared between the caller and the run.
@@ -133,7 +136,8 @@ struct EngineInfo {
   std::string reason;  ///< why not, and the command that helps
 };
 std::vector<EngineInfo> list_engines();
-/// Opens an engine once per process. Throws Error(unavailable|not_found) naming the known ones.
+/// Opens an engine once per process. "worker:NAME", or NAME when CHORUS_ENGINE_WORKER says so ("all", or names with commas between): in a
+/// process of its own (engine/worker). Throws Error(unavailable|not_found) naming the known ones.
 std::shared_ptr<Engine> open_engine(std::string_view name);
 /// Folders searched for plug-ins (libchorus_engine_<name>.so) besides the one beside the library; from the application's settings.
 void set_engine_folders(std::vector<std::string> folders);

@@ -74,6 +74,17 @@ void Config::SetEngine(std::string_view name) {
   if (name.empty()) refuse("the engine's name is empty", "\"native\", or one of `chorus engines`");
   impl_->engine = name;
 }
+void Config::SetWorker(bool on) { impl_->worker = on; }
+void Config::SetWorkerDeadline(int64_t milliseconds) {
+  if (milliseconds < 0) refuse(fmt::format("a worker's deadline of {} ms", milliseconds), "give 0 (a minute) or more");
+  impl_->worker_deadline_ms = milliseconds;
+}
+void Config::SetNextEngines(std::vector<std::string> names) {
+  for (const std::string& name : names) {
+    if (name.empty()) refuse("the name of a next engine is empty", "\"native\", or one of `chorus engines`");
+  }
+  impl_->next_engines = std::move(names);
+}
 void Config::SetDevice(std::string_view name) {
   Device::parse(name);
   impl_->device = name;
@@ -125,6 +136,9 @@ const std::string& Config::model() const noexcept { return impl_->model; }
 const std::string& Config::params() const noexcept { return impl_->params; }
 std::string_view Config::buffer() const noexcept { return impl_->buffer; }
 const std::string& Config::engine() const noexcept { return impl_->engine; }
+bool Config::worker() const noexcept { return impl_->worker; }
+int64_t Config::worker_deadline_ms() const noexcept { return impl_->worker_deadline_ms; }
+const std::vector<std::string>& Config::next_engines() const noexcept { return impl_->next_engines; }
 const std::string& Config::device() const noexcept { return impl_->device; }
 int Config::threads() const noexcept { return impl_->threads; }
 const std::vector<int>& Config::affinity() const noexcept { return impl_->affinity; }
@@ -152,6 +166,9 @@ std::string Config::ToJson() const {
   json["model"] = model();
   json["params"] = params();
   json["engine"] = engine();
+  json["worker"] = worker();
+  json["worker_deadline_ms"] = worker_deadline_ms();
+  json["next_engines"] = next_engines();
   json["device"] = device();
   json["threads"] = threads();
   json["affinity"] = affinity();
@@ -196,6 +213,9 @@ T integer(const Json& j) {
 const std::map<std::string, Setter, std::less<>>& setters() {
   static const auto* const all = new std::map<std::string, Setter, std::less<>>{
       {"engine", [](Config& c, const Json& j) { c.SetEngine(j.get<std::string>()); }},
+      {"worker", [](Config& c, const Json& j) { c.SetWorker(j.get<bool>()); }},
+      {"worker_deadline_ms", [](Config& c, const Json& j) { c.SetWorkerDeadline(integer<int64_t>(j)); }},
+      {"next_engines", [](Config& c, const Json& j) { c.SetNextEngines(j.get<std::vector<std::string>>()); }},
       {"device", [](Config& c, const Json& j) { c.SetDevice(j.get<std::string>()); }},
       {"threads",
        [](Config& c, const Json& j) {

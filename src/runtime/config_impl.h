@@ -17,6 +17,9 @@ struct Config::Impl {
   PowerMode power_mode = PowerMode::high;
   int64_t memory_limit = int64_t{16} << 30, timeout_ms = 0, cache_bytes = int64_t{4} << 30;
   std::vector<std::string> outputs;
+  bool worker = false;
+  int64_t worker_deadline_ms = 0;
+  std::vector<std::string> next_engines = {"native"};
 };
 
 struct ConfigAccess {

@@ -227,6 +227,8 @@ CompileOptions options_of(const Config::Impl& config) {
   options.optimize = config.ir_optim ? 1 : 0;
   options.reference_kernels = config.reference_kernels;
   options.profile = config.profile;
+  options.next_engines = config.next_engines;
+  options.worker_deadline_ms = config.worker_deadline_ms;
   options.memory_budget = config.memory_limit;
   options.pool = make_pool(threads, config.affinity, config.external, config.external_user);
   return options;
@@ -271,7 +273,7 @@ std::shared_ptr<Compiled> compile(const Config::Impl& config) {
   if (config.model.empty() && config.buffer.empty())
     throw Error(Code::bad_input, "config: no model is set", {}, "call SetModel or SetModelBuffer");
   require_device(config.device, config.fallback);
-  auto engine = open_engine(config.engine);
+  auto engine = open_engine((config.worker ? "worker:" : "") + config.engine);
   CompileOptions options = options_of(config);
   // Steps may bring in files of their own (labels): what such a program depends on is all that it holds.
   if (config.buffer.empty() && config.processing.empty())

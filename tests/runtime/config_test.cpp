@@ -29,6 +29,9 @@ TEST(Config, JsonKeepsEveryField) {
   c.SetOutputs({"a", "ü"});
   c.SetTimeout(250);
   c.SetFallback(true);
+  c.SetWorker(true);
+  c.SetWorkerDeadline(1500);
+  c.SetNextEngines({"torch", "native"});
   const Config d = Config::FromJson(c.ToJson());
   EXPECT_EQ(d.model(), "graph.onnx");
   EXPECT_EQ(d.params(), "weights.data");
@@ -48,6 +51,9 @@ TEST(Config, JsonKeepsEveryField) {
   EXPECT_EQ(d.outputs(), (std::vector<std::string>{"a", "ü"}));
   EXPECT_EQ(d.timeout_ms(), 250);
   EXPECT_TRUE(d.fallback());
+  EXPECT_TRUE(d.worker());
+  EXPECT_EQ(d.worker_deadline_ms(), 1500);
+  EXPECT_EQ(d.next_engines(), (std::vector<std::string>{"torch", "native"}));
   EXPECT_EQ(d.ToJson(), c.ToJson());
   const Config fresh;
   EXPECT_EQ(Config::FromJson("{}").ToJson(), fresh.ToJson());

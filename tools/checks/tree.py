@@ -23,6 +23,7 @@ HOUSE = [
     ["autograd"],
     ["format"],
     ["engine/plugin"],  # gives engines whole models in the formats that they want
+    ["engine/worker"],  # engines behind the plug-in interface in processes of their own
     ["engine/registry"],  # knows every engine, and the formats that some of them want
     ["nn"],
     ["optim"],

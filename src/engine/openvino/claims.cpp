@@ -27,6 +27,14 @@ std::string type_refusal(const ch_graph& graph, const ch_node& node) {
   return {};
 }
 
+bool is_empty(const ch_graph& graph, const ch_node& node) {
+  return std::any_of(node.inputs, node.inputs + node.n_inputs, [&](int32_t v) {
+    if (v == CH_NO_INDEX) return false;
+    const ch_type& type = *graph.values[v]->type;
+    return type.has_rank != 0 && std::count(type.dims, type.dims + type.rank, 0) > 0;
+  });
+}
+
 // Where its reader passes over an attribute and the result is another one: better refused than wrong.
 std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
   const std::string op(view(node.op));
@@ -58,6 +66,8 @@ std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
       graph.values[node.inputs[1]]->constant == CH_NO_INDEX) {
     return op + ": OpenVINO reads beyond the input where the repeats are no constant";
   }
+  if (op == "Gather" && is_empty(graph, node))
+    return op + ": OpenVINO divides by zero when it compiles this operator for no elements";
   const ch_attribute* mode = attribute(node, "mode");
   if (op == "RoiAlign" && mode != nullptr && view(mode->s) == "max")
     return op + ": OpenVINO takes another maximum than ONNX";

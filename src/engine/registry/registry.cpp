@@ -1,6 +1,8 @@
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
 #include <engine/plugin/plugin.h>
+#include <engine/registry/workers.h>
+#include <engine/worker/worker.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -118,12 +120,24 @@ std::vector<std::string> plugin_names(const Registry& r) {
   return names;
 }
 
-std::shared_ptr<Engine> open_plugin(const Registry& r, std::string_view name) {
+std::shared_ptr<Engine> load_plugin(const fs::path& file, std::string_view name, bool in_worker) {
+  const std::string folder = installation(file, name);
+  if (!in_worker) return plugin::load_engine(file.string(), name, folder);
+  worker::Settings settings;
+  settings.program = worker_program(own_folders());
+  settings.plugin = fs::absolute(file).string();
+  settings.name = name;
+  settings.folder = folder;
+  settings.open_next = open_engine;
+  return worker::make_engine(std::move(settings));
+}
+
+std::shared_ptr<Engine> open_plugin(const Registry& r, std::string_view name, bool in_worker) {
   const auto file = find_plugin(r, name);
   const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
   if (file) {
     try {
-      return plugin::load_engine(file->string(), name, installation(*file, name));
+      return load_plugin(*file, name, in_worker);
     } catch (const Error& error) {
       // A plug-in that is linked to its engine's libraries cannot even be loaded without them.
       if (!known || error.code() != Code::unavailable || !error.fix().empty()) throw;
@@ -138,14 +152,18 @@ std::shared_ptr<Engine> open_plugin(const Registry& r, std::string_view name) {
               fmt::format("known engines: native, {}", fmt::join(plugin_names(r), ", ")));
 }
 
-std::shared_ptr<Engine> open_locked(Registry& r, std::string_view name) {
-  if (const auto known = r.open.find(name); known != r.open.end()) return known->second;
+std::shared_ptr<Engine> open_locked(Registry& r, std::string_view asked) {
+  const std::string_view in_worker = engine_in_worker(asked);
+  const std::string_view name = in_worker.empty() ? asked : in_worker;
+  const std::string key = std::string(in_worker.empty() ? "" : kWorkerPrefix) + std::string(name);
+  if (const auto known = r.open.find(key); known != r.open.end()) return known->second;
   if (!is_name(name)) {
     throw Error(Code::not_found, fmt::format("\"{}\" is no name of an engine", name.substr(0, 80)), {},
                 fmt::format("known engines: native, {}", fmt::join(plugin_names(r), ", ")));
   }
-  std::shared_ptr<Engine> engine = name == "native" ? native::make_native_engine() : open_plugin(r, name);
-  r.open.emplace(std::string(name), engine);
+  std::shared_ptr<Engine> engine =
+      key == "native" ? native::make_native_engine() : open_plugin(r, name, !in_worker.empty());
+  r.open.emplace(key, engine);
   return engine;
 }
 
