@@ -77,6 +77,36 @@ NamedValues collect(Predictor& predictor, const Taps& taps) {
   return entries;
 }
 
+constexpr int64_t kMostPrinted = 1000;  // numbers of an output in JSON; --output writes all
+
+/// Elements in row-major order; null for NaN and infinities, which JSON does not have.
+Json elements(const Value& value) {
+  Json list = Json::array();
+  if (value.dtype() == DType::string) {
+    for (int64_t i = 0; i < value.numel(); ++i) list.push_back(std::string(value.strings()[i]));
+  } else if (value.dtype() == DType::int64) {
+    for (const int64_t v : value.as<int64_t>()) list.push_back(v);
+  } else if (value.dtype() == DType::boolean) {
+    for (const double v : value.to_doubles()) list.push_back(v != 0);
+  } else if (is_integer(value.dtype())) {
+    for (const double v : value.to_doubles()) list.push_back(static_cast<int64_t>(v));
+  } else {
+    for (const double v : value.to_doubles()) list.push_back(v);
+  }
+  return list;
+}
+
+Json described(const std::string& name, const Value& value) {
+  if (!value.is_tensor()) return {{"name", name}, {"text", value.str(12)}};
+  Json json = {{"name", name},
+               {"dtype", dtype_name(value.dtype())},
+               {"shape", std::vector<int64_t>(value.shape().begin(), value.shape().end())}};
+  const bool plain = is_integer(value.dtype()) || is_float(value.dtype()) || value.dtype() == DType::boolean ||
+                     value.dtype() == DType::string;
+  if (plain && value.dtype() != DType::uint64 && value.numel() <= kMostPrinted) json["values"] = elements(value);
+  return json;
+}
+
 void print_outputs(Predictor& predictor, const Options& options, double ms) {
   if (!options.json) {
     for (const std::string& name : predictor.GetOutputNames()) {
@@ -86,10 +116,7 @@ void print_outputs(Predictor& predictor, const Options& options, double ms) {
   }
   Json outputs = Json::array();
   for (const std::string& name : predictor.GetOutputNames()) {
-    const Value& value = predictor.GetOutputTensor(name)->value();
-    outputs.push_back({{"name", name},
-                       {"dtype", dtype_name(value.dtype())},
-                       {"shape", std::vector<int64_t>(value.shape().begin(), value.shape().end())}});
+    outputs.push_back(described(name, predictor.GetOutputTensor(name)->value()));
   }
   const Json json = {{"outputs", outputs}, {"ms", ms}, {"engine", predictor.EngineName()}};
   std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
@@ -207,7 +234,7 @@ void add_run(Arguments app, Outcome& outcome) {
   sub.flag("--profile", options->profile, "print the time of every executed node");
   sub.flag("--roofline", options->roofline, "as --profile, with each node's share of what this machine can do");
   sub.option("--trace", options->trace, "write the steps as a trace for chrome://tracing").value("FILE");
-  sub.flag("--json", options->json, "print as JSON");
+  sub.flag("--json", options->json, "print as JSON; outputs of at most 1000 elements with their values");
   sub.footer(
       "Examples:\n  chorus run model.onnx --input feeds.npz --output out.npz\n  chorus run model.onnx --input x=x.npy "
       "--threads 2 --profile\n"

@@ -68,7 +68,13 @@ TEST(Command, RunReadsAndWritesNpz) {
   EXPECT_TRUE(part[0].second.identical(find(all, "left")) ||
               std::fabs(part[0].second.as<float>()[0] - find(all, "left").as<float>()[0]) < 1e-5);
   const Done json = chorus_command("run " + path + " --input feeds.npz --json");
-  EXPECT_EQ(Json::parse(json.out).at("outputs").size(), 2u);
+  const Json outputs = Json::parse(json.out).at("outputs");
+  ASSERT_EQ(outputs.size(), 2u);
+  for (const Json& output : outputs) {
+    const std::vector<double> values = output.at("values"), wanted = find(all, output.at("name")).to_doubles();
+    ASSERT_EQ(values.size(), wanted.size());
+    for (size_t i = 0; i < values.size(); ++i) EXPECT_FLOAT_EQ(values[i], wanted[i]);
+  }
 }
 
 TEST(Command, BenchPrintsTheOneLine) {
