@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace chorus::families {
@@ -22,12 +23,13 @@ Expansion selu_1(OpBuilder& b) {
   return b.op("Selu", {b.in(0)}, {{"alpha", b.attrs().real("alpha")}, {"gamma", b.attrs().real("gamma")}});
 }
 
-/// Limits became operands; one that is not given does not limit.
+/// Limits became operands; one that is not given is the end of float32's numbers, so that infinities are limited too.
 Expansion clip_6(OpBuilder& b) {
-  const auto limit = [&](std::string_view name) {
-    return b.attrs().given(name) ? scalar_like(b, b.in(0), b.attrs().real(name)) : Ref{};
+  const auto limit = [&](std::string_view name, float otherwise) {
+    return scalar_like(b, b.in(0), b.attrs().given(name) ? b.attrs().real(name) : otherwise);
   };
-  const Ref low = limit("min"), high = limit("max");
+  constexpr float kGreatest = std::numeric_limits<float>::max();
+  const Ref low = limit("min", -kGreatest), high = limit("max", kGreatest);
   next_version(b);
   return b.op("Clip", {b.in(0), low, high});
 }

@@ -70,7 +70,7 @@ Expansion hardmax_11(OpBuilder& b) {
   const Ref matrix = b.op("Flatten", {b.in(0)}, {{"axis", b.attrs().integer("axis")}});
   next_version(b);
   const Ref marked = b.op("Hardmax", {matrix}, {{"axis", -1}});
-  return b.op("Reshape", {marked, b.op("Shape", {b.in(0)})});
+  return b.op("Reshape", {marked, b.op("Shape", {b.in(0)})}, {{"allowzero", 1}});
 }
 
 // Shape and value rules ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@
 namespace chorus::testing {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
 constexpr DType kF32 = DType::float32, kF64 = DType::float64;
 
 TEST(Activation, GridsRunAndAgreeWithDecompositions) {
@@ -55,6 +55,12 @@ TEST(Activation, ClipTakesLimitsAsOperandsOrAttributes) {
                make(kF32, {4}, {-3, 0.5, 1, kNan}));
   expect_close(run_one({.op = "Clip", .inputs = {x}, .attributes = {{"min", -1.0}}, .version = 1}),
                make(kF32, {4}, {-1, 0.5, 3, kNan}));
+  const Value ends = make(kF32, {2}, {-kInf, kInf});
+  const double most = std::numeric_limits<float>::max();  // the default of the attributes: infinities are outside
+  expect_close(run_one({.op = "Clip", .inputs = {ends}, .attributes = {{"min", 0.0}}, .version = 6}),
+               make(kF32, {2}, {0, most}));
+  expect_close(run_one({.op = "Clip", .inputs = {ends}, .version = 1}), make(kF32, {2}, {-most, most}));
+  expect_close(run_one({.op = "Clip", .inputs = {ends}}), ends);
   EXPECT_THROW(run_one({.op = "Clip", .inputs = {x, x}}), Error);
 }
 

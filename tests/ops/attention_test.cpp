@@ -74,6 +74,12 @@ TEST(Attention, CacheAndPackedHeadsAreTheSameAsTheWhole) {
   testing::expect_close(cached[2], tensor({1, 2, 5, 3}, v));
 }
 
+TEST(Attention, HeadsWithoutFeaturesWeighAllKeysAlike) {
+  const auto y = run_op({.op = "Attention",
+                         .inputs = {tensor({1, 1, 2, 0}, {}), tensor({1, 1, 2, 0}, {}), tensor({1, 1, 2, 1}, {1, 4})}});
+  testing::expect_close(y[0], tensor({1, 1, 2, 1}, {2.5, 2.5}));
+}
+
 TEST(Attention, RowsWithoutKeysAreZero) {
   const double inf = INFINITY;
   const Value x = tensor({1, 1, 2, 2}, {1, 2, 3, 4});

@@ -159,6 +159,8 @@ TEST(Reduction, OldHardmaxIsFlat) {
                make(kF32, {1, 2, 2}, {0, 0, 1, 0}));
   expect_close(run_one({.op = "Hardmax", .inputs = {x}, .attributes = {{"axis", 1}}}),
                make(kF32, {1, 2, 2}, {0, 0, 1, 1}));
+  const Value none = run_one({.op = "Hardmax", .inputs = {make(kF32, {2, 3, 0}, {})}, .version = 11});
+  EXPECT_EQ(none.shape(), (Shape{2, 3, 0}));
 }
 
 TEST(Reduction, ShapesAreSymbolic) {

@@ -3,6 +3,7 @@
 #include <engine/native/reference/support.h>
 #include <ops/chosen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -44,7 +45,8 @@ struct Attention {
     past = c.has(4) ? c.in[4].dims[2] : 0;
     total = past + k.length;
     group = k.heads > 0 ? q.heads / k.heads : 0;
-    scale = c.attrs->has("scale") ? c.attrs->real("scale") : 1 / std::sqrt(static_cast<double>(q.size));
+    scale = c.attrs->has("scale") ? c.attrs->real("scale")
+                                  : 1 / std::sqrt(static_cast<double>(std::max<int64_t>(q.size, 1)));
     softcap = c.attrs->real("softcap");
     causal = c.attrs->integer("is_causal") != 0;
     left = c.attrs->integer("left_window_size", -1);

@@ -116,7 +116,7 @@ Status flex_attention(KernelContext& ctx) noexcept {
     const DType usual = ctx.in[0].dtype == DType::float64 ? DType::float64 : DType::float32;
     const auto type = static_cast<DType>(ctx.attrs->integer("softmax_precision", static_cast<int64_t>(usual)));
     const double scale = ctx.attrs->has("scale") ? static_cast<double>(ctx.attrs->real("scale"))
-                                                 : 1 / std::sqrt(static_cast<double>(q.size));
+                                                 : 1 / std::sqrt(static_cast<double>(std::max<int64_t>(q.size, 1)));
     Value scores = Value::tensor(type, Shape{q.batch, q.heads, q.length, k.length});
     make_scores(ctx, q, k, scale, &scores);
     if (Status s = modify(ctx, "score_mod", &scores); !s.ok()) return s;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace chorus::native::steps {
 namespace {
@@ -53,7 +54,13 @@ Status run_norm(KernelContext& ctx) noexcept {
   const int64_t axis = from_front(ctx.attrs->integer("axis", -1), x.rank);
   if (axis < 0) return Status::error(Code::shape, "no such axis in a tensor of rank %d", x.rank);
   const Split s = split(x.shape(), axis, x.rank);
-  if (x.count == 0) return {};
+  if (x.count == 0) {  // rows of no numbers have no mean
+    for (int i = 1; i < 3; ++i) {
+      if (!ctx.wants(i)) continue;
+      std::fill_n(ctx.out[i].as<float>(), ctx.out[i].count, std::numeric_limits<float>::quiet_NaN());
+    }
+    return {};
+  }
   fast::NormArgs args;
   args.kind = kind;
   args.x = x.as<const float>();

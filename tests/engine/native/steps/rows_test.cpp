@@ -56,6 +56,14 @@ TEST(NormalizationSteps, LayersWithAllOutputs) {
   }
 }
 
+TEST(NormalizationSteps, RowsOfNoNumbersHaveNoMean) {
+  GraphCase c;
+  const ValueId y = c.op("LayerNormalization", {c.in("x", {3, 0}), c.in("scale", {0})}, {}, 3);
+  for (int o = 0; o < 3; ++o) c.out(c.other(y, o), "y" + std::to_string(o));
+  Dice dice(13);
+  expect_steps(c, {dice.floats(Shape{3, 0}), dice.floats(Shape{0})}, 0, "layer_norm.");
+}
+
 TEST(NormalizationSteps, AScaleThatIsBroadcastIsLeftToTheReference) {
   Dice dice(3);
   GraphCase c;
