@@ -1,5 +1,5 @@
-// docs/engine_matrix.md: what each engine does with each operator, found by asking and running it on the cases of the operator's grid. PyTorch's
-// answers are compared with the reference kernels on the way. CHORUS_WRITE_MATRIX=1 writes the page; else it must be as these tests find it.
+// docs/engine_matrix.md: what each engine does with each operator, found by asking and running it on the cases of the operator's grid. Answers of
+// PyTorch and PaddlePaddle are compared with the reference kernels on the way. CHORUS_WRITE_MATRIX=1 writes the page; else it must be as these tests find it.
 #include <core/convert.h>
 #include <engine/native/native_engine.h>
 #include <ops/grid.h>
@@ -22,7 +22,7 @@ namespace {
 using testing::message_of;
 
 constexpr const char* kPage = "docs/engine_matrix.md";
-constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "tensorflow", "torch"};
+constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "paddle", "tensorflow", "torch"};
 
 struct OneNode {
   Model model;
@@ -67,7 +67,7 @@ OneNode one_node(const OpDef& def, const GridCase& one) {
 
 enum class Answer : uint8_t { native, decomposed, refuses };
 
-// The types narrow the bound: PyTorch rounds to them between the steps of an operator.
+// The types narrow the bound: engines round to them between the steps of an operator.
 double bound_of(DType type) {
   return type == DType::float64 || type == DType::complex128 ? 1e-9
          : type == DType::float16                            ? 4e-3
@@ -102,7 +102,7 @@ std::string difference(const Value& got, const Value& wanted) {
 
 class Matrix : public ::testing::Test {
  protected:
-  // What PyTorch computes must be what the reference kernel does.
+  // What an engine computes must be what the reference kernel does.
   void compare(const OpDef& def, const GridCase& one, const OneNode& node, Program& program) {
     std::vector<Value> got, wanted;
     Code code = Code::ok;
@@ -139,7 +139,7 @@ class Matrix : public ::testing::Test {
       options.fallback = fallback;
       std::shared_ptr<Program> program;
       if (!message_of([&] { program = engine.compile(node.model, options); }).empty()) continue;
-      if (engine.name() == "torch") compare(def, one, node, *program);
+      if (engine.name() == "torch" || engine.name() == "paddle") compare(def, one, node, *program);
       return fallback == Fallback::none ? Answer::native : Answer::decomposed;
     }
     return Answer::refuses;

@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -100,7 +101,38 @@ def unpack(requirement, folder):
             if not any(fnmatch.fnmatchcase(n, pattern) for n in names):
                 sys.exit(f"fetch: {archive.name} has no {pattern}")
         opened.extractall(folder, names)
+    for package, library, name, *users in pins("rename"):
+        if package == requirement:
+            rename_library(folder / library, name, [folder / user for user in users])
     shutil.rmtree(archive.parent)
+
+
+def dynamic_names(image):
+    """Offset and size of .dynstr, the names that a 64-bit little-endian ELF file asks for and is asked for by."""
+    sections, = struct.unpack_from("<Q", image, 0x28)
+    size, count, names = struct.unpack_from("<HHH", image, 0x3A)
+    headers = [struct.unpack_from("<IIQQQQ", image, sections + i * size) for i in range(count)]
+    for name, _, _, _, offset, length in headers:
+        at = headers[names][4] + name
+        if image[at : at + 8] == b".dynstr\0":
+            return offset, length
+    sys.exit("fetch: a library has no names of its own")
+
+
+def rename_library(library, name, users):
+    """Gives a library another file name and SONAME of the same length, in itself and in the libraries that need it."""
+    old, new = (b"\0" + n.encode() + b"\0" for n in (library.name, name))
+    if len(old) != len(new):
+        sys.exit(f"fetch: {name} is not as long as {library.name}")
+    for path in [library, *users]:
+        image = bytearray(path.read_bytes())
+        offset, length = dynamic_names(image)
+        if image.count(old, offset, offset + length) != 1:
+            sys.exit(f"fetch: {path.name} does not name {library.name} once")
+        at = image.index(old, offset)
+        image[at : at + len(new)] = new
+        path.write_bytes(image)
+    library.rename(library.with_name(name))
 
 
 def fetch_engines(names):

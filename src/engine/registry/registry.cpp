@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Engines that this version has a plug-in for, so that a missing one is named with the command that helps.
-constexpr std::string_view kKnown[] = {"onnxruntime", "openvino", "tensorflow", "torch"};
+constexpr std::string_view kKnown[] = {"onnxruntime", "openvino", "paddle", "tensorflow", "torch"};
 constexpr std::string_view kPrefix = "libchorus_engine_", kSuffix = ".so";
 
 struct Registry {
