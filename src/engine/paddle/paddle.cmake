@@ -1,5 +1,5 @@
 # The plug-in of PaddlePaddle: its headers and libraries are those that `./dev engines paddle` unpacks.
-set(paddle_root ${CMAKE_SOURCE_DIR}/.engines/paddle)
+set(paddle_root ${PROJECT_SOURCE_DIR}/.engines/paddle)
 if(DEFINED ENV{CHORUS_ENGINES_DIR})
   set(paddle_root $ENV{CHORUS_ENGINES_DIR}/paddle)
 endif()
