@@ -31,6 +31,7 @@ Difference tensors(const Value& a, const Value& b) {
   Difference d;
   const std::vector<double> x = a.to_doubles(), y = b.to_doubles();
   const DType narrow = dtype_bits(a.dtype()) < dtype_bits(b.dtype()) ? a.dtype() : b.dtype();
+  d.narrow = is_float(narrow) && dtype_bits(narrow) <= 16;
   d.elements = static_cast<int64_t>(y.size());
   for (size_t i = 0; i < y.size(); ++i) {
     if (x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))) continue;

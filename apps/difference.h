@@ -14,6 +14,7 @@ struct Difference {
   double units = 0;  ///< largest distance in units of the last place of b's type (of float32 for wider types)
   int64_t at = 0, elements = 0;  ///< place of the largest relative difference; elements compared
   double a = 0, b = 0;  ///< the elements there
+  bool narrow = false;  ///< one of the two is a float type of 16 bits or fewer
   bool within(double tolerance) const noexcept { return reason.empty() && relative <= tolerance; }
 };
 

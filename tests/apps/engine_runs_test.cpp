@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -127,6 +128,93 @@ TEST(Check, TheOracleIsInDouble) {
   EXPECT_EQ(first["own"]["absolute"].get<double>(), 0);   // on its own operands it is right
 }
 
+Value fractions(const Shape& shape, int step) {
+  Value v = Value::tensor(DType::float32, shape);
+  for (int64_t i = 0; i < v.numel(); ++i)
+    v.as_mutable<float>()[static_cast<size_t>(i)] = static_cast<float>(i * step % 97 + 1) / 97;
+  return v;
+}
+
+Node node_of(const std::string& type, const std::string& name, std::vector<ValueId> inputs, Attributes attributes) {
+  Node node;
+  node.op = find_op("", type);
+  node.version = node.op->version_index(17);
+  node.type = type;
+  node.name = name;
+  node.inputs = std::move(inputs);
+  node.attributes = std::move(attributes);
+  return node;
+}
+
+/// Convolution, pooling, product, sum, softmax and a conversion to half, one after the other, and a maximum with a NaN beside them.
+void write_doctors_model(const std::string& path) {
+  auto graph = std::make_shared<Graph>();
+  graph->opsets[""] = 17;
+  const auto put = [&](const std::string& type, const std::string& name, std::vector<ValueId> inputs,
+                       Attributes attributes = {}) {
+    Node node = node_of(type, name, std::move(inputs), std::move(attributes));
+    node.outputs = {graph->add_value(name + "_out")};
+    return graph->node(graph->add_node(std::move(node))).outputs[0];
+  };
+  const auto constant = [&](const std::string& name, const Value& v) { return graph->add_constant(name, v); };
+  using Ints = std::vector<int64_t>;
+  const ValueId x = graph->add_input("x", Type::tensor(DType::float32, {Dim(1), Dim(2), Dim(9), Dim(9)}));
+  const ValueId conv =
+      put("Conv", "conv", {x, constant("weights", fractions({4, 2, 3, 3}, 31))}, {{"pads", Ints{1, 1, 1, 1}}});
+  const ValueId pool = put("AveragePool", "pool", {conv},
+                           {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}});
+  const ValueId product = put("MatMul", "product", {pool, constant("matrix", fractions({5, 5}, 13))});
+  const ValueId sum = put("Add", "sum", {product, constant("column", fractions({5, 1}, 29))});
+  const ValueId soft = put("Softmax", "soft", {sum}, {{"axis", int64_t{1}}});
+  const ValueId half = put("Cast", "half", {soft}, {{"to", int64_t{10}}});
+  Value limit = fractions({5}, 7);
+  limit.as_mutable<float>()[3] = std::nanf("");
+  const ValueId most = put("Max", "most", {sum, constant("limit", limit)});
+  graph->value(half).type = Type::tensor(DType::float16, {Dim(1), Dim(4), Dim(5), Dim(5)});
+  graph->value(most).type = Type::tensor(DType::float32, {Dim(1), Dim(4), Dim(5), Dim(5)});
+  graph->add_output(half);
+  graph->add_output(most);
+  Model model;
+  model.graph = graph;
+  model.ir_version = 8;
+  onnx::write_model_file(model, path);
+}
+
+TEST(Check, SeededFaultsAreFoundAndNamed) {
+  write_doctors_model((scratch() / "doctor.onnx").string());
+  const Done sound = chorus_command("check doctor.onnx --engines native,seeded", kFaulty);
+  EXPECT_EQ(sound.status, 0) << sound.out << sound.err;
+  const std::vector<std::array<std::string, 3>> faults = {{"winograd", "conv", "Conv"},
+                                                          {"count_include_pad", "pool", "AveragePool"},
+                                                          {"last_tile", "product", "MatMul"},
+                                                          {"broadcast", "sum", "Add"},
+                                                          {"axis", "soft", "Softmax"},
+                                                          {"half", "half", "Cast"},
+                                                          {"nan", "most", "Max"}};
+  for (const auto& [fault, node, op] : faults) {
+    const Done bad = chorus_command("check doctor.onnx --engines native,seeded --write found.onnx --json",
+                                    kFaulty + " CHORUS_SEEDED_FAULT=" + fault);
+    EXPECT_EQ(bad.status, 1) << fault << bad.err;
+    const Json json = Json::parse(bad.out);
+    EXPECT_TRUE(json["engines"][0]["first"].is_null()) << fault << ": native";
+    EXPECT_EQ(json["engines"][1]["first"]["node"], node) << fault;
+    EXPECT_EQ(json["engines"][1]["first"]["op"], op) << fault;
+    // The small model is that node alone, and shows the fault by itself; without the fault it is right.
+    const Model alone = onnx::read_model((scratch() / "found.onnx").string());
+    ASSERT_EQ(alone.graph->node_count(), 1) << fault;
+    EXPECT_EQ(alone.graph->node(alone.graph->order()[0]).type, op);
+    const std::string again = "check found.onnx --engines seeded --input found.npz";
+    EXPECT_EQ(chorus_command(again, kFaulty + " CHORUS_SEEDED_FAULT=" + fault).status, 1) << fault;
+    EXPECT_EQ(chorus_command(again, kFaulty).status, 0) << fault;
+    // The same through a worker.
+    EXPECT_EQ(chorus_command(again + " --worker", kFaulty + " CHORUS_SEEDED_FAULT=" + fault).status, 1) << fault;
+    const std::string report = text_of(scratch() / "found.md");
+    for (const std::string& wanted : {"# seeded 1.2.3: " + op + " gives a wrong result", std::string("found.onnx"),
+                                      std::string("found.npz"), "`" + node + "_out`"})
+      EXPECT_NE(report.find(wanted), std::string::npos) << fault << ": " << wanted << " is not in\n" << report;
+  }
+}
+
 TEST(Explain, EveryNodeHasAnEngineOrAReason) {
   const std::string model = small_model();
   ASSERT_EQ(chorus_command("gen lenet").status, 0);
@@ -138,7 +226,7 @@ TEST(Explain, EveryNodeHasAnEngineOrAReason) {
     EXPECT_FALSE(n["kernel"].get<std::string>().empty()) << n;
     EXPECT_NE(n["type"].get<std::string>().find("float32["), std::string::npos);
   }
-  EXPECT_EQ(native["nodes"][1]["kernel"], native["nodes"][0]["kernel"]);   // relu1 in the step of conv1
+  EXPECT_EQ(native["nodes"][1]["kernel"], native["nodes"][0]["kernel"]);  // relu1 in the step of conv1
   EXPECT_NE(native["nodes"][1]["reason"].get<std::string>().find("conv1"), std::string::npos);
   const Done example = chorus_command("explain lenet.onnx --engine example --json");
   EXPECT_EQ(example.status, 0);

@@ -1,6 +1,7 @@
 // Programs and instances whose work a worker does.
 #include <engine/worker/engine.h>
 
+#include <core/clock.h>
 #include <core/log.h>
 #include <engine/plugin/values.h>
 #include <fmt/format.h>
@@ -11,7 +12,8 @@ namespace chorus::worker {
 namespace {
 
 constexpr int64_t kRunDeadline = 60'000;  // milliseconds
-constexpr int kMostDeaths = 2;
+constexpr int64_t kMostRetryPause =
+    600'000;  // milliseconds before a model that ended a worker in compile is tried again
 constexpr int64_t kFreeDeadline = 10'000;
 constexpr size_t kKeepBytes = size_t{16} << 20;  // of a channel's memory between runs
 
@@ -64,10 +66,10 @@ class WorkerProgram final : public Program, public std::enable_shared_from_this<
     throw Error(Code::device_lost, engine_->who() + " " + why, model_.source,
                 "it is started again for the next request; name engines that finish such requests, or use another one");
   }
-  /// Why no worker gets the model again; empty: one may.
+  /// Why no worker gets the model now: it has ended one while it was compiled. Empty: one may.
   std::string doomed() {
     std::lock_guard own(lock_);
-    return doomed_;
+    return now_ns() < retry_at_ns_ ? doomed_ : std::string();
   }
   WorkerEngine& engine() const noexcept { return *engine_; }
   const Graph& graph() const noexcept { return *model_.graph; }
@@ -84,8 +86,8 @@ class WorkerProgram final : public Program, public std::enable_shared_from_this<
   std::mutex lock_;
   std::weak_ptr<Process> home_;
   uint64_t id_ = 0;
-  int deaths_ = 0;  // of workers that compiled it, in a row
-  std::string doomed_;  // why no worker gets it again
+  std::string doomed_;  // why no worker gets it again before that time
+  int64_t retry_ms_ = 0, retry_at_ns_ = 0;
   std::shared_ptr<Program> next_;
 };
 
@@ -107,14 +109,17 @@ uint64_t WorkerProgram::id_in(const std::shared_ptr<Process>& process) {
         },
         [&](Reader& r) { id_ = r.number(); });
   } catch (const Lost& lost) {
-    if (++deaths_ >= kMostDeaths) doomed_ = lost.why;
+    doomed_ = lost.why;
+    retry_ms_ = std::min(retry_ms_ == 0 ? 40 * engine_->settings().first_pause_ms : 4 * retry_ms_, kMostRetryPause);
+    retry_at_ns_ = now_ns() + retry_ms_ * 1'000'000;
     throw;
   } catch (const Error& error) {
     if (error.code() != Code::device_lost) throw;
     throw Lost{error.message()};
   }
   home_ = process;
-  deaths_ = 0;
+  doomed_.clear();
+  retry_ms_ = 0;
   return id_;
 }
 

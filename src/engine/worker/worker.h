@@ -24,7 +24,8 @@ struct Settings {
 /// Starts the worker and opens the engine in it. Throws Error(unavailable) where one of them cannot be, as in this process.
 /// compile and run: when the worker dies, does not answer in time or answers nonsense, the request is finished by the first of
 /// CompileOptions::next_engines that can (Error(device_lost) when there is none) and said in the log; the worker is started again, with
-/// pauses that grow. A model whose compilation ended two workers in a row is not given to one again.
+/// pauses that grow. A model whose compilation ended one is
+/// given to the next one later: after 40 pauses, then after four times as long each time, ten minutes at most.
 std::shared_ptr<Engine> make_engine(Settings settings);
 
 /// What happened so far; zeros for an engine that is in no worker.

@@ -240,17 +240,16 @@ TEST(Worker, DeathsInCompileAndClaimAreSentences) {
   said = message_of([&] { engine->compile(negation(), options); }, &code);
   EXPECT_EQ(code, Code::device_lost);
   EXPECT_NE(said.find("while it compiled the model"), std::string::npos) << said;
-  // With a next engine the program works, and soon no worker gets the model again.
+  // With a next engine the program works, and workers get the model again ever more rarely.
   options.next_engines = {"native"};
   const auto instance = engine->compile(negation(), options)->instance();
   const auto again = [&] {
     EXPECT_EQ(negated(*instance, vector_of({5})), (std::vector<float>{-5}));
     std::this_thread::sleep_for(std::chrono::milliseconds(60));
   };
-  for (int i = 0; i < 4; ++i) again();  // it may have been another's fault, so one worker more tries
   const int64_t started = worker::counts(*engine).started;
-  for (int i = 0; i < 3; ++i) again();
-  EXPECT_EQ(worker::counts(*engine).started, started);
+  for (int i = 0; i < 10; ++i) again();
+  EXPECT_LE(worker::counts(*engine).started, started + 3);  // after 40, 160, 640 ms
   options.fallback = Fallback::none;  // nobody else is wanted
   message_of([&] { engine->compile(negation(), options); }, &code);
   EXPECT_EQ(code, Code::device_lost);
@@ -529,7 +528,19 @@ void chaos(const std::vector<std::shared_ptr<Engine>>& engines, int requests, in
   std::printf("%d requests, %lld workers killed, %lld requests finished elsewhere\n", requests,
               static_cast<long long>(lost), static_cast<long long>(elsewhere));
   EXPECT_GT(lost, 0);
-  EXPECT_LT(elsewhere, requests / 2);  // most are the workers' own
+  // Left in peace, each is soon its own again.
+  for (size_t i = 0; i < 3; ++i) {
+    bool own = false;
+    for (int turn = 0; turn < 500 && !own; ++turn) {
+      const int64_t before = worker::counts(*engines[i]).elsewhere;
+      std::vector<Value> out(1);
+      const Value ones = Value::of<float>(Shape{64}, std::span<const float>(a));
+      instances[i]->run(std::vector<Value>{ones, ones}, out, {});
+      own = worker::counts(*engines[i]).elsewhere == before;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_TRUE(own) << engines[i]->name();
+  }
 }
 
 TEST(WorkerChaos, EveryRequestIsAnsweredRightly) { chaos(three_in_workers({}), 3'000, 20, 200); }
