@@ -108,9 +108,41 @@ TEST(Creation, RandomNumbersHaveTheirDistribution) {
   for (const int64_t c : m.to_int64s()) counts[c] += 1.0 / kCount;
   EXPECT_NEAR(counts[0], 0.2, sigma);
   EXPECT_NEAR(counts[1], 0.5, sigma);
-  Value p = Value::tensor(kF32, {kCount});
-  for (float& v : p.as_mutable<float>()) v = 0.3F;
-  EXPECT_NEAR(moments(run_one({.op = "Bernoulli", .inputs = {p}, .seed = 3})).mean, 0.3, sigma);
+}
+
+// A million draws: the share of ones, and of what is kept, lies within four standard errors of the probability asked for.
+constexpr int64_t kDraws = 1'000'000;
+double bound(double p) { return 4 * std::sqrt(p * (1 - p) / static_cast<double>(kDraws)); }
+
+TEST(Random, BernoulliHasItsRate) {
+  for (const double p : {0.01, 0.3, 0.5, 0.9}) {
+    for (const uint64_t seed : {3U, 4U}) {
+      Value single = Value::tensor(kF32, {kDraws}), both = Value::tensor(DType::float64, {kDraws});
+      for (float& v : single.as_mutable<float>()) v = static_cast<float>(p);
+      for (double& v : both.as_mutable<double>()) v = p;
+      for (const Value& given : {single, both}) {
+        const Moments m = moments(run_one({.op = "Bernoulli", .inputs = {given}, .seed = seed}));
+        EXPECT_NEAR(m.mean, p, bound(p)) << "seed " << seed;
+        EXPECT_NEAR(m.variance, p * (1 - p), bound(p));  // nothing but zeros and ones
+      }
+      const Value as_int =
+          run_one({.op = "Bernoulli", .inputs = {single}, .attributes = {{"dtype", 7}, {"seed", double(seed)}}});
+      EXPECT_NEAR(moments(as_int).mean, p, bound(p)) << "by attribute " << seed;
+    }
+  }
+}
+
+TEST(Random, DropoutHasItsRate) {
+  Value x = Value::tensor(kF32, {kDraws});
+  for (float& v : x.as_mutable<float>()) v = 1;
+  for (const float ratio : {0.1F, 0.5F, 0.75F}) {
+    const std::vector<Value> out =
+        run_op({.op = "Dropout", .inputs = {x, Value::scalar(ratio), Value::scalar(true)}, .outputs = 2, .seed = 9});
+    const double kept = 1 - double{ratio};
+    EXPECT_NEAR(moments(out[1]).mean, kept, bound(kept));
+    const auto y = out[0].to_doubles(), mask = out[1].to_doubles();
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], mask[i] / kept, 1e-6) << i;
+  }
 }
 
 }  // namespace

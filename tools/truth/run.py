@@ -4,6 +4,7 @@
   self         the checks themselves can fail
   table        the table of operators equals the schemas of the onnx package
   conformance  the 2,027 backend cases of the onnx package pass, but those that later.txt names
+  sources      none of their names, hashes and answers stands in the sources
   old          so do those of seven older releases, with the files and answers of then
   light        and the networks that the package holds, with the answers stored beside them
   properties   at least 50 generated data sets for every operator agree with another evaluator
@@ -236,6 +237,7 @@ CHECKS = {
     "old": old_releases,
     "light": light,
     "properties": lambda args: script("check_cases.py", "--chorus", args.chorus),
+    "sources": lambda args: script("check_sources.py", cases()),
     "fields": lambda args: script("check_fields.py", "--chorus", args.chorus),
     "writer": lambda args: script("check_writer.py", cases(), "--chorus", args.chorus, "--also", *REWRITTEN),
     "models": compare,

@@ -6,6 +6,7 @@ In the role of `chorus` stand small programs written here: one copies, one loses
 """
 
 import copy
+import hashlib
 import json
 import os
 import pathlib
@@ -75,6 +76,29 @@ class TruthTest(unittest.TestCase):
         path.write_text(f"#!{sys.executable}\n{text}\n")
         path.chmod(0o755)
         return path
+
+
+class Sources(TruthTest):
+    def found(self, text):
+        (self.folder / "src").mkdir(exist_ok=True)
+        (self.folder / "src" / "a.cpp").write_text(text)
+        return call("check_sources.py", CASES, "--root", self.folder)[1]
+
+    def test_names_hashes_and_answers_are_found(self):
+        model = (CASES / "node/test_abs/model.onnx").read_bytes()
+        answers = numpy_helper.to_array(
+            onnx.load_tensor_from_string((CASES / "node/test_abs/test_data_set_0/output_0.pb").read_bytes())
+        ).ravel()
+        run = ", ".join(f"{v:.9g}f" for v in answers[5:11])
+        said = self.found(f'if (name == "test_abs") return {{{run}}};  // {hashlib.sha256(model).hexdigest()}')
+        self.assertIn("names the case test_abs", said)
+        self.assertIn("has the hash", said)
+        self.assertIn("has numbers of node/test_abs", said)
+
+    def test_other_sources_are_clean_but_for_the_missing_list(self):
+        said = self.found("constexpr double kTable[] = {0.12345, 1.54321, 7.77123, 9.12399};")
+        self.assertIn("has 0 names, not 10", said)
+        self.assertIn("0 passed, 1 failed", said)
 
 
 class Float64Oracle(TruthTest):
