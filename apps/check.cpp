@@ -1,8 +1,8 @@
 // chorus check: whether a model is sound, and with --run whether every engine here answers as a float64 oracle does; where one does
 // not, the first node that goes wrong, as a model of its own.
+#include "check_cases.h"
 #include "command.h"
-#include "engine_runs.h"
-#include "upstream_report.h"
+#include "doctor.h"
 
 #include <core/file.h>
 #include <core/progress.h>
@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 namespace chorus::app {
@@ -30,119 +31,6 @@ struct Options : ComparisonOptions {
   std::string write;
   bool run = false;
 };
-
-struct NodeError {
-  NodeId id = kNone;
-  std::string value, node, op;
-  Difference total;  ///< against the oracle of the whole model
-  Difference own;  ///< against the oracle of this node alone, on the values that the engine gave it
-};
-
-/// Half-width types cannot be as near to the oracle as the tolerance asks: they are measured in units of their own last place, of which a
-/// conversion is allowed half a one (the hundredth is for operands that differ within the tolerance) and a computation a few.
-bool is_narrow(const Difference& d) { return d.narrow; }
-bool agrees(const NodeError& e, const Difference& d, double tolerance) {
-  if (!is_narrow(d)) return d.within(tolerance);
-  return d.reason.empty() && d.units <= (e.op == "Cast" || e.op == "CastLike" ? 0.51 : 4.0);
-}
-
-struct Report {
-  std::string engine, reason;
-  std::vector<std::pair<std::string, Difference>> outputs;
-  std::vector<NodeError> nodes;  ///< in the order of the graph
-  const NodeError* first = nullptr;
-};
-
-/// The node alone: its operands as inputs, or constants where the model has them. Empty when a value was not seen.
-Model single_node(const Model& model, NodeId id, const EngineRun& run, const NamedValues& inputs, NamedValues* feeds) {
-  const Graph& from = *model.graph;
-  const Node& n = from.node(id);
-  auto graph = std::make_shared<Graph>();
-  graph->name = n.name;
-  graph->opsets = from.opsets;
-  Node copy = n;
-  copy.captured.clear();
-  for (ValueId& in : copy.inputs) {
-    if (in == kNone) continue;
-    const GraphValue& v = from.value(in);
-    if (const ValueId known = graph->find_value(v.name); known != kNone) {
-      in = known;
-      continue;
-    }
-    Value value = v.constant;
-    if (const auto seen = run.values.find(v.name); seen != run.values.end()) value = seen->second;
-    for (const auto& [name, given] : inputs) {
-      if (name == v.name) value = given;
-    }
-    if (!value || (!v.is_constant() && !value.is_tensor())) return {};
-    if (v.is_constant()) {
-      in = graph->add_constant(v.name, value);
-      continue;
-    }
-    Dims dims;
-    for (int64_t d : value.shape()) dims.push_back(Dim(d));
-    in = graph->add_input(v.name, Type::tensor(value.dtype(), dims));
-    feeds->emplace_back(v.name, value);
-  }
-  for (ValueId& out : copy.outputs) {
-    if (out != kNone) out = graph->add_value(from.value(out).name);
-  }
-  const NodeId made = graph->add_node(std::move(copy));
-  for (ValueId out : graph->node(made).outputs) {
-    if (out != kNone) graph->add_output(out);
-  }
-  infer_types(*graph);
-  Model result;
-  result.graph = std::move(graph);
-  result.functions = model.functions;
-  result.ir_version = model.ir_version;
-  result.producer_name = "chorus check";
-  result.source = model.source;
-  return result;
-}
-
-/// What the node itself adds: the engine's answer to its own operands against the oracle's.
-void measure_own(const Model& model, const EngineRun& run, const NamedValues& inputs, const Options& options,
-                 NodeError& error) {
-  NamedValues feeds;
-  const Model alone = single_node(model, error.id, run, inputs, &feeds);
-  if (!alone.graph) {
-    error.own.reason = "its operands were not seen";
-    return;
-  }
-  const EngineRun oracle = run_oracle(alone, feeds, options.model);
-  const auto a = run.values.find(error.value), b = oracle.values.find(error.value);
-  if (a == run.values.end() || b == oracle.values.end())
-    error.own.reason = oracle.reason.empty() ? "it was not seen" : oracle.reason;
-  else
-    error.own = difference(a->second, b->second);
-}
-
-Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs,
-               const Options& options) {
-  Report report{run.engine, run.reason, {}, {}, nullptr};
-  const Graph& graph = *model.graph;
-  for (NodeId id : graph.order()) {
-    for (ValueId out : graph.node(id).outputs) {
-      if (out == kNone) continue;
-      const std::string& name = graph.value(out).name;
-      const auto a = run.values.find(name), b = oracle.values.find(name);
-      if (a == run.values.end() || b == oracle.values.end()) continue;
-      NodeError error{id, name, graph.node(id).name, graph.node(id).type, difference(a->second, b->second), {}};
-      if (graph.is_output(out)) report.outputs.emplace_back(name, error.total);
-      report.nodes.push_back(std::move(error));
-    }
-  }
-  for (NodeError& e : report.nodes) {
-    if (agrees(e, e.total, options.tolerance)) continue;
-    measure_own(model, run, inputs, options, e);
-    // Through a chain of half-width values errors add up: there a node is wrong by what it does itself.
-    if (is_narrow(e.total) && agrees(e, e.own, options.tolerance)) continue;
-    report.first = &e;
-    break;
-  }
-  return report;
-}
 
 std::string number(double x) { return std::isinf(x) ? "inf" : fmt::format("{:.3g}", x); }
 std::string figures(const Difference& d) {
@@ -171,7 +59,7 @@ void print_report(const Report& r, const Options& options) {
     std::printf("  every node agrees with the oracle within %g\n", options.tolerance);
     return;
   }
-  const bool own = !agrees(*r.first, r.first->own, options.tolerance);
+  const bool own = !agrees(r.first->op, r.first->own, options.tolerance);
   std::printf(
       "  first node that differs: \"%s\" (%s), value \"%s\": %s\n  the node alone: %s: %s\n", r.first->node.c_str(),
       r.first->op.c_str(), r.first->value.c_str(), figures(r.first->total).c_str(), figures(r.first->own).c_str(),
@@ -192,28 +80,6 @@ Json report_json(const Report& r, const Options& options) {
              {"own", figures_json(r.first->own)}};
   }
   return {{"engine", r.engine}, {"reason", r.reason}, {"outputs", outputs}, {"first", first}, {"nodes", nodes}};
-}
-
-/// The first wrong node as FILE, its inputs as FILE's name with .npz, and a text about it with .md.
-void write_minimal(const Model& model, const Report& report, const EngineRun& run, const NamedValues& inputs,
-                   const Options& options) {
-  const std::string& path = options.write;
-  NamedValues feeds;
-  const Model alone = single_node(model, report.first->id, run, inputs, &feeds);
-  if (!alone.graph)
-    throw Error(Code::unsupported,
-                "node \"" + report.first->node + "\" cannot stand alone: its operands were not seen");
-  onnx::write_model_file(alone, path);
-  const std::string stem = path.size() > 5 && path.ends_with(".onnx") ? path.substr(0, path.size() - 5) : path;
-  write_npz(stem + ".npz", feeds);
-  const auto name = [](const std::string& file) { return file.substr(file.rfind('/') + 1); };
-  Finding finding{report.engine,       open_engine(options.model.opened(report.engine))->version(),
-                  name(path),          name(stem + ".npz"),
-                  report.first->value, report.first->own};
-  AtomicFile text(stem + ".md");
-  text.write(upstream_report(alone, feeds, finding));
-  text.commit();
-  std::fprintf(stderr, "chorus: wrote %s, %s.npz and %s.md\n", path.c_str(), stem.c_str(), stem.c_str());
 }
 
 int examine_all(const Model& model, const Options& options, Json* json) {
@@ -241,8 +107,10 @@ int examine_all(const Model& model, const Options& options, Json* json) {
       json->push_back(report_json(report, options));
     else
       print_report(report, options);
-    if (report.first != nullptr && status != kOurFault && !options.write.empty())
-      write_minimal(model, report, run, inputs, options);
+    if (report.first != nullptr && status != kOurFault && !options.write.empty()) {
+      write_minimal(model, report, run, inputs, options, options.write);
+      std::fprintf(stderr, "chorus: wrote %s, its inputs and a report beside it\n", options.write.c_str());
+    }
     if (report.first != nullptr)
       status = kOurFault;
     else if (!run.reason.empty() && !options.engines.empty() && status == kDone)
@@ -253,6 +121,8 @@ int examine_all(const Model& model, const Options& options, Json* json) {
 
 int check(Options options) {
   load_plugins_of_environment();
+  if (std::filesystem::is_directory(options.model.model))
+    return check_cases(options, options.write, options.json) == 0 ? kDone : kOurFault;
   options.run = options.run || !options.inputs.empty() || !options.shapes.empty() || !options.engines.empty() ||
                 !options.write.empty();
   Model model = onnx::read_model(options.model.model);
@@ -263,13 +133,7 @@ int check(Options options) {
   const std::string sound = fmt::format("{}: sound; {} nodes, {} after the passes", options.model.model,
                                         model.graph->node_count(), optimized->node_count());
   if (!options.json) std::printf("%s\n", sound.c_str());
-  auto graph = std::make_shared<Graph>(*model.graph);
-  for (NodeId id : graph->order()) {
-    Node& n = graph->node(id);
-    if (n.name.empty()) n.name = fmt::format("{}_{}", n.type, id);
-  }
-  infer_types(*graph);
-  model.graph = graph;
+  model = with_node_names(model);
   Json engines = Json::array();
   const int status = options.run ? examine_all(model, options, options.json ? &engines : nullptr) : kDone;
   if (options.json) {
@@ -295,6 +159,8 @@ void add_check(Arguments app, Outcome& outcome) {
       .value("FILE");
   sub.flag("--json", options->json, "print as JSON: every node's error");
   sub.footer(
+      "MODEL may be a folder of ONNX test cases: every engine answers each in a worker, and --write names a folder for "
+      "what is wrong.\n"
       "Exit status 1 when an engine answers wrongly.\nExamples:\n  chorus check model.onnx\n  chorus check model.onnx "
       "--run\n"
       "  chorus check model.onnx --engines onnxruntime --input feeds.npz --write wrong.onnx");

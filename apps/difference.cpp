@@ -14,6 +14,9 @@ double unit_at(DType type, double x) {
   int digits = 24, least = -149;
   if (type == DType::float16) digits = 11, least = -24;
   if (type == DType::bfloat16) digits = 8, least = -133;
+  if (type == DType::float8e4m3fn || type == DType::float8e4m3fnuz) digits = 4, least = -10;
+  if (type == DType::float8e5m2 || type == DType::float8e5m2fnuz) digits = 3, least = -17;
+  if (type == DType::float4e2m1 || type == DType::float8e8m0) digits = 2, least = type == DType::float4e2m1 ? -1 : -127;
   if (!is_float(type)) return 1;
   int exponent = 0;
   std::frexp(x, &exponent);
@@ -54,6 +57,15 @@ Difference tensors(const Value& a, const Value& b) {
 
 Difference difference(const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return not_comparable("one is a tensor and the other is not");
+  if (!a.is_tensor() && a && a.items().size() == b.items().size()) {
+    Difference worst;
+    for (size_t i = 0; i < a.items().size(); ++i) {
+      const Difference d = difference(a.items()[i], b.items()[i]);
+      if (!d.reason.empty() || d.relative > worst.relative || i == 0) worst = d;
+      if (!d.reason.empty()) break;
+    }
+    return worst;
+  }
   const bool numbers = a.is_tensor() && a.dtype() != DType::string && b.dtype() != DType::string &&
                        !is_complex(a.dtype()) && !is_complex(b.dtype());
   if (!numbers) return a.identical(b) ? Difference{} : not_comparable("values that are not numbers differ");

@@ -92,8 +92,21 @@ CompileOptions compile_options(const ModelOptions& options) {
   compile.threads = options.threads > 0 ? options.threads : 1;
   compile.optimize = options.optimize;
   compile.worker_deadline_ms = options.worker_ms;
+  if (options.no_fallback) compile.fallback = Fallback::none;
   compile.reference_kernels = options.reference;
   return compile;
+}
+
+/// What is borrowed from an instance dies with it, inside sequences too.
+Value own_copy(const Value& v) {
+  if (!v || (v.is_tensor() && v.dtype() == DType::string)) return v;
+  if (v.is_tensor())
+    return Value::copy_of(v.dtype(), v.shape(), v.data(), static_cast<size_t>(dtype_bytes(v.dtype(), v.numel())));
+  std::vector<Value> items;
+  for (const Value& item : v.items()) items.push_back(own_copy(item));
+  if (v.kind() == ValueKind::sequence) return Value::sequence(v.dtype(), std::move(items));
+  if (v.kind() == ValueKind::optional) return Value::optional(v.dtype(), std::move(items));
+  return Value::map(std::move(items[0]), std::move(items[1]));
 }
 
 void run_once(Program& program, const Model& model, const NamedValues& inputs, EngineRun& run) {
@@ -107,14 +120,7 @@ void run_once(Program& program, const Model& model, const NamedValues& inputs, E
   }
   const auto instance = program.instance();
   instance->run(values, outputs, {});
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const Value& v = outputs[i];
-    const bool borrowed = v.is_tensor() && v.dtype() != DType::string;
-    run.values[program.outputs()[i].name] =
-        borrowed
-            ? Value::copy_of(v.dtype(), v.shape(), v.data(), static_cast<size_t>(dtype_bytes(v.dtype(), v.numel())))
-            : v;
-  }
+  for (size_t i = 0; i < outputs.size(); ++i) run.values[program.outputs()[i].name] = own_copy(outputs[i]);
 }
 
 }  // namespace
@@ -205,6 +211,7 @@ EngineRun run_on(const std::string& engine, const Model& model, const NamedValue
     if (error.code() == Code::bad_input || error.code() == Code::shape || error.code() == Code::not_found)
       throw;   // the caller's
     run.reason = error.message().substr(0, error.message().find('\n'));
+    run.code = error.code();
   }
   return run;
 }

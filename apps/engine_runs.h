@@ -37,6 +37,7 @@ NamedValues input_values(const ModelOptions& options, const std::vector<std::str
 struct EngineRun {
   std::string engine;
   std::string reason;  ///< why it could not run; empty: it did
+  Code code = Code::ok;  ///< of that
   std::map<std::string, Value> values;  ///< by name
 };
 /// Compiles without optimisation and runs once; errors of the engine become the reason. Inputs are converted to the types of the model.

@@ -14,6 +14,7 @@ struct ModelOptions {
   std::string model, engine = "native", precision = "f32", device = "cpu";
   int threads = 0, optimize = 1;
   bool reference = false, no_cache = false, worker = false;
+  bool no_fallback = false;  ///< of what an engine refuses: no simpler operators in its place
   int worker_ms = 0;
   std::vector<std::string> next;
   /// What open_engine takes for an engine of this name.

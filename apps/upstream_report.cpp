@@ -23,8 +23,13 @@ std::string number(double x) { return std::isnan(x) ? "NaN" : fmt::format("{:.9g
 
 std::string upstream_report(const Model& alone, const NamedValues& feeds, const Finding& finding) {
   const Graph& graph = *alone.graph;
-  const Node& node = graph.node(graph.order().front());
-  std::string text = fmt::format("# {} {}: {} gives a wrong result\n\n", finding.engine, finding.version, node.type);
+  const Node& node = graph.node(graph.order().back());
+  const bool dies = finding.value.empty();
+  const std::string what = graph.node_count() > 1
+                               ? fmt::format("a model of {} nodes that ends in {}", graph.node_count(), node.type)
+                               : node.type;
+  std::string text = fmt::format("# {} {}: {} {}\n\n", finding.engine, finding.version, what,
+                                 dies ? "ends the process" : "gives a wrong result");
   const auto opset = graph.opsets.find(node.domain);
   text += fmt::format("`{}` (opset {}){}", node.type, opset == graph.opsets.end() ? 0 : opset->second,
                       node.attributes.items().empty() ? "" : " with");
@@ -44,7 +49,7 @@ std::string upstream_report(const Model& alone, const NamedValues& feeds, const 
   }
   const Difference& d = finding.own;
   if (!d.reason.empty()) {
-    text += fmt::format("\nOutput `{}`: {}.\n", finding.value, d.reason);
+    text += dies ? "\n" + d.reason + "\n" : fmt::format("\nOutput `{}`: {}.\n", finding.value, d.reason);
   } else {
     const ValueId id = graph.find_value(finding.value);
     std::string where = fmt::format("element {}", d.at);

@@ -96,13 +96,13 @@ Descriptor image_of(const Model& model) {
 WorkerEngine::WorkerEngine(Settings settings) : settings_(std::move(settings)) {
   std::lock_guard guard(lock_);
   try {
-    process_ = start();
+    process_ = start(&version_);
   } catch (const Lost& lost) {
     throw Error(Code::unavailable, who() + " " + lost.why, settings_.plugin);
   }
 }
 
-std::shared_ptr<Process> WorkerEngine::start() {
+std::shared_ptr<Process> WorkerEngine::start(std::string* version) {
   auto process = std::make_shared<Process>(settings_.program);
   started_.fetch_add(1);
   started_ns_ = now_ns();
@@ -123,41 +123,74 @@ std::shared_ptr<Process> WorkerEngine::start() {
         w.text(settings_.name);
         w.text(settings_.folder);
       },
-      [&](Reader& r) { version_ = r.text(); });
+      [&](Reader& r) { *version = r.text(); });
   return process;
 }
 
-std::shared_ptr<Process> WorkerEngine::acquire(Pause pause) {
-  std::unique_lock guard(lock_);
-  if (process_ && process_->alive()) return process_;
-  if (process_) {  // nobody has noticed its end yet
-    const std::string why = process_->end() + " while it had nothing to do";
-    process_.reset();
-    const bool young = now_ns() - started_ns_ < kYoung;
-    guard.unlock();
-    if (young) {
-      lost(why);
-    } else {
-      lost_.fetch_add(1);
-      log(LogLevel::warning, "%s in a worker %s", who().c_str(), why.c_str());
-    }
-    guard.lock();
-    if (process_ && process_->alive()) return process_;
+WorkerEngine::~WorkerEngine() {
+  if (starter_.joinable()) starter_.join();
+}
+
+/// A worker that died while nobody asked it anything.
+void WorkerEngine::notice_end(std::unique_lock<std::mutex>& guard) {
+  const std::string why = process_->end() + " while it had nothing to do";
+  process_.reset();
+  const bool young = now_ns() - started_ns_ < kYoung;
+  guard.unlock();
+  if (young) {
+    lost(why);
+  } else {
+    lost_.fetch_add(1);
+    log(LogLevel::warning, "%s in a worker %s", who().c_str(), why.c_str());
   }
-  while (now_ns() < not_before_ns_) {
-    if (pause == Pause::respect) return nullptr;
-    const int64_t left = not_before_ns_ - now_ns();
-    guard.unlock();
-    std::this_thread::sleep_for(std::chrono::nanoseconds(std::max<int64_t>(left, 0)));
-    guard.lock();
+  guard.lock();
+}
+
+/// Called with lock_ held.
+void WorkerEngine::start_behind() {
+  if (starter_.joinable()) starter_.join();  // it has nothing left to do
+  starting_ = true;
+  starter_ = std::thread([this] {
+    std::shared_ptr<Process> made;
+    std::string why, version;
+    try {
+      made = start(&version);
+    } catch (const Lost& lost) {
+      why = lost.why;
+    } catch (const std::exception& error) {
+      why = std::string("does not start again: ") + error.what();
+    }
+    if (!made) lost(why);
+    std::lock_guard guard(lock_);
+    process_ = std::move(made);
+    starting_ = false;
+  });
+}
+
+std::shared_ptr<Process> WorkerEngine::acquire(Wait wait) {
+  std::unique_lock guard(lock_);
+  for (;;) {
     if (process_ && process_->alive()) return process_;
+    if (process_) {
+      notice_end(guard);
+      continue;
+    }
+    const int64_t left = starting_ ? 1'000'000 : not_before_ns_ - now_ns();
+    if (wait == Wait::no) {
+      if (left <= 0) start_behind();
+      return nullptr;
+    }
+    if (left <= 0) break;
+    guard.unlock();
+    std::this_thread::sleep_for(std::chrono::nanoseconds(left));
+    guard.lock();
   }
   try {
-    process_ = start();
+    std::string version;
+    return process_ = start(&version);
   } catch (const Error& error) {
     throw Lost{"does not start again: " + error.message()};
   }
-  return process_;
 }
 
 void WorkerEngine::lost(const std::string& why) {
@@ -186,7 +219,7 @@ std::vector<Claim> WorkerEngine::claim(const Graph& graph, const CompileOptions&
   const std::vector<NodeId> order = graph.order();
   std::vector<Claim> claims;
   try {
-    const auto process = acquire(Pause::sit_out);
+    const auto process = acquire(Wait::yes);
     const Descriptor image = image_of(model);
     std::lock_guard guard(process->lock);
     Letter letter;

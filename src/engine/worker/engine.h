@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace chorus::worker {
@@ -32,15 +33,20 @@ void exchange(Process& process, Channel& channel, const Call& call, FunctionRef<
 class WorkerEngine final : public Engine, public std::enable_shared_from_this<WorkerEngine> {
  public:
   explicit WorkerEngine(Settings settings);
+  ~WorkerEngine() override;
+  WorkerEngine(const WorkerEngine&) = delete;
+  WorkerEngine& operator=(const WorkerEngine&) = delete;
 
   std::string_view name() const noexcept override { return settings_.name; }
   std::string version() const override { return version_; }
   std::vector<Claim> claim(const Graph& graph, const CompileOptions& options) override;
   std::shared_ptr<Program> compile(const Model& model, const CompileOptions& options) override;
 
-  enum class Pause : uint8_t { respect, sit_out };
-  /// The worker, started again where it is dead; null while it must not be yet. Throws Lost where it does not start.
-  std::shared_ptr<Process> acquire(Pause pause);
+  enum class Wait : uint8_t {
+    no,  ///< where there is no worker now, one is started behind the caller's back, once the pause is over: null
+    yes,  ///< for the pause and the start; throws Lost where it does not start
+  };
+  std::shared_ptr<Process> acquire(Wait wait);
   void lost(const std::string& why);
   void works() noexcept { failures_.store(0, std::memory_order_relaxed); }
   void finished_elsewhere() noexcept { elsewhere_.fetch_add(1, std::memory_order_relaxed); }
@@ -49,12 +55,17 @@ class WorkerEngine final : public Engine, public std::enable_shared_from_this<Wo
   Counts counts() const;
 
  private:
-  std::shared_ptr<Process> start();
+  std::shared_ptr<Process> start(std::string* version);
+  void start_behind();
+  void notice_end(std::unique_lock<std::mutex>& guard);
   Settings settings_;
   std::string version_;
   mutable std::mutex lock_;
   std::shared_ptr<Process> process_;
-  int64_t not_before_ns_ = 0, started_ns_ = 0;
+  std::thread starter_;
+  bool starting_ = false;
+  int64_t not_before_ns_ = 0;
+  std::atomic<int64_t> started_ns_{0};
   std::atomic<int> failures_{0};
   std::atomic<int64_t> started_{0}, lost_{0}, elsewhere_{0};
 };

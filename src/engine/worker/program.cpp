@@ -25,7 +25,7 @@ class WorkerProgram final : public Program, public std::enable_shared_from_this<
     for (ValueId id : graph.inputs()) inputs_.push_back({graph.value(id).name, graph.value(id).type});
     for (ValueId id : graph.outputs()) outputs_.push_back({graph.value(id).name, graph.value(id).type});
     try {
-      const auto process = engine_->acquire(can_go_on() ? WorkerEngine::Pause::respect : WorkerEngine::Pause::sit_out);
+      const auto process = engine_->acquire(WorkerEngine::Wait::yes);
       if (process) id_in(process);
     } catch (const Lost& lost) {
       engine_->lost(lost.why);
@@ -204,7 +204,7 @@ class WorkerInstance final : public Instance {
 void WorkerInstance::join() {
   WorkerEngine& engine = program_->engine();
   const bool goes_on = program_->can_go_on();
-  const auto process = engine.acquire(goes_on ? WorkerEngine::Pause::respect : WorkerEngine::Pause::sit_out);
+  const auto process = engine.acquire(goes_on ? WorkerEngine::Wait::no : WorkerEngine::Wait::yes);
   if (process == process_ && process) return;
   leave();
   if (!process) return;

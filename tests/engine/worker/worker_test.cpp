@@ -62,6 +62,18 @@ std::vector<float> negated(Instance& instance, const Value& x, const RunOptions&
   return {y.begin(), y.end()};
 }
 
+/// Runs until the worker, started again behind our back, does it itself; whether it did within ten seconds.
+bool own_again(const Engine& engine, Instance& instance, const std::vector<Value>& inputs) {
+  for (int i = 0; i < 500; ++i) {
+    const int64_t before = worker::counts(engine).elsewhere;
+    std::vector<Value> out(1);
+    instance.run(inputs, out, {});
+    if (worker::counts(engine).elsewhere == before) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
 int entries(const char* folder) {
   int count = 0;
   DIR* open = ::opendir(folder);
@@ -165,12 +177,9 @@ TEST(Worker, EveryDeathIsFinishedElsewhere) {
               (std::vector<float>{-static_cast<float>(how), -7}));
     ++deaths;
     EXPECT_EQ(worker::counts(*engine).lost, deaths) << how;
-    EXPECT_EQ(worker::counts(*engine).elsewhere, deaths) << how;
-    // Started again, once the pause is over: the next good run is its own.
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
-    EXPECT_EQ(negated(*instance, vector_of({1})), (std::vector<float>{-1}));
+    EXPECT_GE(worker::counts(*engine).elsewhere, deaths) << how;
+    EXPECT_TRUE(own_again(*engine, *instance, {vector_of({1})})) << how;
     EXPECT_EQ(worker::counts(*engine).started, deaths + 1) << how;
-    EXPECT_EQ(worker::counts(*engine).elsewhere, deaths) << how;
   }
   EXPECT_NE(logged.text.find("engine unruly in a worker"), std::string::npos) << logged.text;
   EXPECT_NE(logged.text.find("died by SIGKILL while it ran the model"), std::string::npos) << logged.text;
@@ -203,7 +212,7 @@ TEST(Worker, HangsAreEnded) {
     const double ms = elapsed_ms(begin, now_ns());
     EXPECT_GE(ms, 200);
     EXPECT_LT(ms, 20'000);
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    EXPECT_TRUE(own_again(*engine, *instance, {vector_of({1})})) << how;
   }
   EXPECT_EQ(worker::counts(*engine).lost, 2);
 }
@@ -279,9 +288,9 @@ TEST(Worker, LyingAnswersAreRefused) {
   const auto instance = engine->compile(negation(), options)->instance();
   for (const int how : {1005, 1006}) {
     EXPECT_EQ(negated(*instance, vector_of({static_cast<float>(how)})), (std::vector<float>{-static_cast<float>(how)}));
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    EXPECT_TRUE(own_again(*engine, *instance, {vector_of({1})})) << how;
   }
-  EXPECT_EQ(worker::counts(*engine).elsewhere, 2);
+  EXPECT_EQ(worker::counts(*engine).lost, 2);
 }
 
 /// Answers of random and of damaged bytes: each is a value or an Error, nothing else, and takes no memory that was not sent.
@@ -360,8 +369,7 @@ TEST(Worker, NothingIsLeftBehind) {
     const auto a = program->instance(), b = program->instance();
     EXPECT_EQ(negated(*a, vector_of({1})), (std::vector<float>{-1}));
     negated(*b, vector_of({1002}));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    EXPECT_EQ(negated(*a, vector_of({2})), (std::vector<float>{-2}));
+    EXPECT_TRUE(own_again(*engine, *a, {vector_of({2})}));
   };
   once();
   const int files = entries("/proc/self/fd"), threads = entries("/proc/self/task"), before = children();
@@ -439,9 +447,8 @@ TEST(Worker, InstancesRunAtOnceAndSurviveTheThreadThatMadeThem) {
   }
   for (std::thread& t : callers) t.join();
   EXPECT_EQ(wrong, 0);
-  std::this_thread::sleep_for(std::chrono::milliseconds(60));
   const auto instance = program->instance();
-  EXPECT_EQ(negated(*instance, vector_of({3})), (std::vector<float>{-3}));
+  EXPECT_TRUE(own_again(*engine, *instance, {vector_of({3})}));
   const int64_t started = worker::counts(*engine).started;
   std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the thread that started it is gone, the worker is not
   EXPECT_EQ(negated(*instance, vector_of({4})), (std::vector<float>{-4}));
@@ -530,16 +537,8 @@ void chaos(const std::vector<std::shared_ptr<Engine>>& engines, int requests, in
   EXPECT_GT(lost, 0);
   // Left in peace, each is soon its own again.
   for (size_t i = 0; i < 3; ++i) {
-    bool own = false;
-    for (int turn = 0; turn < 500 && !own; ++turn) {
-      const int64_t before = worker::counts(*engines[i]).elsewhere;
-      std::vector<Value> out(1);
-      const Value ones = Value::of<float>(Shape{64}, std::span<const float>(a));
-      instances[i]->run(std::vector<Value>{ones, ones}, out, {});
-      own = worker::counts(*engines[i]).elsewhere == before;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    EXPECT_TRUE(own) << engines[i]->name();
+    const Value some = Value::of<float>(Shape{64}, std::span<const float>(a));
+    EXPECT_TRUE(own_again(*engines[i], *instances[i], {some, some})) << engines[i]->name();
   }
 }
 
