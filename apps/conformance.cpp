@@ -73,7 +73,8 @@ std::optional<std::string> compare_numbers(const Value& got, const Value& wanted
     if (std::isnan(a) && std::isnan(b)) return;
     if (a == b) return;
     const double error = std::fabs(a - b), bound = tolerance.absolute + relative * std::fabs(b);
-    if (!(error <= bound) && (at < 0 || error > worst || std::isnan(error))) {
+    // An infinite answer allows nothing but itself: its relative bound would allow everything.
+    if ((!(error <= bound) || std::isinf(b)) && (at < 0 || error > worst || std::isnan(error))) {
       worst = error;
       at = i;
     }

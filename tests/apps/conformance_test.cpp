@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace chorus::testing {
 namespace {
@@ -113,6 +114,22 @@ TEST(Conformance, APluginFromOutsideTheTree) {
   ASSERT_EQ(native.size(), other.size());
   for (size_t i = 0; i < native.size(); ++i) EXPECT_TRUE(native[i].second.identical(other[i].second));
   proves("E-GEN-08");
+}
+
+TEST(Conformance, AnInfiniteAnswerAllowsNothingButItself) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const fs::path folder = scratch() / "cases";
+  const auto passes = [&](float expected) {
+    fs::remove_all(folder);
+    write_case("Abs", {{-inf, 1, 2, 3, 4, 5}}, {expected, 1, 2, 3, 4, 5});
+    return chorus_command("conformance cases").status == 0;
+  };
+  EXPECT_TRUE(passes(inf));
+  EXPECT_FALSE(passes(-inf));
+  EXPECT_FALSE(passes(3e38f));
+  fs::remove_all(folder);
+  write_case("Abs", {{-7, 1, 2, 3, 4, 5}}, {inf, 1, 2, 3, 4, 5});  // a finite answer where the right one is infinite
+  EXPECT_EQ(chorus_command("conformance cases").status, 1);
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ std::string difference(const Value& got, const Value& wanted) {
     load_c128(wanted.dtype(), wanted.data(), i, 1, &b);
     for (auto [x, y] : {std::pair(a.real(), b.real()), std::pair(a.imag(), b.imag())}) {
       if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-      if (!(std::fabs(x - y) <= bound_of(wanted.dtype()) * (1 + std::fabs(y)))) {
+      if (std::isinf(y) || !(std::fabs(x - y) <= bound_of(wanted.dtype()) * (1 + std::fabs(y)))) {
         return "element " + std::to_string(i) + " is " + std::to_string(x) + " instead of " + std::to_string(y);
       }
     }

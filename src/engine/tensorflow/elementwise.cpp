@@ -21,7 +21,15 @@ void mean(Call& c) {
 
 void divide(Call& c) { c.out(0, c.bin(is_integer(c.in(0).type()) ? "TruncateDiv" : "RealDiv", c.in(0), c.in(1))); }
 
-void modulo(Call& c) { c.out(0, c.bin(c.i("fmod", 0) != 0 ? "TruncateMod" : "FloorMod", c.in(0), c.in(1))); }
+void modulo(Call& c) {
+  const Tensor x = c.in(0), y = c.in(1);
+  if (c.i("fmod", 0) != 0) return c.out(0, c.bin("TruncateMod", x, y));
+  const Tensor rest = c.bin("FloorMod", x, y);
+  if (is_integer(rest.type())) return c.out(0, rest);
+  // A rest of zero has the dividend's sign there: 0 / y has the divisor's.
+  const Tensor zero = c.bin("Sub", rest, rest), signed_zero = c.bin("RealDiv", zero, y);
+  c.out(0, c.op("SelectV2").in(c.bin("Equal", rest, zero)).in(signed_zero).in(rest).one());
+}
 
 void power(Call& c) {
   const Tensor x = c.in(0), y = c.in(1);

@@ -35,7 +35,9 @@ void div(Call& c) {
 
 void mod(Call& c) {
   if (c.i("fmod", 0) != 0) return c.out(0, at::fmod(c.in(0), c.in(1)));
-  c.out(0, at::remainder(c.in(0), c.in(1)));
+  const Tensor rest = at::remainder(c.in(0), c.in(1));
+  if (at::isIntegralType(rest.scalar_type(), true)) return c.out(0, rest);
+  c.out(0, at::copysign(rest, c.in(1)));  // a rest of zero has the dividend's sign there
 }
 
 void pow(Call& c) { c.out(0, at::pow(c.in(0), c.in(1))); }
@@ -149,7 +151,7 @@ constexpr Row kRows[] = {
     {"Sub", binary<sub>, kAdds, "sub", kUnsigned, nullptr, Widen::bits},
     {"Mul", [](Call& c) { c.out(0, at::mul(c.in(0), c.in(1))); }, kAdds, "mul", kUnsigned, nullptr, Widen::bits},
     {"Div", div, kNumbers | kWides | kComplexes, "div", kTrunc, nullptr, Widen::value},
-    {"Mod", mod, kOrdered, "remainder, fmod", kUnsigned, nullptr, Widen::value},
+    {"Mod", mod, kOrdered, "remainder, copysign, fmod", kUnsigned, nullptr, Widen::value},
     {"Pow", pow, kNumbers | kComplexes, "pow", kBase},
     {"Sum", variadic<add>, kFloats, "add"},
     {"Mean", mean, kFloats, "add, div"},
