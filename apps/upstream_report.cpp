@@ -40,7 +40,9 @@ std::string upstream_report(const Model& alone, const NamedValues& feeds, const 
   }
   text += ".\n\n| value | |\n|---|---|\n";
   for (const auto& [name, value] : feeds)
-    text += fmt::format("| input `{}` | {}{} |\n", name, dtype_name(value.dtype()), value.shape().str());
+    text +=
+        fmt::format("| input `{}` | {} |\n", name,
+                    value.numel() <= 16 ? value.str(16) : std::string(dtype_name(value.dtype())) + value.shape().str());
   for (ValueId id : node.inputs) {
     if (id == kNone || !graph.value(id).is_constant()) continue;
     const Value& v = graph.value(id).constant;

@@ -12,6 +12,7 @@
   writer       written files are right at every opset
   models       nine networks are as exact as float64 asks, in outputs and all values between; with --all more of them
   mutants      damaged models are refused, never crash
+  findings     engines compute wrongly what docs/engine_findings.md says, and nothing else; --write writes the page
   gradients    gradients are those of PyTorch, and only operators have none that docs/gradients.md explains
 
 Packages go to .cache/venv-truth, cases and models to .cache/truth; a stamp saves the second time. Runs with the system's
@@ -242,6 +243,8 @@ CHECKS = {
     "writer": lambda args: script("check_writer.py", cases(), "--chorus", args.chorus, "--also", *REWRITTEN),
     "models": compare,
     "mutants": lambda args: script("drive_mutants.py", cases(), "--chorus", args.chorus),
+    "findings": lambda args: script("findings.py", cases(), "--chorus", args.chorus,
+                                    *(["--write"] if args.write else []), *(["--engines", args.engine] if args.engine else [])),
     "gradients": gradients,
 }
 
@@ -252,6 +255,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--engine")
     parser.add_argument("--all", action="store_true", help="models: more than the nine of a test run")
+    parser.add_argument("--write", action="store_true", help="findings: write the page and its files")
     args = parser.parse_args()
     args.chorus = args.build / "bin" / "chorus"
     if args.check != "self" and not args.chorus.exists():
