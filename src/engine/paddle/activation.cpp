@@ -1,4 +1,6 @@
 // Activations: functions of one tensor with parameters, most of them in a network's every layer.
+#include <limits>
+
 #include "table.h"
 
 namespace chorus_paddle {
@@ -25,23 +27,27 @@ void celu(Call& c) {
   of(c, [&](const Tensor& x) { return api::celu(x, static_cast<float>(c.f("alpha", 1))); });
 }
 
-// selu keeps its factors as float32; and lambda * (alpha * exp(x) - alpha) is what ONNX means by them.
 void selu(Call& c) {
-  const double gamma = c.f("gamma", 1.05070102214813232421875), alpha = c.f("alpha", 1.67326319217681884765625);
-  of(c, [&](const Tensor& x) { return mul(where(gt(x, 0), x, mul(api::expm1(x), alpha)), gamma); });
+  const auto gamma = static_cast<float>(c.f("gamma", 1.05070102214813232421875)),
+             alpha = static_cast<float>(c.f("alpha", 1.67326319217681884765625));
+  of(c, [&](const Tensor& x) { return api::selu(x, gamma, alpha); });
 }
 
 void hard_sigmoid(Call& c) {
-  const double alpha = c.f("alpha", 0.2f), beta = c.f("beta", 0.5);
-  of(c, [&](const Tensor& x) { return clamp(add(mul(x, alpha), beta), 0, 1); });
+  const auto slope = static_cast<float>(c.f("alpha", 0.2f)), offset = static_cast<float>(c.f("beta", 0.5));
+  of(c, [&](const Tensor& x) { return api::hardsigmoid(x, slope, offset); });
 }
 
 void gelu(Call& c) {
   of(c, [&](const Tensor& x) { return api::gelu(x, c.s("approximate", "none") == "tanh"); });
 }
 
+// clip keeps NaN, which relu makes 0.
 void relu(Call& c) {
-  of(c, [&](const Tensor& x) { return is_float(x.type()) ? Tensor(api::relu(x)) : maximum(x, scalar(0, x.type())); });
+  of(c, [&](const Tensor& x) {
+    if (!is_float(x.type())) return maximum(x, scalar(0, x.type()));
+    return Tensor(api::clip(x, 0.0, std::numeric_limits<double>::infinity()));
+  });
 }
 
 void p_relu(Call& c) {
@@ -53,15 +59,14 @@ void softplus(Call& c) {  // max(x, 0) + log(1 + exp(-|x|))
   of(c, [&](const Tensor& x) { return add(maximum(x, scalar(0, x.type())), api::log1p(api::exp(neg(api::abs(x))))); });
 }
 
-// The kernel is linear from 20 on, and e^x is what it takes there.
+constexpr float kLinear = 20;  // from here on mish is x in every bit
+
 void mish(Call& c) {
-  of(c, [&](const Tensor& x) {
-    return mul(x, api::tanh(add(maximum(x, scalar(0, x.type())), api::log1p(api::exp(neg(api::abs(x)))))));
-  });
+  of(c, [&](const Tensor& x) { return api::mish(x, kLinear); });
 }
 
 void thresholded(Call& c) {
-  of(c, [&](const Tensor& x) { return where(gt(x, c.f("alpha", 1)), x, 0); });
+  of(c, [&](const Tensor& x) { return api::thresholded_relu(x, static_cast<float>(c.f("alpha", 1)), 0); });
 }
 
 void shrink(Call& c) {
@@ -95,7 +100,7 @@ void softmax(Call& c) {
 
 void log_softmax(Call& c) {
   const int axis = static_cast<int>(c.axis(c.i("axis", -1), c.in(0).dim()));
-  of(c, [&](const Tensor& x) { return x.dim() == 0 ? scalar(0, x.type()) : Tensor(api::log_softmax(x, axis)); });
+  of(c, [&](const Tensor& x) { return x.dim() == 0 ? scalar(0, x.type()) : chorus_paddle::log_softmax(x, axis); });
 }
 
 void hard_swish(Call& c) {
@@ -103,27 +108,25 @@ void hard_swish(Call& c) {
 }
 
 constexpr Row kRows[] = {
-    {"Relu", relu, kNumbers, "relu", "of floating point only there: maximum for whole numbers"},
+    {"Relu", relu, kNumbers, "clip, maximum", "relu makes NaN 0"},
     {"LeakyRelu", leaky_relu, kDoubles, "leaky_relu"},
     {"PRelu", p_relu, kNumbers, "where, multiply",
      "prelu takes one slope per channel: any broadcast shape is computed by where"},
     {"Elu", elu, kDoubles, "elu"},
-    {"Selu", selu, kDoubles, "expm1, where", "selu has factors above 1 only: computed from exp"},
+    {"Selu", selu, kDoubles, "selu"},
     {"Celu", celu, kDoubles, "celu"},
     {"Sigmoid", unary<api::sigmoid>, kDoubles, "sigmoid"},
-    {"HardSigmoid", hard_sigmoid, kDoubles, "scale, minimum, maximum",
-     "hardsigmoid keeps its factors in float32: computed in the operand's type"},
+    {"HardSigmoid", hard_sigmoid, kDoubles, "hardsigmoid"},
     {"HardSwish", hard_swish, kDoubles, "scale, minimum, maximum"},
     {"Softplus", softplus, kDoubles, "log1p, exp", "softplus is linear from 20 on there: computed as log(exp(x) + 1)"},
     {"Softsign", unary<api::softsign>, kDoubles, "softsign"},
-    {"Mish", mish, kDoubles, "tanh, log1p, exp", "mish is linear from its threshold on there"},
+    {"Mish", mish, kDoubles, "mish"},
     {"Gelu", gelu, kDoubles, "gelu"},
-    {"ThresholdedRelu", thresholded, kDoubles, "greater_than, where",
-     "thresholded_relu keeps its threshold in float32"},
+    {"ThresholdedRelu", thresholded, kDoubles, "thresholded_relu"},
     {"Shrink", shrink, kNumbers, "where", "softshrink and hardshrink have no bias of their own"},
     {"Swish", swish, kDoubles, "silu"},
     {"Softmax", softmax, kDoubles, "softmax"},
-    {"LogSoftmax", log_softmax, kDoubles, "log_softmax"},
+    {"LogSoftmax", log_softmax, kDoubles, "exp, sum, log", "log_softmax is -64 at least there"},
     {"Hardmax", hardmax, kNumbers, "argsort, equal"},
 };
 

@@ -76,7 +76,7 @@ constexpr Row kRows[] = {
     {"Size", size, kAll, "(shape)"},
     {"ConstantOfShape", constant_of_shape, kAll, "expand"},
     {"EyeLike", eye_like, kAll, "eq", "eye has no other diagonals"},
-    {"Range", range, kNumbers, "arange", "the length depends on rounding there: counted in float64"},
+    {"Range", range, kNumbers, "multiply, add"},
 };
 
 }  // namespace

@@ -119,13 +119,6 @@ void absolute(Call& c) {
   c.out(0, c.is_unsigned() || x.numel() == 0 ? x : Tensor(api::abs(x)));
 }
 
-void sign(Call& c) {
-  const Tensor x = c.in(0);
-  if (x.numel() == 0) return c.out(0, x);
-  const Tensor y = api::sign(x);
-  c.out(0, is_float(x.type()) ? where(api::isnan(x), x, y) : y);
-}
-
 void round(Call& c) {  // halves to even
   const Tensor x = c.in(0);
   c.out(0, x.numel() == 0 ? x : Tensor(api::round(x, 0)));
@@ -135,11 +128,6 @@ void erf(Call& c) {
   const Tensor x = c.in(0);
   if (x.numel() == 0) return c.out(0, x);
   c.out(0, api::erf(is_float(x.type()) ? x : x.to(kDouble)));
-}
-
-void is_nan(Call& c) {
-  const Tensor x = c.in(0);
-  c.out(0, x.numel() == 0 ? fresh(x.sizes(), kBool) : Tensor(api::isnan(x)));
 }
 
 double largest_of(Type type) { return type == Type::FLOAT8_E4M3FN ? 448 : 57344; }
@@ -191,8 +179,7 @@ constexpr Row kRows[] = {
     {"Add", add_all, kFields, "add", kUnsigned, nullptr, Widen::bits},
     {"Sub", subtract, kFields, "subtract", kUnsigned, nullptr, Widen::bits},
     {"Mul", multiply, kFields, "multiply", kUnsigned, nullptr, Widen::bits},
-    {"Div", divide, kFields, "divide, trunc_divide",
-     "divide of whole numbers is a float there: trunc_divide; the least number by -1 ends the process there"},
+    {"Div", divide, kFields, "divide, trunc_divide", "the least number by -1 ends the process there: negated"},
     {"Mod", mod, kNumbers, "remainder", "has the sign of the divisor only: that of the dividend by absolute values"},
     {"Pow", power, kFields, "elementwise_pow",
      "both operands have one type there: the wider one, then that of the base"},
@@ -219,13 +206,12 @@ constexpr Row kRows[] = {
     {"BitwiseOr", bitwise<api::bitwise_or>, kWholes, "bitwise_or", kUnsigned, nullptr, Widen::bits},
     {"BitwiseXor", bitwise<api::bitwise_xor>, kWholes, "bitwise_xor", kUnsigned, nullptr, Widen::bits},
     {"BitwiseNot", unary<api::bitwise_not>, kWholes, "bitwise_not", kUnsigned, nullptr, Widen::bits},
-    {"BitShift", bit_shift, kLongs, "bitwise_left_shift, bitwise_right_shift",
-     "shifts of the width and more are open there: 0; computed as int64", nullptr, Widen::bits},
+    {"BitShift", bit_shift, kLongs, "bitwise_left_shift, bitwise_right_shift", kUnsigned, nullptr, Widen::bits},
     {"Where", select, kAll, "where", "shapes are equal there: broadcast before", nullptr, Widen::none, 1},
     {"Identity", identity, kAll, "(the tensor itself)"},
     {"Abs", absolute, kNumbers, "abs", kUnsigned, nullptr, Widen::bits},
     {"Neg", [](Call& c) { c.out(0, neg(c.in(0))); }, kFields, "scale"},
-    {"Sign", sign, kNumbers, "sign", "NaN has the sign 0 there: it stays NaN"},
+    {"Sign", unary<api::sign>, kNumbers, "sign"},
     {"Ceil", unary<api::ceil>, kDoubles, "ceil"},
     {"Floor", unary<api::floor>, kDoubles, "floor"},
     {"Round", round, kDoubles, "round"},
@@ -246,7 +232,7 @@ constexpr Row kRows[] = {
     {"Acosh", unary<api::acosh>, kDoubles, "acosh"},
     {"Atanh", unary<api::atanh>, kDoubles, "atanh"},
     {"Erf", erf, kNumbers, "erf"},
-    {"IsNaN", is_nan, kDoubles, "isnan"},
+    {"IsNaN", [](Call& c) { c.out(0, is_nan(c.in(0))); }, kDoubles, "isnan"},
     {"IsInf", is_inf, kDoubles, "equal", "isinf does not tell the signs apart"},
     {"Cast", cast, kAll, "cast",
      "NaN becomes the largest float8e4m3fn there: what an 8-bit float lacks is decided by bits", cast_refusal},

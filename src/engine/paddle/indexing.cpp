@@ -4,7 +4,7 @@
 namespace chorus_paddle {
 namespace {
 
-// Negative places count from the end; PaddlePaddle checks the others.
+// Negative places count from the end.
 Tensor wrapped(const Tensor& indices, int64_t n) {
   const Tensor at = indices.to(kLong);
   return where(lt(at, 0), add(at, static_cast<double>(n)), at);
@@ -18,7 +18,7 @@ void gather(Call& c) {
   const Ints places = indices.sizes();
   shape.insert(shape.begin() + axis, places.begin(), places.end());
   c.room(shape, x.type());
-  c.out(0, x.index_select(axis, wrapped(indices, x.size(axis)).reshape({-1})).reshape(shape));
+  c.out(0, x.index_select(axis, indices.to(kLong).reshape({-1})).reshape(shape));
 }
 
 void gather_elements(Call& c) {
@@ -134,13 +134,11 @@ void tensor_scatter(Call& c) {
 }
 
 constexpr Row kRows[] = {
-    {"Gather", gather, kAll, "index_select", "negative indices are errors there: the extent is added"},
-    {"GatherElements", gather_elements, kAll, "take_along_axis",
-     "negative indices are errors there: the extent is added"},
+    {"Gather", gather, kAll, "index_select"},
+    {"GatherElements", gather_elements, kAll, "take_along_axis"},
     {"GatherND", gather_nd, kAll, "index_select", "gather_nd has no batch axes: places in the flattened axes"},
-    {"ScatterElements", scatter_elements, kAll, "put_along_axis",
-     "negative indices are errors there: the extent is added"},
-    {"ScatterND", scatter_nd, kAll, "put_along_axis", "has no tuples of indices: places in the flattened axes"},
+    {"ScatterElements", scatter_elements, kAll, "put_along_axis"},
+    {"ScatterND", scatter_nd, kAll, "put_along_axis", "scatter_nd_add only adds: places in the flattened axes"},
     {"OneHot", one_hot, kAll, "eq, where", "one_hot gives zeros and ones at the last axis only", nullptr, Widen::none,
      2},
     {"Compress", compress, kAll, "nonzero, index_select"},

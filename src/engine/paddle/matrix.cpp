@@ -1,4 +1,7 @@
 // Products of matrices.
+#include <algorithm>
+#include <cctype>
+
 #include "table.h"
 
 namespace chorus_paddle {
@@ -27,39 +30,52 @@ void gemm(Call& c) {
   c.out(0, bias.defined() ? add(y, scaled(bias, beta)) : y);
 }
 
-// Letters alone, as PaddlePaddle's einsum wants them; spaces and upper case are ONNX's.
-void einsum(Call& c) {
-  std::string equation;
-  for (char letter : c.s("equation", "")) {
+// Small letters alone, as PaddlePaddle's einsum wants them, and the result named: ONNX has spaces and capitals.
+std::string equation_of(std::string_view given) {
+  std::string equation, once, seen;
+  for (char letter : given) {
     if (letter != ' ') equation += letter;
   }
   if (equation.find("->") == std::string::npos) {
-    std::string once;
-    for (char letter = 'A'; letter <= 'z'; ++letter) {
-      const auto first = equation.find(letter);
-      if (std::isalpha(static_cast<unsigned char>(letter)) != 0 && first != std::string::npos &&
-          equation.find(letter, first + 1) == std::string::npos)
-        once += letter;
+    for (int letter = 'A'; letter <= 'z'; ++letter) {
+      if (std::isalpha(letter) != 0 && std::count(equation.begin(), equation.end(), letter) == 1)
+        once += static_cast<char>(letter);
     }
     equation += "->" + once;
   }
+  for (char& letter : equation) {
+    if (std::isalpha(static_cast<unsigned char>(letter)) == 0) continue;
+    size_t at = seen.find(letter);
+    if (at == std::string::npos) {
+      at = seen.size();
+      seen += letter;
+    }
+    letter = static_cast<char>('a' + at);
+  }
+  return equation;
+}
+
+void einsum(Call& c) {
   std::vector<paddle::Tensor> operands;
   for (const Tensor& t : c.all()) operands.push_back(t);
-  c.out(0, std::get<0>(api::einsum(operands, equation)));
+  c.out(0, std::get<0>(api::einsum(operands, equation_of(c.s("equation", "")))));
 }
 
 std::string einsum_refusal(const Node& node) {
   const std::string_view equation = node.s("equation", "");
   if (node.node.n_inputs > 2) return "einsum takes at most two operands";
-  if (equation.find('.') != std::string_view::npos && equation.find("->") == std::string_view::npos)
-    return "einsum names its result where there are dots";
+  const bool dots = equation.find('.') != std::string_view::npos;
+  if (dots && (equation.find("->") == std::string_view::npos || node.node.n_inputs > 1))
+    return "einsum does not broadcast what dots stand for";
+  std::string letters;
   for (size_t i = 0; i < equation.size(); ++i) {  // a letter twice in one operand is its diagonal
     if (std::isalpha(static_cast<unsigned char>(equation[i])) == 0) continue;
     const size_t term = equation.find_first_of(",-", i);
     const size_t again = equation.find(equation[i], i + 1);
     if (again != std::string_view::npos && again < term) return "einsum takes no diagonals";
+    if (letters.find(equation[i]) == std::string::npos) letters += equation[i];
   }
-  return {};
+  return letters.size() > 26 ? "einsum has 26 letters" : std::string();
 }
 
 void det(Call& c) { c.out(0, api::det(c.in(0))); }
@@ -68,7 +84,7 @@ void inverse(Call& c) { c.out(0, api::inverse(c.in(0))); }
 constexpr Row kRows[] = {
     {"MatMul", mat_mul, kNumbers | kComplexes, "matmul"},
     {"Gemm", gemm, kNumbers, "matmul, scale, add", "addmm takes one shape of the bias, and whole numbers not at all"},
-    {"Einsum", einsum, kDoubles, "einsum", "equations without a result are refused there: it is named", einsum_refusal},
+    {"Einsum", einsum, kDoubles, "einsum", "has small letters only, and a result that is named", einsum_refusal},
     {"Det", det, kDoubles, "det"},
     {"Inverse", inverse, kDoubles, "inverse", {}, nullptr, Widen::value, 0, "chorus"},
 };

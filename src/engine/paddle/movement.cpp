@@ -305,8 +305,7 @@ constexpr Row kRows[] = {
     {"Tile", tile, kAll, "tile"},
     {"Concat", concat, kAll, "concat"},
     {"Split", split, kAll, "slice"},
-    {"Slice", slice, kAll, "slice, strided_slice, flip",
-     "ends of negative steps cannot lie before the first there: the part is turned round"},
+    {"Slice", slice, kAll, "slice, strided_slice, flip"},
     {"Pad", pad, kAll, "pad, index_select",
      "no negative pads, and borders of pictures only: cut before, and by indices"},
     {"DepthToSpace", depth_to_space, kAll, "transpose"},
@@ -314,8 +313,7 @@ constexpr Row kRows[] = {
     {"ReverseSequence", reverse_sequence, kAll, "take_along_axis"},
     {"CenterCropPad", center_crop_pad, kAll, "slice, pad"},
     {"Trilu", trilu, kAll, "where", "triu and tril have no kernels for small types: a mask"},
-    {"Col2Im", col2im, kDoubles, "fold", "has no pad at one end only: made on the padded picture and cut",
-     col2im_refusal},
+    {"Col2Im", col2im, kDoubles, "fold", {}, col2im_refusal},
 };
 
 }  // namespace

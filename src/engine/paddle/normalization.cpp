@@ -68,9 +68,9 @@ void instance_norm(Call& c) {
   c.out(0, add(mul(y, by_channel(c.in(1), x)), by_channel(c.in(2), x)));
 }
 
-// float16 and bfloat16 come in float32: rounded where ONNX rounds between.
-Tensor rounded(Call& c, const Tensor& y) {
-  const Type type = c.slot_in(0).tensor.type();
+// float16 and bfloat16 come in float32: rounded where ONNX rounds between, to the type of operand i.
+Tensor rounded(Call& c, const Tensor& y, size_t i = 0) {
+  const Type type = c.slot_in(i).tensor.type();
   return type == y.type() ? y : y.to(type).to(y.type());
 }
 
@@ -99,7 +99,7 @@ void rms_norm(Call& c) {
   const Tensor x = c.in(0), scale = c.in(1);
   const Ints axes = axes_from(x, c.axis(c.i("axis", -1), x.dim()));
   const Tensor spread = root(add(mean(mul(x, x), axes, true), c.f("epsilon", 1e-5f)));
-  c.out(0, mul(rounded(c, div(x, spread)), scale));
+  c.out(0, mul(rounded(c, div(x, spread), 1), scale));
 }
 
 void group_norm(Call& c) {
@@ -171,7 +171,7 @@ void loss(Call& c, const Tensor& log_probabilities) {
 
 void nll_loss(Call& c) { loss(c, c.in(0)); }
 void cross_entropy(Call& c) {
-  const Tensor x = c.in(0), log_probabilities = x.numel() == 0 ? x : Tensor(api::log_softmax(x, 1));
+  const Tensor x = c.in(0), log_probabilities = x.numel() == 0 ? x : log_softmax(x, 1);
   loss(c, log_probabilities);
   c.out(1, log_probabilities);
 }
@@ -195,15 +195,15 @@ constexpr Row kRows[] = {
      "momentum and variance mean something else there in training: computed step by step"},
     {"InstanceNormalization", instance_norm, kDoubles, "mean, multiply"},
     {"LayerNormalization", layer_norm, kDoubles, "layer_norm",
-     "gives the variance, not the deviation; scale and bias may broadcast here"},
+     "gives neither mean nor deviation; scale and bias may broadcast here"},
     {"RMSNormalization", rms_norm, kDoubles, "mean, sqrt"},
     {"GroupNormalization", group_norm, kDoubles, "mean, multiply"},
-    {"LpNormalization", lp_norm, kDoubles, "sum, sqrt", "adds an epsilon there: zeros stay 0"},
-    {"LRN", lrn, kDoubles, "multiply, elementwise_pow", "an even window lies elsewhere there"},
+    {"LpNormalization", lp_norm, kDoubles, "sum, sqrt"},
+    {"LRN", lrn, kDoubles, "multiply, elementwise_pow"},
     {"MeanVarianceNormalization", mean_variance, kDoubles, "mean"},
     {"NegativeLogLikelihoodLoss", nll_loss, kDoubles, "take_along_axis",
      "-100 is ignored there without being asked for"},
-    {"SoftmaxCrossEntropyLoss", cross_entropy, kDoubles, "log_softmax, take_along_axis",
+    {"SoftmaxCrossEntropyLoss", cross_entropy, kDoubles, "exp, sum, log, take_along_axis",
      "-100 is ignored there without being asked for"},
     {"Dropout", dropout, kAll, "(the tensor itself)", {}, dropout_refusal},
 };

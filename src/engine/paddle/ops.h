@@ -56,6 +56,8 @@ Tensor smallest(const Tensor& x, const Ints& axes, bool keep);
 /// [values, places], equal ones in the order of their places.
 std::pair<Tensor, Tensor> sorted(const Tensor& x, int64_t axis, bool descending);
 Tensor matmul(const Tensor& a, const Tensor& b);
+Tensor log_softmax(const Tensor& x, int64_t axis);  ///< without the bound of PaddlePaddle's own
+Tensor is_nan(const Tensor& x);
 
 // Movement.
 Tensor concat(const Tensors& parts, int64_t axis);

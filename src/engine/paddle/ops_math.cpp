@@ -148,6 +148,16 @@ std::pair<Tensor, Tensor> sorted(const Tensor& x, int64_t axis, bool descending)
   return {Tensor(values), Tensor(places)};
 }
 
+Tensor log_softmax(const Tensor& x, int64_t axis) {
+  if (x.numel() == 0) return x;
+  const Tensor shifted = sub(x, largest(x, {axis}, true));
+  return sub(shifted, api::log(sum(api::exp(shifted), {axis}, true)));
+}
+
+Tensor is_nan(const Tensor& x) {
+  return x.numel() == 0 || !is_float(x.type()) ? zeros(x.sizes(), kBool) : Tensor(api::isnan(x));
+}
+
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.numel() == 0 || b.numel() == 0) {
     if (a.dim() == 0 || b.dim() == 0) throw Failure(CH_BAD_INPUT, "an operand has no axes");

@@ -143,18 +143,14 @@ void q_linear_conv(Call& c) {
   c.out(0, quantized(mul(sum.to(kFloat), factor), scalar(1, kFloat), c.in(7), c.in(7).type()));
 }
 
-constexpr std::string_view kExact = "quantised kernels round products themselves: computed exactly and rounded once";
-
 constexpr Row kRows[] = {
-    {"QuantizeLinear", quantize, kAll, "divide, round, minimum, maximum",
-     "quantize_linear is of two types: computed step by step"},
-    {"DequantizeLinear", dequantize, kAll, "subtract, multiply",
-     "dequantize_linear is of two types: computed step by step"},
+    {"QuantizeLinear", quantize, kAll, "divide, round, minimum, maximum"},
+    {"DequantizeLinear", dequantize, kAll, "subtract, multiply"},
     {"DynamicQuantizeLinear", dynamic_quantize, type_bit(kFloat), "min, max, round"},
-    {"MatMulInteger", mat_mul_integer, kAll, "matmul", kExact},
-    {"QLinearMatMul", q_linear_mat_mul, kAll, "matmul", kExact},
-    {"ConvInteger", conv_integer, kAll, "conv2d, conv3d", kExact},
-    {"QLinearConv", q_linear_conv, kAll, "conv2d, conv3d", kExact},
+    {"MatMulInteger", mat_mul_integer, kAll, "matmul"},
+    {"QLinearMatMul", q_linear_mat_mul, kAll, "matmul"},
+    {"ConvInteger", conv_integer, kAll, "conv2d, conv3d"},
+    {"QLinearConv", q_linear_conv, kAll, "conv2d, conv3d"},
 };
 
 }  // namespace

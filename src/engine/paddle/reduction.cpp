@@ -126,8 +126,12 @@ void arg_extreme(Call& c) {
   shape[static_cast<size_t>(axis)] = 1;
   if (!keep) shape.erase(shape.begin() + axis);
   if (x.numel() == 0) return c.out(0, fresh(shape, kLong));
-  const Tensor from = last ? flip(x, axis) : x;
-  const Tensor y = Largest ? api::argmax(from, axis, true, false, kLong) : api::argmin(from, axis, true, false, kLong);
+  const Tensor from = last ? flip(x, axis) : x, lost = is_nan(from);
+  Tensor y = Largest ? api::argmax(from, axis, true, false, kLong) : api::argmin(from, axis, true, false, kLong);
+  if (any(lost)) {  // NaN is the largest and the least
+    const Tensor flags = lost.to(kInt), first = api::argmax(flags, axis, true, false, kLong);
+    y = where(gt(largest(flags, {axis}, true), 0), first, y);
+  }
   c.out(0, (last ? add(neg(y), static_cast<double>(x.size(axis) - 1)) : y).reshape(shape));
 }
 
@@ -169,7 +173,11 @@ void unique(Call& c) {
   const bool flat = !c.given("axis");
   const Tensor x = flat ? given.reshape({-1}) : given;
   const int64_t axis = flat ? 0 : c.axis(c.i("axis", 0), x.dim());
-  c.require(x.numel() > 0, "there are no elements");
+  if (x.numel() == 0) {
+    c.require(flat || x.size(axis) == 0, "there are elements without extent");
+    for (size_t i = 1; i < 4; ++i) c.out(i, fresh({0}, kLong));
+    return c.out(0, x);
+  }
   auto [all, first_of, inverse_of, count_of] =
       api::unique(x, true, true, true, flat ? std::vector<int>{} : std::vector<int>{static_cast<int>(axis)}, kLong);
   Tensor values = all, first = first_of, inverse = inverse_of, counts = count_of;
@@ -194,15 +202,14 @@ constexpr std::string_view kSum = "sums of int32 are int64 there: they go back t
 
 constexpr Row kRows[] = {
     {"ReduceSum", reduce_sum, kNumbers, "sum", kSum, nullptr, Widen::bits},
-    {"ReduceMean", reduce_mean, kNumbers, "mean",
-     "mean of whole numbers is rounded on the way there: computed in float64 and cut"},
+    {"ReduceMean", reduce_mean, kNumbers, "mean"},
     {"ReduceMax", reduce_extreme<true>, kNumbers | kBools, "max",
      "of nothing refused there: the least number of the type", nullptr, Widen::order},
     {"ReduceMin", reduce_extreme<false>, kNumbers | kBools, "min",
      "of nothing refused there: the largest number of the type", nullptr, Widen::order},
     {"ReduceProd", reduce_prod, kNumbers, "prod", {}, nullptr, Widen::bits},
     {"ReduceL1", reduce_l1, kNumbers, "abs, sum", kSum},
-    {"ReduceL2", reduce_l2, kNumbers, "multiply, sum, sqrt", "p_norm has one axis and an epsilon"},
+    {"ReduceL2", reduce_l2, kNumbers, "multiply, sum, sqrt", "p_norm has one axis, and whole numbers not at all"},
     {"ReduceLogSum", reduce_log_sum, kNumbers, "sum, log"},
     {"ReduceLogSumExp", reduce_log_sum_exp, kNumbers, "max, exp, sum, log",
      "logsumexp is NaN where the largest is infinite"},
@@ -211,7 +218,7 @@ constexpr Row kRows[] = {
      "the first of equal ones there: the axis is turned round for the last"},
     {"ArgMin", arg_extreme<false>, kNumbers, "argmin",
      "the first of equal ones there: the axis is turned round for the last"},
-    {"TopK", top_k, kNumbers, "argsort", "topk leaves the order of equal ones open: a stable sort"},
+    {"TopK", top_k, kNumbers, "argsort"},
     {"CumSum", cumulate<false>, kNumbers, "cumsum"},
     {"CumProd", cumulate<true>, kNumbers, "cumprod"},
     {"Unique", unique, kNumbers, "unique", "always sorts", unique_refusal},
