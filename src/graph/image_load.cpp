@@ -47,6 +47,7 @@ class Loader {
   Type type(int32_t index) const { return index == -1 ? Type() : at(types_, index, "type"); }
   Value value(int32_t index) const { return index == -1 ? Value() : at(data_, index, "constant"); }
   GraphPtr graph(int32_t index);
+  static const fb::Vector<int64_t>* numbers(const fb::Vector<int64_t>* list);
   Shape shape(const fb::Vector<int64_t>* dims) const;
   Metadata metadata(const fb::Vector<fb::Offset<image::Entry>>* entries) const;
 
@@ -83,10 +84,17 @@ Metadata Loader::metadata(const fb::Vector<fb::Offset<image::Entry>>* entries) c
   return all;
 }
 
+/// The list itself: flatbuffers' verifier leaves it to us that numbers of eight bytes lie at a multiple of eight.
+const fb::Vector<int64_t>* Loader::numbers(const fb::Vector<int64_t>* list) {
+  if (list != nullptr && reinterpret_cast<uintptr_t>(list->Data()) % alignof(int64_t) != 0)
+    fail("a list of numbers is misaligned");
+  return list;
+}
+
 Shape Loader::shape(const fb::Vector<int64_t>* dims) const {
   std::vector<int64_t> extents;
   if (count(dims) > static_cast<uint32_t>(kMaxRank)) fail(fmt::format("a tensor of rank {}", count(dims)));
-  for (uint32_t i = 0; i < count(dims); ++i) extents.push_back(dims->Get(i));
+  for (uint32_t i = 0; i < count(dims); ++i) extents.push_back(numbers(dims)->Get(i));
   if (checked_numel(extents) < 0) fail(fmt::format("a tensor has the impossible shape {}", shape_str(extents)));
   return Shape(extents);
 }
@@ -136,7 +144,7 @@ Value Loader::load_strings(const image::Data& d, std::string_view bytes) const {
   strings->bytes = bytes;
   int64_t last = 0;
   for (uint32_t i = 0; i < count(d.ends()); ++i) {
-    const int64_t end = d.ends()->Get(i);
+    const int64_t end = numbers(d.ends())->Get(i);
     if (end < last || end > static_cast<int64_t>(bytes.size())) fail("texts lie outside their bytes");
     strings->ends.push_back(end);
     last = end;
@@ -241,7 +249,8 @@ AttrValue Loader::attribute(const image::Attribute& a, std::string& name) {
           a.floats() == nullptr ? std::vector<float>() : std::vector<float>(a.floats()->begin(), a.floats()->end());
       break;
     case 7:
-      v.data = a.ints() == nullptr ? std::vector<int64_t>() : std::vector<int64_t>(a.ints()->begin(), a.ints()->end());
+      v.data = a.ints() == nullptr ? std::vector<int64_t>()
+                                   : std::vector<int64_t>(numbers(a.ints())->begin(), a.ints()->end());
       break;
     case 8: v.data = std::move(strings); break;
     case 9: {

@@ -143,6 +143,35 @@ TEST(Image, DamageGivesErrors) {
     EXPECT_THROW(load(bytes.substr(0, length)), Error) << length;
 }
 
+// The list of a damaged file may begin anywhere; reading eight bytes there is undefined.
+TEST(Image, MisalignedNumbersAreRefused) {
+  auto g = std::make_shared<Graph>();
+  g->opsets[""] = 21;
+  constexpr int64_t kExtent = 1234567;
+  g->add_constant("w", Value::tensor(DType::float32, Shape{kExtent, 0, 1, 0, 0}));
+  std::string bytes = save_image_bytes({.graph = g});
+  const std::string extent(reinterpret_cast<const char*>(&kExtent), sizeof kExtent);
+  const size_t list = bytes.find(std::string("\5\0\0\0", 4) + extent);  // its length, then the numbers
+  ASSERT_NE(list, std::string::npos);
+  ASSERT_EQ(list % 8, 4u);
+  // Every field that leads to the list leads into it: the third number is taken for the length of a list of one.
+  int fields = 0;
+  for (size_t at = 64; at < list; at += 4) {
+    uint32_t distance = 0;
+    std::memcpy(&distance, bytes.data() + at, 4);
+    if (at + distance != list) continue;
+    distance += 20, ++fields;
+    std::memcpy(bytes.data() + at, &distance, 4);
+  }
+  ASSERT_GE(fields, 1);
+  try {
+    load(bytes);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("misaligned"), std::string::npos) << error.what();
+  }
+}
+
 // Memory is sized by types and known elements: those that no rule has confirmed are not taken from a file.
 TEST(Image, WhatNobodyDeclaredIsForgotten) {
   auto g = std::make_shared<Graph>();
