@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -119,6 +120,38 @@ def engines_are_pinned(tree):
                 yield f"a wheel with a {name} sum: status {done.returncode}, installed {there}, {done.stderr.strip()}"
 
 
+def elf_with_names(*names):
+    """The least of a 64-bit ELF file: a header, .dynstr with these names, section names and the three section headers."""
+    dynamic = b"\0" + b"".join(n.encode() + b"\0" for n in names)
+    titles = b"\0.dynstr\0.shstrtab\0"
+    at = 64 + len(dynamic) + len(titles)
+    header = (b"\x7fELF" + bytes(60))[:0x28] + struct.pack("<Q", at) + bytes(10) + struct.pack("<HHH", 64, 3, 2)
+    sections = [(0, 0, 0), (1, 64, len(dynamic)), (9, 64 + len(dynamic), len(titles))]
+    table = b"".join(struct.pack("<IIQQQQ", title, 3, 0, 0, place, size) + bytes(24) for title, place, size in sections)
+    return header + dynamic + titles + table
+
+
+def libraries_are_renamed(tree):
+    """The unpacker renames a library in itself and in those that need it, and refuses names of another length or that are not there."""
+    for new, users_name, works in (("libx_own.3", "liball.so.3", True), ("libx_other.3", "liball.so.3", False), ("libx_own.3", "libno.so.30", False)):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / "tools/dev").mkdir(parents=True)
+            (root / "tools/dev/fetch.py").write_text((DEV / "fetch.py").read_text())
+            wheels = root / ".cache/wheels/one-1"
+            wheels.mkdir(parents=True)
+            with zipfile.ZipFile(wheels / "pkg-1.whl", "w") as archive:
+                archive.writestr("lib/libx.so.30", elf_with_names("libx.so.30"))
+                archive.writestr("lib/user.so", elf_with_names("libc.so.6", "libx.so.30" if users_name == "liball.so.3" else users_name))
+            digest = hashlib.sha256((wheels / "pkg-1.whl").read_bytes()).hexdigest()
+            (root / "tools/dev/pins.txt").write_text(f"engine one one==1\nwheel one==1 {digest} lib/*\nrename one==1 lib/libx.so.30 {new} lib/user.so\n")
+            done = subprocess.run([sys.executable, root / "tools/dev/fetch.py", "engines", "one"], capture_output=True, text=True)
+            installed = root / ".engines/one/lib"
+            named = installed.exists() and all(f"\0{new}\0".encode() in (installed / f).read_bytes() for f in (new, "user.so") if (installed / f).exists())
+            if (done.returncode == 0) != works or bool(named) != works:
+                yield f"{new} for a user of {users_name}: status {done.returncode}, {done.stderr.strip()}"
+
+
 def trace_adds_up(tree):
     """The trace counts a row as proved only when a test proves it, and names claims for rows that do not exist."""
     with tempfile.TemporaryDirectory() as folder:
@@ -171,4 +204,4 @@ def bench_page(tree):
                 yield f"the picture {name} has {len(marks)} marks"
 
 
-CHECKS = [bench_page, runner_counts, skip_reasons_found, fetcher_refuses, engines_are_pinned, trace_adds_up]
+CHECKS = [bench_page, runner_counts, skip_reasons_found, fetcher_refuses, engines_are_pinned, libraries_are_renamed, trace_adds_up]

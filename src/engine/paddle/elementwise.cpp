@@ -20,11 +20,17 @@ Tensor float_remainder(const Tensor& a, const Tensor& b) {
   return where(lt(a, 0), neg(r), r);
 }
 
+// A rest of zero has the divisor's sign too.
+Tensor float_modulo(const Tensor& a, const Tensor& b) {
+  const Tensor r = api::remainder(a, b);
+  return where(eq(r, 0), api::copysign(r, b.expand(r.sizes())), r);
+}
+
 void mod(Call& c) {
   const Tensor a = c.in(0), b = c.in(1);
   if (a.numel() == 0 || b.numel() == 0) return c.out(0, mul(a, b));
   const bool truncates = c.i("fmod", 0) != 0;
-  if (is_float(a.type())) return c.out(0, truncates ? float_remainder(a, b) : Tensor(api::remainder(a, b)));
+  if (is_float(a.type())) return c.out(0, truncates ? float_remainder(a, b) : float_modulo(a, b));
   c.require(!any(eq(b, 0)), "a divisor is 0");
   if (truncates) return c.out(0, sub(a, mul(div(a, b), b)));
   c.out(0, api::remainder(a, where(eq(b, -1), 1, b)));  // the least number by -1 would end the process
