@@ -237,5 +237,23 @@ TEST(OpenVinoAbsent, RefusesAnotherVersion) {
   EXPECT_NE(longer.find("does not say its version"), std::string::npos) << longer;
 }
 
+// It would end the process by SIGFPE while it compiles.
+TEST_F(OpenVino, WhatItDividesByZeroForIsRefused) {
+  GraphCase empty, none, some;
+  empty.out(empty.op("Gather", {empty.in("x", {0, 3}), empty.constant(Value::tensor(DType::int64, Shape{0}))}), "y");
+  none.out(none.op("Compress", {none.in("x", {3}), none.constant(Value::of<bool>(Shape{3}, {false, false, false}))}),
+           "y");
+  some.out(some.op("Compress", {some.in("x", {3}), some.constant(Value::of<bool>(Shape{3}, {false, true, false}))}),
+           "y");
+  for (GraphCase* c : {&empty, &none}) {
+    Code code = Code::ok;
+    EXPECT_NE(message_of([&] { engine_->compile(model_of(*c), {}); }, &code).find("divides by zero"),
+              std::string::npos);
+    EXPECT_EQ(code, Code::unsupported);
+  }
+  const Value x = Value::of<float>(Shape{3}, {1, 2, 3});
+  EXPECT_EQ(run(some, {x})[0].as<float>()[0], 2);
+}
+
 }  // namespace
 }  // namespace chorus

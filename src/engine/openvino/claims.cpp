@@ -35,6 +35,18 @@ bool is_empty(const ch_graph& graph, const ch_node& node) {
   });
 }
 
+// A constant condition that selects no element.
+bool selects_nothing(const ch_graph& graph, const ch_node& node) {
+  const int32_t condition = node.n_inputs > 1 ? node.inputs[1] : CH_NO_INDEX;
+  const int32_t constant = condition == CH_NO_INDEX ? CH_NO_INDEX : graph.values[condition]->constant;
+  if (constant == CH_NO_INDEX) return false;
+  const ch_value& v = *graph.constants[constant];
+  const auto* bytes = static_cast<const unsigned char*>(v.buffer.data) + v.offset;
+  int64_t count = 1;
+  for (uint32_t d = 0; d < v.rank; ++d) count *= v.dims[d];
+  return std::none_of(bytes, bytes + count, [](unsigned char b) { return b != 0; });
+}
+
 // Where its reader passes over an attribute and the result is another one: better refused than wrong.
 std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
   const std::string op(view(node.op));
@@ -66,7 +78,7 @@ std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
       graph.values[node.inputs[1]]->constant == CH_NO_INDEX) {
     return op + ": OpenVINO reads beyond the input where the repeats are no constant";
   }
-  if (op == "Gather" && is_empty(graph, node))
+  if ((op == "Gather" && is_empty(graph, node)) || (op == "Compress" && selects_nothing(graph, node)))
     return op + ": OpenVINO divides by zero when it compiles this operator for no elements";
   const ch_attribute* mode = attribute(node, "mode");
   if (op == "RoiAlign" && mode != nullptr && view(mode->s) == "max")
