@@ -163,7 +163,7 @@ constexpr std::array kRows = std::to_array<Row>({
     {"BitwiseOr", binary<"BitwiseOr">, "BitwiseOr"},
     {"BitwiseXor", binary<"BitwiseXor">, "BitwiseXor"},
     {"BitwiseNot", unary<"Invert">, "Invert"},
-    {"BitShift", bit_shift, "LeftShift,RightShift,GreaterEqual,Select",
+    {"BitShift", bit_shift, "LeftShift,RightShift,GreaterEqual",
      "shifts by the width and more, and negative ones, move all bits out: its kernel leaves them to the processor"},
     {"Where", select, "Select", {}, Widen::moves},
     {"Cast", convert, "Cast", "floating point to narrow integers goes through int64, so that what does not fit wraps"},

@@ -82,6 +82,33 @@ void matrix_product_of_integers(Call& c) {
   c.out(0, product(c, less_zero(c, c.in(0), 2, true), less_zero(c, c.in(1), 3, false)));
 }
 
+// (a - za) (b - zb) in int32, times the scales, in steps of the result's.
+void quantised_product(Call& c) {
+  auto centred = [&](size_t x, size_t zero) {
+    const Tensor point = c.cast(c.in(zero), kInt32);
+    c.require(point.count() == 1, "a zero point per row or column is not computed");
+    return c.bin("Sub", c.cast(c.in(x), kInt32), point.viewed(Ints{}));
+  };
+  const Tensor sums = c.cast(product(c, centred(0, 2), centred(3, 5)), kFloat);
+  auto scale = [&](size_t i) {
+    c.require(c.in(i).count() == 1, "a scale per row or column is not computed");
+    return c.cast(c.in(i), kFloat).viewed(Ints{});
+  };
+  const Tensor steps = c.un("Rint", c.bin("Div", c.bin("Mul", sums, c.bin("Mul", scale(1), scale(4))), scale(6)));
+  const Tensor zero = c.in(7);
+  const bool is_signed = zero.type() == kInt8;
+  const Tensor y = c.bin("Add", steps, c.cast(zero, kFloat).viewed(Ints{}));
+  const Tensor cut = c.bin("Minimum", c.bin("Maximum", y, is_signed ? -128.0 : 0.0), is_signed ? 127.0 : 255.0);
+  c.out(0, c.cast(c.cast(cut, kInt32), zero.type()));
+}
+
+std::string bytes_only(const Node& n) {
+  for (uint32_t i : {0U, 3U, 7U}) {
+    if (n.dtype(i) != kUint8 && n.dtype(i) != kInt8 && n.dtype(i) != 0) return "it multiplies int8 and uint8 only";
+  }
+  return {};
+}
+
 void determinant(Call& c) {
   const Tensor x = c.in(0);
   c.require(x.rank() >= 2 && x.dim(x.rank() - 1) == x.dim(x.rank() - 2), "the operand is no square matrix");
@@ -95,6 +122,7 @@ constexpr std::array kRows = std::to_array<Row>({
      Widen::sums},
     {"Gemm", gemm, "MatMul,Add,Mul", "alpha, beta and C are calls of their own", Widen::sums},
     {"MatMulInteger", matrix_product_of_integers, "", "in int32 after the zero points"},
+    {"QLinearMatMul", quantised_product, "", "no such operator: by its formula", Widen::none, bytes_only},
     {"Det", determinant, "MatrixDeterminant", {}, Widen::sums},
 });
 

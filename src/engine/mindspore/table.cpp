@@ -13,7 +13,11 @@ constexpr std::array kFamilies =
 
 std::string type_text(int dtype) {
   const int type = known_type(dtype);
-  return type == kNoType ? "ONNX's element type " + std::to_string(dtype) : std::string(type_name(type));
+  static constexpr std::array<const char*, 10> kOthers = {
+      "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",
+      "int4",         "float4e2m1",     "float8e8m0", "uint2",          "int2"};
+  if (type != kNoType) return type_name(type);
+  return dtype >= 17 && dtype < 27 ? kOthers[static_cast<size_t>(dtype - 17)] : "type " + std::to_string(dtype);
 }
 
 // Types that the adapter does not give to MindSpore at all.
@@ -97,7 +101,7 @@ std::string refusal(const ch_graph& graph, const ch_node& node) {
   const Node n{graph, node};
   const std::string op(n.op());
   const Row* row = find_row(view(node.domain), n.op());
-  if (row == nullptr) return op + ": MindSpore has no such operator, and no calls in its place are known here";
+  if (row == nullptr) return op + ": no kernel of MindSpore is mapped to it";
   std::string why = types_refusal(*row, n);
   if (why.empty() && row->refuse != nullptr) why = row->refuse(n);
   if (why.empty()) why = bodies_refusal(node);

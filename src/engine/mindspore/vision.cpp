@@ -174,7 +174,37 @@ void resize(Call& c) {
   c.out(0, x);
 }
 
+// x [N, C, spatial …], grid [N, places …, spatial axes].
+void grid_sample(Call& c) {
+  const Tensor x = c.in(0), grid = c.cast(c.in(1), x.type());
+  const int64_t axes = x.rank() - 2;
+  c.require(
+      (axes == 2 || axes == 3) && grid.rank() == x.rank() && grid.dims().back() == axes && grid.dim(0) == x.dim(0),
+      "the grid does not fit the picture");
+  c.require(x.count() > 0 || grid.count() == 0, "there is nothing to take samples of");
+  const std::string_view border = c.s("padding_mode", "zeros");
+  constexpr int64_t kBilinear = 0, kNearest = 1, kZeros = 0, kBorder = 1, kReflection = 2;  // its numbers
+  Ints shape = {x.dim(0), x.dim(1)};
+  shape.insert(shape.end(), grid.dims().begin() + 1, grid.dims().end() - 1);
+  c.room(shape, x.type());
+  c.out(0, c.op(axes == 2 ? "GridSampler2D" : "GridSampler3D")
+               .in(x)
+               .in(grid)
+               .i(c.s("mode", "linear") == "nearest" ? kNearest : kBilinear)
+               .i(border == "border"       ? kBorder
+                  : border == "reflection" ? kReflection
+                                           : kZeros)
+               .flag(c.i("align_corners", 0) != 0)
+               .one(x.type(), shape));
+}
+
+std::string grid_form(const Node& n) {
+  if (n.s("mode", "linear") == "cubic") return "MindSpore's kernel has no cubic interpolation";
+  return n.rank(0) == 4 || n.rank(0) == 5 ? "" : "MindSpore has two spatial axes or three";
+}
+
 constexpr std::array kRows = std::to_array<Row>({
+    {"GridSample", grid_sample, "GridSampler2D,GridSampler3D", {}, Widen::sums, grid_form},
     {"Resize", resize, "Gather",
      "ResizeBilinearV2 and its kin know two of the coordinate rules: taps are gathered and weighted, one axis after "
      "the other",
