@@ -22,7 +22,7 @@ namespace {
 using testing::message_of;
 
 constexpr const char* kPage = "docs/engine_matrix.md";
-constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "paddle", "tensorflow", "torch", "mindspore"};
+constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "paddle", "tensorflow", "torch"};
 
 struct OneNode {
   Model model;
@@ -139,8 +139,7 @@ class Matrix : public ::testing::Test {
       options.fallback = fallback;
       std::shared_ptr<Program> program;
       if (!message_of([&] { program = engine.compile(node.model, options); }).empty()) continue;
-      if (engine.name() == "torch" || engine.name() == "paddle" || engine.name() == "mindspore")
-        compare(def, one, node, *program);
+      if (engine.name() == "torch" || engine.name() == "paddle") compare(def, one, node, *program);
       return fallback == Fallback::none ? Answer::native : Answer::decomposed;
     }
     return Answer::refuses;

@@ -29,7 +29,8 @@ void modulo(Call& c) {
   if (truncates || is_integer(x.type())) return c.out(0, c.bin(truncates ? "TruncateMod" : "FloorMod", x, y));
   const Tensor rest = c.bin("TruncateMod", x, y);
   const Tensor turned = c.bin("Less", c.bin("Mul", c.un("Sign", rest), c.un("Sign", y)), 0.0);
-  c.out(0, c.where(turned, c.bin("Add", rest, y), rest));
+  const Tensor zero = c.bin("Mul", c.un("Sign", y), 0.0);  // a rest of zero has the divisor's sign
+  c.out(0, c.where(turned, c.bin("Add", rest, y), c.where(c.bin("Equal", rest, 0.0), zero, rest)));
 }
 
 void power(Call& c) {

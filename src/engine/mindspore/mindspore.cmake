@@ -44,13 +44,16 @@ list(TRANSFORM mindspore_folders PREPEND "-isystem;" OUTPUT_VARIABLE mindspore_o
 set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/engine/mindspore/kernel.cpp PROPERTIES
   COMPILE_DEFINITIONS ENABLE_FAST_HASH_TABLE=1 COMPILE_OPTIONS "${mindspore_options};-w")
 set(mindspore_lib ${mindspore_root}/mindspore/lib)
-target_link_libraries(chorus_engine_mindspore PRIVATE chorus_no_python ${mindspore_lib}/libmindspore_core.so
-  ${mindspore_lib}/libmindspore_ops.so ${mindspore_lib}/libmindspore_common.so
-  ${mindspore_lib}/libmindspore_hardware_abstract.so ${mindspore_lib}/libmindspore_ops_host.so
-  ${mindspore_lib}/plugin/libmindspore_ops_cpu.so)
+set(mindspore_libraries chorus_no_python)
+foreach(name core ops common hardware_abstract ops_host)
+  list(APPEND mindspore_libraries ${mindspore_lib}/libmindspore_${name}.so)
+endforeach()
+list(APPEND mindspore_libraries ${mindspore_lib}/plugin/libmindspore_ops_cpu.so)
+target_link_libraries(chorus_engine_mindspore PRIVATE ${mindspore_libraries})
 # Kernels register themselves when the library is loaded: it must stay although few of its symbols are named. DT_RPATH, not RUNPATH, so
 # that what its libraries need is found as well.
 target_link_options(chorus_engine_mindspore BEFORE PRIVATE -Wl,--no-as-needed -Wl,--disable-new-dtags -Wl,--allow-shlib-undefined)
 set_target_properties(chorus_engine_mindspore PROPERTIES
   BUILD_RPATH "$ORIGIN;${mindspore_lib};${mindspore_lib}/plugin"
-  INSTALL_RPATH "$ORIGIN;$ORIGIN/../../../.engines/mindspore/mindspore/lib;${mindspore_lib};${mindspore_lib}/plugin")
+  INSTALL_RPATH "$ORIGIN;$ORIGIN/../../../.engines/mindspore/mindspore/lib;${mindspore_lib};${mindspore_lib}/plugin"
+  MINDSPORE_OPTIONS "${mindspore_options};-w" MINDSPORE_LIBRARIES "${mindspore_libraries}")

@@ -183,14 +183,14 @@ void grid_sample(Call& c) {
       "the grid does not fit the picture");
   c.require(x.count() > 0 || grid.count() == 0, "there is nothing to take samples of");
   const std::string_view border = c.s("padding_mode", "zeros");
-  constexpr int64_t kBilinear = 0, kNearest = 1, kZeros = 0, kBorder = 1, kReflection = 2;  // its numbers
+  constexpr int64_t kBilinear = 0, kZeros = 0, kBorder = 1, kReflection = 2;  // its numbers
   Ints shape = {x.dim(0), x.dim(1)};
   shape.insert(shape.end(), grid.dims().begin() + 1, grid.dims().end() - 1);
   c.room(shape, x.type());
   c.out(0, c.op(axes == 2 ? "GridSampler2D" : "GridSampler3D")
                .in(x)
                .in(grid)
-               .i(c.s("mode", "linear") == "nearest" ? kNearest : kBilinear)
+               .i(kBilinear)
                .i(border == "border"       ? kBorder
                   : border == "reflection" ? kReflection
                                            : kZeros)
@@ -200,6 +200,7 @@ void grid_sample(Call& c) {
 
 std::string grid_form(const Node& n) {
   if (n.s("mode", "linear") == "cubic") return "MindSpore's kernel has no cubic interpolation";
+  if (n.s("mode", "linear") == "nearest") return "MindSpore's kernel rounds halves away from zero, ONNX to even";
   return n.rank(0) == 4 || n.rank(0) == 5 ? "" : "MindSpore has two spatial axes or three";
 }
 
