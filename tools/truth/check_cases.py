@@ -341,7 +341,8 @@ def main():
     if not args.chorus.exists():
         print(f"check_cases: {args.chorus} is not built", file=sys.stderr)
         raise SystemExit(2)
-    work = args.keep or pathlib.Path(tempfile.mkdtemp(prefix="chorus-cases-"))
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # tens of thousands of small files
+    work = args.keep or pathlib.Path(tempfile.mkdtemp(prefix="chorus-cases-", dir=memory))
     work.mkdir(parents=True, exist_ok=True)
     try:
         cases, agreed, reasons, able = check(args, work)

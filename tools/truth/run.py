@@ -8,6 +8,8 @@
   old          so do those of seven older releases, with the files and answers of then
   light        and the networks that the package holds, with the answers stored beside them
   properties   at least 50 generated data sets for every operator agree with another evaluator
+  special      NaN, infinities, signed zeros, denormal numbers, ends of integers, empty and scalar operands: agree too
+  versions     every version of every operator, converted to newer and older sets, computes the same
   fields       no field of an ONNX file is lost
   writer       written files are right at every opset
   models       nine networks are as exact as float64 asks, in outputs and all values between; with --all more of them
@@ -239,6 +241,8 @@ CHECKS = {
     "light": light,
     "properties": lambda args: script("check_cases.py", "--chorus", args.chorus),
     "sources": lambda args: script("check_sources.py", cases()),
+    "special": lambda args: script("check_cases.py", "--chorus", args.chorus, "--special"),
+    "versions": lambda args: script("check_versions.py", "--chorus", args.chorus),
     "fields": lambda args: script("check_fields.py", "--chorus", args.chorus),
     "writer": lambda args: script("check_writer.py", cases(), "--chorus", args.chorus, "--also", *REWRITTEN),
     "models": compare,
