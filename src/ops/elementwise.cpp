@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace chorus::families {
 namespace {
 
@@ -34,6 +36,21 @@ Expansion old_broadcast(OpBuilder& b) {
     if (!axes.empty()) second = b.op("Unsqueeze", {second, b.ints(axes)});
   }
   return reissue(b, {b.in(0), second}, {"axis", "broadcast"});
+}
+
+/// Max, Mean, Min and Sum broadcast since opset 8.
+Expansion of_one_shape(OpBuilder& b) {
+  std::vector<Ref> inputs;
+  for (int i = 0; i < b.inputs(); ++i) {
+    const Type &first = b.input(0), &own = b.input(i);
+    const auto same = [](const Dim& x, const Dim& y) { return Dim::equal(x, y) == Dim::Truth::yes; };
+    if (!first.has_rank || !own.has_rank || !std::ranges::equal(first.dims, own.dims, same))
+      return Expansion::refuse(
+          fmt::format("{} of operands whose shapes differ has no form below version 8", b.op().name));
+    inputs.push_back(b.in(i));
+  }
+  previous_version(b);
+  return Expansion(b.emit(b.op().name, inputs, {}, 1));
 }
 
 /// Before opset 28 floats had the remainder of C alone (fmod=1). The sign of a result that is not 0 goes to B's by adding B; a 0 takes it.
@@ -306,27 +323,27 @@ constexpr Version kPow[] = {
 };
 constexpr Version kMax[] = {
     {1, "(T+ data_0) -> (T max) {consumed_inputs: ints}; T = ieee", drop_consumed_inputs},
-    {6, "(T+ data_0) -> (T max); T = ieee"},
+    {6, "(T+ data_0) -> (T max); T = ieee", nullptr, of_one_shape},
     {8, "(T+ data_0) -> (T max); T = ieee"},
     {12, "(T+ data_0) -> (T max); T = num"},
     {13, "(T+ data_0) -> (T max); T = num bf16"},
 };
 constexpr Version kMin[] = {
     {1, "(T+ data_0) -> (T min) {consumed_inputs: ints}; T = ieee", drop_consumed_inputs},
-    {6, "(T+ data_0) -> (T min); T = ieee"},
+    {6, "(T+ data_0) -> (T min); T = ieee", nullptr, of_one_shape},
     {8, "(T+ data_0) -> (T min); T = ieee"},
     {12, "(T+ data_0) -> (T min); T = num"},
     {13, "(T+ data_0) -> (T min); T = num bf16"},
 };
 constexpr Version kMean[] = {
     {1, "(T+ data_0) -> (T mean) {consumed_inputs: ints}; T = ieee", drop_consumed_inputs},
-    {6, "(T+ data_0) -> (T mean); T = ieee"},
+    {6, "(T+ data_0) -> (T mean); T = ieee", nullptr, of_one_shape},
     {8, "(T+ data_0) -> (T mean); T = ieee"},
     {13, "(T+ data_0) -> (T mean); T = floats"},
 };
 constexpr Version kSum[] = {
     {1, "(T+ data_0) -> (T sum) {consumed_inputs: ints}; T = ieee", drop_consumed_inputs},
-    {6, "(T+ data_0) -> (T sum); T = ieee"},
+    {6, "(T+ data_0) -> (T sum); T = ieee", nullptr, of_one_shape},
     {8, "(T+ data_0) -> (T sum); T = ieee"},
     {13, "(T+ data_0) -> (T sum); T = floats"},
 };

@@ -76,6 +76,34 @@ Expansion emit_older(OpBuilder& b, Attributes attributes) {
   return Expansion(b.emit(b.op().name, {&x, 1}, std::move(attributes), b.outputs()));
 }
 
+/// Axes from the front: versions below 11 know no negative ones. `room` is the number of axes that they are counted in.
+Expansion axes_from_front(OpBuilder& b, std::string_view name, int64_t room) {
+  Attributes attributes = b.attrs().all();
+  std::vector<int64_t> axes;
+  if (name == "axis")
+    axes.push_back(b.attrs().integer("axis"));
+  else
+    for (const int64_t axis : b.attrs().integers(name)) axes.push_back(axis);
+  for (int64_t& axis : axes) {
+    if (axis >= 0) continue;
+    if (!b.input(0).has_rank)
+      return Expansion::refuse(
+          fmt::format("{} with axes from the end of an unknown rank has no older form", b.op().name));
+    axis += room;
+  }
+  std::ranges::sort(axes);
+  if (name == "axis")
+    attributes.set("axis", axes[0]);
+  else if (!axes.empty())
+    attributes.set("axes", axes);
+  return emit_older(b, std::move(attributes));
+}
+Expansion flatten_11_to_9(OpBuilder& b) { return axes_from_front(b, "axis", b.input(0).rank()); }
+Expansion squeeze_11_to_1(OpBuilder& b) { return axes_from_front(b, "axes", b.input(0).rank()); }
+Expansion unsqueeze_11_to_1(OpBuilder& b) {
+  return axes_from_front(b, "axes", b.input(0).rank() + static_cast<int64_t>(b.attrs().integers("axes").size()));
+}
+
 Expansion axes_13_to_11(OpBuilder& b) {
   if (!b.has_input(1)) return emit_older(b, {});
   const auto axes = rules::known_ints(b, 1);
@@ -264,7 +292,7 @@ constexpr Version kReshape[] = {
 };
 constexpr Version kFlatten[] = {
     {1, "(T input) -> (T output) {axis: int = 1}; T = ieee"},
-    {9, "(T input) -> (T output) {axis: int = 1}; T = all"},
+    {9, "(T input) -> (T output) {axis: int = 1}; T = all", nullptr, flatten_11_to_9},
     {11, "(T input) -> (T output) {axis: int = 1}; T = all"},
     {13, "(T input) -> (T output) {axis: int = 1}; T = all13"},
     {21, "(T input) -> (T output) {axis: int = 1}; T = all21"},
@@ -273,7 +301,7 @@ constexpr Version kFlatten[] = {
     {25, "(T input) -> (T output) {axis: int = 1}; T = all25"},
 };
 constexpr Version kSqueeze[] = {
-    {1, "(T data) -> (T squeezed) {axes: ints}; T = all"},
+    {1, "(T data) -> (T squeezed) {axes: ints}; T = all", nullptr, squeeze_11_to_1},
     {11, "(T data) -> (T squeezed) {axes: ints}; T = all", axes_attribute, axes_13_to_11},
     {13, "(T data, @i64? axes) -> (T squeezed); T = all13"},
     {21, "(T data, @i64? axes) -> (T squeezed); T = all21"},
@@ -282,7 +310,7 @@ constexpr Version kSqueeze[] = {
     {25, "(T data, @i64? axes) -> (T squeezed); T = all25"},
 };
 constexpr Version kUnsqueeze[] = {
-    {1, "(T data) -> (T expanded) {axes: ints!}; T = all"},
+    {1, "(T data) -> (T expanded) {axes: ints!}; T = all", nullptr, unsqueeze_11_to_1},
     {11, "(T data) -> (T expanded) {axes: ints!}; T = all", axes_attribute, axes_13_to_11},
     {13, "(T data, @i64 axes) -> (T expanded); T = all13"},
     {21, "(T data, @i64 axes) -> (T expanded); T = all21"},

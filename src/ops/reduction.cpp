@@ -60,6 +60,7 @@ Expansion top_k_1(OpBuilder& b) {
 Expansion top_k_10_to_1(OpBuilder& b) {
   const auto k = known_ints(b, 1);
   if (!k || k->size() != 1) return Expansion::refuse("TopK with k that only the run knows has no older form");
+  if ((*k)[0] < 1) return Expansion::refuse("TopK of no elements has no older form: k is positive there");
   previous_version(b);
   const Ref x = b.in(0);
   return Expansion(b.emit("TopK", {&x, 1}, {{"axis", b.attrs().integer("axis")}, {"k", (*k)[0]}}, b.outputs()));
