@@ -61,7 +61,7 @@ std::map<Key, const Row*> all_rows() {
   for (const auto& family :
        {elementwise_rows(), activation_rows(), reduction_rows(), movement_rows(), indexing_rows(), creation_rows(),
         matrix_rows(), convolution_rows(), pooling_rows(), normalization_rows(), attention_rows(), quantization_rows(),
-        vision_rows(), signal_rows(), sequence_rows(), control_rows()}) {
+        vision_rows(), signal_rows(), gradient_rows(), sequence_rows(), control_rows()}) {
     for (const Row& row : family) rows.emplace(Key(row.domain, row.op), &row);
   }
   return rows;

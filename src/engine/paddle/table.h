@@ -73,6 +73,7 @@ std::span<const Row> quantization_rows();
 std::span<const Row> sequence_rows();
 std::span<const Row> vision_rows();
 std::span<const Row> signal_rows();
+std::span<const Row> gradient_rows();
 std::span<const Row> control_rows();
 
 /// The row of an operator, null where there is none.
