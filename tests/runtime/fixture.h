@@ -7,6 +7,7 @@
 #include <format/onnx/onnx.h>
 
 #include <cmath>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -14,8 +15,12 @@
 
 namespace chorus::testing {
 
-inline std::string fixture_bytes(std::string_view name, uint64_t seed = 7) {
-  return onnx::write_model(app::make_fixture(name, seed));
+/// Kept for the program: the random weights of a larger one take seconds under sanitizers.
+inline const std::string& fixture_bytes(std::string_view name, uint64_t seed = 7) {
+  static std::map<std::pair<std::string, uint64_t>, std::string> made;
+  std::string& bytes = made[{std::string(name), seed}];
+  if (bytes.empty()) bytes = onnx::write_model(app::make_fixture(name, seed));
+  return bytes;
 }
 inline std::string bytes_of(std::shared_ptr<const Graph> graph) {
   Model model;
