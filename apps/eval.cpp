@@ -293,10 +293,11 @@ void print(const Score& score, const Data& data, const Options& options) {
     }
   }
   if (options.json) {
-    Json json = {{"model", options.model.model}, {"engine", options.model.engine}, {"samples", score.count},
-                 {"top1", share(score.top1)},    {"top5", share(score.top5)},      {"top1_count", score.top1},
-                 {"top5_count", score.top5},     {"f1", macro_f1(score)},          {"predicted", score.predicted},
-                 {"confusion", confusion}};
+    Json json = {{"model", options.model.model}, {"engine", engine_of(options.model)},
+                 {"samples", score.count},       {"top1", share(score.top1)},
+                 {"top5", share(score.top5)},    {"top1_count", score.top1},
+                 {"top5_count", score.top5},     {"f1", macro_f1(score)},
+                 {"predicted", score.predicted}, {"confusion", confusion}};
     if (score.keep) json["mAP"] = mean_average_precision(score);
     std::printf("%s\n", json.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
     return;

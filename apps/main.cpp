@@ -3,6 +3,7 @@
 #include "usage.h"
 
 #include <chorus/error.h>
+#include <core/log.h>
 #include <data/image/decode.h>
 
 #include <exception>
@@ -42,7 +43,10 @@ void add_commands(const Arguments& app, Outcome& outcome) {
   }
 }
 
+void say(void*, LogLevel, std::string_view message) { print_error("chorus: " + std::string(message)); }
+
 int run(int argc, char** argv) {
+  set_log_sink(say, nullptr, LogLevel::warning);
   CommandLine line(
       "chorus", "Chorus: one score, every engine. Runs, measures, inspects, checks and converts deep-learning models.",
       CHORUS_VERSION);

@@ -19,7 +19,13 @@ namespace chorus::app {
 
 void add_model_options(Arguments command, ModelOptions& options) {
   command.option("MODEL", options.model, "the model, an .onnx or .chorus file").required();
-  command.option("--engine", options.engine, "what computes: see `chorus engines`").value("NAME").show_default();
+  command
+      .option("--engine", options.engine,
+              "what computes: see `chorus engines` (default: $CHORUS_ENGINE, else that of --config, else native)")
+      .value("NAME");
+  command
+      .option("--config", options.config, "settings as JSON, as Config::ToJson writes them; options come before them")
+      .value("FILE");
   command.flag("--worker", options.worker,
                "the engine works in a process of its own: what kills it does not end this one");
   command
@@ -44,6 +50,10 @@ void add_model_options(Arguments command, ModelOptions& options) {
   command.option("--memory", options.memory_mb, "most MiB for intermediate values").range(int64_t{1}, int64_t{1} << 30);
 }
 
+void add_strict_option(Arguments command, ModelOptions& options) {
+  command.flag("--strict", options.strict, "a model that the engine does not take whole is refused (exit status 4)");
+}
+
 std::string cache_folder() {
   const auto variable = [](const char* name) {
     const char* text = std::getenv(name);
@@ -54,19 +64,46 @@ std::string cache_folder() {
   return shared.empty() ? shared : shared + "/chorus";
 }
 
+namespace {
+
+Config read_config(const std::string& path) {
+  if (path.empty()) return {};
+  constexpr size_t kMostText = 1 << 20;
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  if (bytes.size() > kMostText) throw Error(Code::bad_input, "the settings have more than a MiB", path);
+  try {
+    return Config::FromJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  } catch (const Error& error) {
+    throw error.at(path);
+  }
+}
+
+}  // namespace
+
+std::string engine_of(const ModelOptions& options) { return config_of(options).engine(); }
+
 Config config_of(const ModelOptions& options) {
-  Config config(options.model);
-  config.SetEngine(options.engine);
-  config.SetWorker(options.opened(options.engine) != options.engine);
-  config.SetWorkerDeadline(options.worker_ms);
+  const ModelOptions usual;
+  Config config = read_config(options.config);
+  config.SetModel(options.model);
+  if (!options.engine.empty()) config.SetEngine(options.engine);
+  if (options.worker && config.engine() != "native") config.SetWorker(true);
+  if (options.worker_ms > 0) config.SetWorkerDeadline(options.worker_ms);
   if (!options.next.empty())
     config.SetNextEngines(options.next == std::vector<std::string>{"none"} ? std::vector<std::string>() : options.next);
-  config.SetDevice(options.device);
-  config.SetPrecision(options.precision);
-  config.SwitchIrOptim(options.optimize > 0);
-  config.SetReferenceKernels(options.reference);
+  if (!options.engines.empty()) config.SetEngines(options.engines);
+  if (options.bound > 0) config.SetAccuracyBound(options.bound);
+  if (options.strict) config.SetStrict(true);
+  if (options.device != usual.device) config.SetDevice(options.device);
+  if (options.precision != usual.precision) config.SetPrecision(options.precision);
+  if (options.optimize != usual.optimize) config.SwitchIrOptim(options.optimize > 0);
+  if (options.reference) config.SetReferenceKernels(true);
   if (options.threads > 0) config.SetThreads(options.threads);
-  if (!options.no_cache) config.SetCacheDir(cache_folder());
+  if (options.no_cache)
+    config.SetCacheDir("");
+  else if (config.cache_dir().empty())
+    config.SetCacheDir(cache_folder());
   if (options.memory_mb > 0) config.SetMemoryLimit(options.memory_mb << 20);
   return config;
 }

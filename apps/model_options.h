@@ -11,9 +11,13 @@
 namespace chorus::app {
 
 struct ModelOptions {
-  std::string model, engine = "native", precision = "f32", device = "cpu";
+  std::string model, precision = "f32", device = "cpu";
+  std::string engine;  ///< empty: CHORUS_ENGINE of the environment, else that of `config`, else native
+  std::string config;  ///< a file as Config::ToJson writes it
+  std::vector<std::string> engines;  ///< from which --engine auto chooses
+  double bound = 0;  ///< of auto; 0: Config's default
   int threads = 0, optimize = 1;
-  bool reference = false, no_cache = false, worker = false;
+  bool reference = false, no_cache = false, strict = false, worker = false;
   bool no_fallback = false;  ///< of what an engine refuses: no simpler operators in its place
   int worker_ms = 0;
   std::vector<std::string> next;
@@ -23,7 +27,11 @@ struct ModelOptions {
 };
 
 void add_model_options(Arguments command, ModelOptions& options);
+/// For commands that run a model: --strict.
+void add_strict_option(Arguments command, ModelOptions& options);
 Config config_of(const ModelOptions& options);
+/// The engine that `options` mean.
+std::string engine_of(const ModelOptions& options);
 
 /// feeds.npz (all arrays by name), name=file.npy, name=file.npz, name=file.pb (an ONNX TensorProto). Elements are converted to the
 /// type that the input takes. Error names the input or the file.

@@ -30,6 +30,7 @@ Peer open_peer(const PeerOptions& options, const std::string& engine, const Name
   peer.engine = engine;
   ModelOptions own = options.model;
   own.engine = engine;
+  own.strict = engine != "auto";   // engines are compared, not what is made of several
   const int64_t begin = now_ns();
   peer.predictor = std::make_unique<Predictor>(config_of(own));
   peer.load_ms = elapsed_ms(begin, now_ns());

@@ -212,6 +212,7 @@ void add_run(Arguments app, Outcome& outcome) {
   Arguments sub = app.command("run", "runs a model once on data from files");
   auto options = std::make_shared<Options>();
   add_model_options(sub, options->model);
+  add_strict_option(sub, options->model);
   sub.option("--input", options->inputs, "feeds.npz, or name=file.npy|.npz|.pb; may be repeated")
       .value("DATA")
       .one_at_a_time();

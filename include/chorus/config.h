@@ -37,7 +37,15 @@ class CHORUS_API Config {
   const std::string& params() const noexcept;
   std::string_view buffer() const noexcept;  ///< empty: none
 
-  void SetEngine(std::string_view name);  ///< default "native"
+  /// Default: the environment variable CHORUS_ENGINE, else what FromJson read, else "native". What it refuses of a model runs natively
+  /// (said in the log; Predictor::Print and `chorus explain` show where). "auto": at the first run those of SetEngines are measured on its
+  /// inputs, and the fastest within SetAccuracyBound is kept; the answer is remembered in SetCacheDir.
+  void SetEngine(std::string_view name);
+  void SetEngines(
+      std::vector<std::string> names);  ///< of "auto"; empty (default): native and those that this process has opened
+  /// Largest difference from the plain native kernels, as a share of their largest value, that "auto" allows; > 0, default 1e-4.
+  void SetAccuracyBound(double share);
+  void SetStrict(bool on);  ///< a model that the engine does not take whole is an Error(unsupported); default off
   /// The engine works in a process of its own and cannot take this one with it; default off, and for engines that CHORUS_ENGINE_WORKER names.
   void SetWorker(bool on);
   void SetWorkerDeadline(
@@ -70,6 +78,9 @@ class CHORUS_API Config {
   bool worker() const noexcept;
   int64_t worker_deadline_ms() const noexcept;
   const std::vector<std::string>& next_engines() const noexcept;
+  const std::vector<std::string>& engines() const noexcept;
+  double accuracy_bound() const noexcept;
+  bool strict() const noexcept;
   const std::string& device() const noexcept;
   int threads() const noexcept;  ///< 0: not set
   const std::vector<int>& affinity() const noexcept;

@@ -53,12 +53,12 @@ struct LoadOptions {
 };
 
 struct CompileOptions {
-  std::string engine = "native";
-  std::string precision = "f32";               ///< "f32", "bf16", "f16", "int8"
+  std::string engine;  ///< as Config::SetEngine; empty: CHORUS_ENGINE of the environment, else "native"
+  std::string precision = "f32";  ///< "f32", "bf16", "f16", "int8"
   bool optimize = true;
-  bool reference_kernels = false;              ///< the oracle
-  int64_t memory_limit = int64_t{16} << 30;    ///< bytes that one instance may hold
-  std::vector<std::string> outputs;            ///< only these; empty: all
+  bool reference_kernels = false;  ///< the oracle
+  int64_t memory_limit = int64_t{16} << 30;  ///< bytes that one instance may hold
+  std::vector<std::string> outputs;  ///< only these; empty: all
   std::string cache_dir;  ///< as Config::SetCacheDir, keyed by what the model holds; empty: nowhere
   int64_t cache_bytes = int64_t{4} << 30;
 };

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -36,6 +38,16 @@ Precision parse_precision(std::string_view name) {
 
 int threads_in_mode(int threads, PowerMode mode) noexcept {
   return mode == PowerMode::high ? threads : mode == PowerMode::balanced ? (threads + 1) / 2 : 1;
+}
+
+std::string engine_of_environment() {
+  const char* name = std::getenv("CHORUS_ENGINE");
+  return name != nullptr ? name : "";
+}
+
+std::string default_engine() {
+  const std::string name = engine_of_environment();
+  return name.empty() ? "native" : name;
 }
 
 Config::Config() : impl_(std::make_unique<Impl>()) {}
@@ -85,6 +97,18 @@ void Config::SetNextEngines(std::vector<std::string> names) {
   }
   impl_->next_engines = std::move(names);
 }
+void Config::SetEngines(std::vector<std::string> names) {
+  for (const std::string& name : names) {
+    if (name.empty() || name == "auto") refuse(fmt::format("\"{}\" is no engine to choose from", name));
+  }
+  impl_->engines = std::move(names);
+}
+void Config::SetAccuracyBound(double share) {
+  if (!(share > 0) || !std::isfinite(share))
+    refuse(fmt::format("an accuracy bound of {}", share), "give a number above 0");
+  impl_->accuracy_bound = share;
+}
+void Config::SetStrict(bool on) { impl_->strict = on; }
 void Config::SetDevice(std::string_view name) {
   Device::parse(name);
   impl_->device = name;
@@ -139,6 +163,9 @@ const std::string& Config::engine() const noexcept { return impl_->engine; }
 bool Config::worker() const noexcept { return impl_->worker; }
 int64_t Config::worker_deadline_ms() const noexcept { return impl_->worker_deadline_ms; }
 const std::vector<std::string>& Config::next_engines() const noexcept { return impl_->next_engines; }
+const std::vector<std::string>& Config::engines() const noexcept { return impl_->engines; }
+double Config::accuracy_bound() const noexcept { return impl_->accuracy_bound; }
+bool Config::strict() const noexcept { return impl_->strict; }
 const std::string& Config::device() const noexcept { return impl_->device; }
 int Config::threads() const noexcept { return impl_->threads; }
 const std::vector<int>& Config::affinity() const noexcept { return impl_->affinity; }
@@ -169,6 +196,9 @@ std::string Config::ToJson() const {
   json["worker"] = worker();
   json["worker_deadline_ms"] = worker_deadline_ms();
   json["next_engines"] = next_engines();
+  json["engines"] = engines();
+  json["accuracy_bound"] = accuracy_bound();
+  json["strict"] = strict();
   json["device"] = device();
   json["threads"] = threads();
   json["affinity"] = affinity();
@@ -212,7 +242,19 @@ T integer(const Json& j) {
 
 const std::map<std::string, Setter, std::less<>>& setters() {
   static const auto* const all = new std::map<std::string, Setter, std::less<>>{
-      {"engine", [](Config& c, const Json& j) { c.SetEngine(j.get<std::string>()); }},
+      {"engine",
+       [](Config& c, const Json& j) {
+         Config file;
+         file.SetEngine(j.get<std::string>());
+         if (engine_of_environment().empty()) c.SetEngine(file.engine());   // the environment is before the file
+       }},
+      {"engines", [](Config& c, const Json& j) { c.SetEngines(j.get<std::vector<std::string>>()); }},
+      {"accuracy_bound",
+       [](Config& c, const Json& j) {
+         if (!j.is_number()) throw Json::type_error::create(302, "type must be number", &j);
+         c.SetAccuracyBound(j.get<double>());
+       }},
+      {"strict", [](Config& c, const Json& j) { c.SetStrict(j.get<bool>()); }},
       {"worker", [](Config& c, const Json& j) { c.SetWorker(j.get<bool>()); }},
       {"worker_deadline_ms", [](Config& c, const Json& j) { c.SetWorkerDeadline(integer<int64_t>(j)); }},
       {"next_engines", [](Config& c, const Json& j) { c.SetNextEngines(j.get<std::vector<std::string>>()); }},

@@ -1,6 +1,7 @@
 #include <core/cpu.h>
 #include <core/file.h>
 #include <engine/native/native_engine.h>
+#include <engine/registry/registry.h>
 #include <graph/image.h>
 #include <graph/pass.h>
 #include <runtime/custom_op.h>
@@ -273,7 +274,8 @@ std::shared_ptr<Compiled> compile(const Config::Impl& config) {
   if (config.model.empty() && config.buffer.empty())
     throw Error(Code::bad_input, "config: no model is set", {}, "call SetModel or SetModelBuffer");
   require_device(config.device, config.fallback);
-  auto engine = open_engine((config.worker ? "worker:" : "") + config.engine);
+  const std::string name = (config.worker ? "worker:" : "") + config.engine;
+  auto engine = config.strict ? open_engine(name) : open_complete_engine(name);
   CompileOptions options = options_of(config);
   // Steps may bring in files of their own (labels): what such a program depends on is all that it holds.
   if (config.buffer.empty() && config.processing.empty())

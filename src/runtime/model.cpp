@@ -2,6 +2,7 @@
 #include <chorus/model.h>
 
 #include <core/cpu.h>
+#include <engine/registry/registry.h>
 #include <graph/image.h>
 #include <runtime/custom_op.h>
 #include <runtime/device.h>
@@ -230,8 +231,9 @@ std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model
   compile.reference_kernels = options.reference_kernels;
   compile.memory_budget = options.memory_limit;
   compile.pool = make_pool(settings.threads, settings.affinity, settings.external, settings.external_user);
-  return compile_model(std::move(model), open_engine(options.engine), std::move(compile), options.outputs,
-                       {options.cache_dir, options.cache_bytes});
+  return compile_model(std::move(model),
+                       open_complete_engine(options.engine.empty() ? default_engine() : options.engine),
+                       std::move(compile), options.outputs, {options.cache_dir, options.cache_bytes});
 }
 }  // namespace
 

@@ -24,6 +24,7 @@ HOUSE = [
     ["format"],
     ["engine/plugin"],  # gives engines whole models in the formats that they want
     ["engine/worker"],  # engines behind the plug-in interface in processes of their own
+    ["engine/placement"],  # graphs over several engines; is given the engines
     ["engine/registry"],  # knows every engine, and the formats that some of them want
     ["nn"],
     ["optim"],

@@ -1,5 +1,8 @@
+#include <engine/registry/registry.h>
+
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
+#include <engine/placement/placement.h>
 #include <engine/plugin/plugin.h>
 #include <engine/registry/workers.h>
 #include <engine/worker/worker.h>
@@ -25,7 +28,7 @@ constexpr std::string_view kPrefix = "libchorus_engine_", kSuffix = ".so";
 struct Registry {
   std::mutex lock;
   std::vector<std::string> folders;
-  std::map<std::string, std::shared_ptr<Engine>, std::less<>> open;
+  std::map<std::string, std::shared_ptr<Engine>, std::less<>> open, complete;
 };
 
 // Engines live as long as the process: they leave threads and libraries behind.
@@ -173,6 +176,16 @@ std::shared_ptr<Engine> open_engine(std::string_view name) {
   Registry& r = registry();
   std::lock_guard lock(r.lock);
   return open_locked(r, name);
+}
+
+std::shared_ptr<Engine> open_complete_engine(std::string_view name) {
+  Registry& r = registry();
+  std::lock_guard lock(r.lock);
+  if (const auto known = r.complete.find(name); known != r.complete.end()) return known->second;
+  std::shared_ptr<Engine> engine = open_locked(r, name);
+  if (name != "native") engine = placement::with_fallback({std::move(engine), open_locked(r, "native")});
+  r.complete.emplace(std::string(name), engine);
+  return engine;
 }
 
 std::vector<EngineInfo> list_engines() {

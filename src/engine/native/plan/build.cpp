@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <unordered_set>
 
 namespace chorus::native {
@@ -318,13 +319,23 @@ class Builder {
         if (out >= 0) plan_.tensors[static_cast<size_t>(out)].layout.channel_block = kChannelBlock;
       }
     }
-    if (n.op != nullptr && n.op->effect == Effect::random) step.stream = random_count_++;
+    if (n.op != nullptr && n.op->effect == Effect::random) step.stream = stream_of(n);
     if (step.dynamic) {
       for (int out : step.outputs) {
         if (out >= 0) plan_.tensors[static_cast<size_t>(out)].place = Place::dynamic;
       }
     }
     plan_.steps.push_back(std::move(step));
+  }
+
+  // A part of a graph draws what the whole would (engine/placement numbers the nodes).
+  uint64_t stream_of(const Node& n) {
+    for (const auto& [key, value] : n.metadata) {
+      uint64_t stream = 0;
+      if (key == "chorus.stream" && std::from_chars(value.data(), value.data() + value.size(), stream).ec == std::errc())
+        return stream;
+    }
+    return random_count_++;
   }
 
   // The tensor of a value in the layout that a reader wants; a step that brings it there stands before its first reader.

@@ -1,0 +1,29 @@
+// Which engine takes which node.
+#pragma once
+#include <engine/placement/placement.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace chorus::placement {
+
+/// A graph of newest versions without calls and with closed bodies, and who takes each of its nodes.
+struct Assignment {
+  std::unique_ptr<Graph> graph;
+  std::vector<int> engine;           ///< by node: index of the engine, -1 for dead nodes
+  std::vector<std::string> reason;   ///< by node: why not the first engine
+};
+
+/// Whether the node draws random numbers, itself or in a body.
+bool draws(const Node& node);
+
+/// Throws Error(unsupported) with the sentences for nodes that nobody takes.
+Assignment assign(const Model& model, const Engines& engines, const CompileOptions& options);
+/// Moves nodes to the next engine that takes them: `refused` by node, with the sentence.
+void move_on(Assignment& assignment, const Engines& engines, const CompileOptions& options,
+             const std::vector<std::pair<NodeId, std::string>>& refused);
+
+}  // namespace chorus::placement
