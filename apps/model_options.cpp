@@ -50,6 +50,17 @@ void add_model_options(Arguments command, ModelOptions& options) {
   command.option("--memory", options.memory_mb, "most MiB for intermediate values").range(int64_t{1}, int64_t{1} << 30);
 }
 
+void add_auto_options(Arguments command, ModelOptions& options) {
+  command.option("--engines", options.engines, "from which --engine auto chooses (default: native and what is open)")
+      .value("NAMES")
+      .comma_separated();
+  command
+      .option("--bound", options.bound,
+              "of --engine auto: largest difference from the plain native kernels, as a share of their largest value "
+              "(default: 1e-4)")
+      .range(0.0, 1e30);
+}
+
 void add_strict_option(Arguments command, ModelOptions& options) {
   command.flag("--strict", options.strict, "a model that the engine does not take whole is refused (exit status 4)");
 }

@@ -27,7 +27,8 @@ struct ModelOptions {
 };
 
 void add_model_options(Arguments command, ModelOptions& options);
-/// For commands that run a model: --strict.
+/// For commands that run a model: --engines and --bound of --engine auto; --strict.
+void add_auto_options(Arguments command, ModelOptions& options);
 void add_strict_option(Arguments command, ModelOptions& options);
 Config config_of(const ModelOptions& options);
 /// The engine that `options` mean.

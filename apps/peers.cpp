@@ -30,6 +30,9 @@ Peer open_peer(const PeerOptions& options, const std::string& engine, const Name
   peer.engine = engine;
   ModelOptions own = options.model;
   own.engine = engine;
+  for (const std::string& other : options.engines) {
+    if (engine == "auto" && other != engine) own.engines.push_back(other);
+  }
   own.strict = engine != "auto";   // engines are compared, not what is made of several
   const int64_t begin = now_ns();
   peer.predictor = std::make_unique<Predictor>(config_of(own));

@@ -25,7 +25,7 @@ struct Options {
   ModelOptions model;
   std::vector<std::string> inputs, shapes, taps, outputs;
   std::string output, trace;
-  bool profile = false, roofline = false, json = false, random = false;
+  bool explain = false, profile = false, roofline = false, json = false, random = false;
   int64_t timeout_ms = 0;
   uint64_t seed = 0;
   int repeat = 1;
@@ -160,6 +160,12 @@ void report_accuracy(const Options& options, Predictor& predictor) {
   }
 }
 
+std::string explained(const Predictor& predictor, const ModelOptions& options) {
+  if (predictor.EngineName() == "auto") return predictor.Print("auto");
+  return fmt::format("engine {}: `chorus explain {} --engine {}` says what runs where\n", predictor.EngineName(),
+                     options.model, predictor.EngineName());
+}
+
 int run(const Options& options) {
   TerminalBar bar;
   Config config = config_of(options.model);
@@ -188,6 +194,7 @@ int run(const Options& options) {
                  name.c_str());
   }
   if (options.model.precision != "f32") report_accuracy(options, predictor);
+  if (options.explain) std::fprintf(options.json ? stderr : stdout, "%s", explained(predictor, options.model).c_str());
   if (!options.output.empty()) {
     write_npz(options.output, collect(predictor, taps));
     if (!options.json) std::printf("%s\n", options.output.c_str());
@@ -232,6 +239,8 @@ void add_run(Arguments app, Outcome& outcome) {
   sub.option("--seed", options->seed, "of random inputs and random operators").show_default();
   sub.option("--repeat", options->repeat, "runs").range(1, 1'000'000).show_default();
   sub.option("--timeout", options->timeout_ms, "most milliseconds of one run").range(int64_t{0}, int64_t{1} << 40);
+  add_auto_options(sub, options->model);
+  sub.flag("--explain", options->explain, "with --engine auto: what was measured, and what was chosen");
   sub.flag("--profile", options->profile, "print the time of every executed node");
   sub.flag("--roofline", options->roofline, "as --profile, with each node's share of what this machine can do");
   sub.option("--trace", options->trace, "write the steps as a trace for chrome://tracing").value("FILE");

@@ -1,6 +1,7 @@
 #include <core/cpu.h>
 #include <core/file.h>
 #include <engine/native/native_engine.h>
+#include <engine/placement/auto.h>
 #include <engine/registry/registry.h>
 #include <graph/image.h>
 #include <graph/pass.h>
@@ -218,10 +219,15 @@ std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std:
   return compiled;
 }
 
+std::string auto_settings_of(const std::vector<std::string>& engines, double bound, const std::string& cache_dir) {
+  return placement::to_json({engines, bound, cache_dir, build_identity()});
+}
+
 namespace {
 
 CompileOptions options_of(const Config::Impl& config) {
   CompileOptions options;
+  if (config.engine == "auto") options.more = auto_settings_of(config.engines, config.accuracy_bound, config.cache_dir);
   const int threads = threads_in_mode(config.threads > 0 ? config.threads : usable_processors(), config.power_mode);
   options.threads = threads;
   options.precision = parse_precision(config.precision);

@@ -70,6 +70,8 @@ std::shared_ptr<Compiled> compile_model(std::shared_ptr<const Model> model, std:
 void require_device(const std::string& name, bool fallback);
 std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affinity, ExternalThreads external,
                                       void* user);
+/// CompileOptions::more for engine "auto".
+std::string auto_settings_of(const std::vector<std::string>& engines, double bound, const std::string& cache_dir);
 std::shared_ptr<Compiled> compile(const Config::Impl& config);
 /// "a, b, c" for messages.
 std::string quoted_list(const std::vector<std::string>& names);

@@ -231,9 +231,10 @@ std::shared_ptr<Compiled> compile_for(std::shared_ptr<const chorus::Model> model
   compile.reference_kernels = options.reference_kernels;
   compile.memory_budget = options.memory_limit;
   compile.pool = make_pool(settings.threads, settings.affinity, settings.external, settings.external_user);
-  return compile_model(std::move(model),
-                       open_complete_engine(options.engine.empty() ? default_engine() : options.engine),
-                       std::move(compile), options.outputs, {options.cache_dir, options.cache_bytes});
+  const std::string engine = options.engine.empty() ? default_engine() : options.engine;
+  if (engine == "auto") compile.more = auto_settings_of({}, Config::Impl().accuracy_bound, options.cache_dir);
+  return compile_model(std::move(model), open_complete_engine(engine), std::move(compile), options.outputs,
+                       {options.cache_dir, options.cache_bytes});
 }
 }  // namespace
 

@@ -124,23 +124,6 @@ void number_streams(Graph& graph) {
   }
 }
 
-std::unique_ptr<Graph> normal_form(const Model& model) {
-  auto graph = std::make_unique<Graph>(*model.graph);
-  for (NodeId id : graph->order()) {
-    Node& node = graph->node(id);
-    if (node.name.empty()) node.name = fmt::format("{}_{}", node.type, id);
-  }
-  PassContext context;
-  context.functions = &model.functions;
-  run_passes(*graph, default_passes(0), context);
-  for (auto& [domain, version] : graph->opsets) {
-    if (const int newest = newest_opset(domain); newest > 0) version = newest;
-  }
-  graph->opsets.try_emplace("", newest_opset(""));
-  number_streams(*graph);
-  return graph;
-}
-
 // The next engines for nodes that those before them refuse.
 void take_over(Assignment& a, const Engines& engines, const CompileOptions& options, std::vector<NodeId> nodes,
                std::vector<int> from, const std::string& source) {
@@ -182,6 +165,45 @@ bool draws(const Node& node) {
     }
   }
   return false;
+}
+
+std::unique_ptr<Graph> normal_form(const Model& model) {
+  auto graph = std::make_unique<Graph>(*model.graph);
+  for (NodeId id : graph->order()) {
+    Node& node = graph->node(id);
+    if (node.name.empty()) node.name = fmt::format("{}_{}", node.type, id);
+  }
+  PassContext context;
+  context.functions = &model.functions;
+  run_passes(*graph, default_passes(0), context);
+  for (auto& [domain, version] : graph->opsets) {
+    if (const int newest = newest_opset(domain); newest > 0) version = newest;
+  }
+  graph->opsets.try_emplace("", newest_opset(""));
+  number_streams(*graph);
+  return graph;
+}
+
+Assignment assign_as_wished(const Model& model, const Engines& engines, const CompileOptions& options,
+                            const std::vector<int>& wished) {
+  Assignment a;
+  a.graph = normal_form(model);
+  a.engine.assign(index(a.graph->node_capacity()), -1);
+  a.reason.resize(a.engine.size());
+  const int last = static_cast<int>(engines.size()) - 1;
+  std::vector<std::map<NodeId, std::string>> refused(engines.size());
+  for (int e = 0; e < last; ++e) {
+    if (std::find(wished.begin(), wished.end(), e) == wished.end()) continue;
+    refused[index(e)] = refusals(*engines[index(e)], *a.graph, options, false);
+    ask_alone(*engines[index(e)], model, *a.graph, options, refused[index(e)]);
+  }
+  for (NodeId id : a.graph->order()) {
+    const int wish = index(id) < wished.size() && wished[index(id)] >= 0 ? wished[index(id)] : last;
+    const auto why = refused[index(wish)].find(id);
+    a.engine[index(id)] = why == refused[index(wish)].end() ? wish : last;
+    if (why != refused[index(wish)].end()) a.reason[index(id)] = why->second;
+  }
+  return a;
 }
 
 Assignment assign(const Model& model, const Engines& engines, const CompileOptions& options) {

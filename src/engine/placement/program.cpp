@@ -362,10 +362,16 @@ CompileOptions options_for(const Engine& engine, const CompileOptions& options) 
   return own;
 }
 
-std::shared_ptr<Program> compile_cut(const Model& model, const Engines& engines, const CompileOptions& given) {
-  CompileOptions options = given;
+CompileOptions with_pool(CompileOptions options) {
   if (!options.pool) options.pool = std::make_shared<ThreadPool>(ThreadPool::Options{options.threads, {}, 50});
-  Assignment a = assign(model, engines, options);
+  return options;
+}
+
+}  // namespace
+
+std::shared_ptr<Program> compile_assigned(const Model& model, Assignment a, const Engines& engines,
+                                          const CompileOptions& given) {
+  const CompileOptions options = with_pool(given);
   for (int attempt = 0;; ++attempt) {
     const Cut made = cut(*a.graph, a.engine);
     Assembly assembly(model, *a.graph);
@@ -395,6 +401,8 @@ std::shared_ptr<Program> compile_cut(const Model& model, const Engines& engines,
     return std::make_shared<CutProgram>(assembly.done(std::move(placement)));
   }
 }
+
+namespace {
 
 bool draws_anywhere(const Model& model) {
   const auto any = [](const Graph& graph) {
@@ -428,7 +436,8 @@ std::shared_ptr<Program> compile(const Model& model, const Engines& engines, con
       if (error.code() != Code::unsupported) throw;
     }
   }
-  return compile_cut(model, engines, options);
+  const CompileOptions shared = with_pool(options);
+  return compile_assigned(model, assign(model, engines, shared), engines, shared);
 }
 
 Placement placement_of(const Program& program, const Model& model, std::string_view asked) {

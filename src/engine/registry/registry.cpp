@@ -2,6 +2,7 @@
 
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
+#include <engine/placement/auto.h>
 #include <engine/placement/placement.h>
 #include <engine/plugin/plugin.h>
 #include <engine/registry/workers.h>
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 // Engines that this version has a plug-in for, so that a missing one is named with the command that helps.
 constexpr std::string_view kKnown[] = {"onnxruntime", "openvino", "paddle", "tensorflow", "torch"};
 constexpr std::string_view kPrefix = "libchorus_engine_", kSuffix = ".so";
+constexpr std::string_view kAuto = "auto";   // chooses among others: no plug-in
 
 struct Registry {
   std::mutex lock;
@@ -155,11 +157,24 @@ std::shared_ptr<Engine> open_plugin(const Registry& r, std::string_view name, bo
               fmt::format("known engines: native, {}", fmt::join(plugin_names(r), ", ")));
 }
 
+// Those that are open, the native one first.
+std::vector<std::string> opened_names() {
+  Registry& r = registry();
+  const std::lock_guard lock(r.lock);
+  std::vector<std::string> names = {"native"};
+  for (const auto& [name, engine] : r.open) {
+    if (name != "native" && name != kAuto) names.push_back(name);
+  }
+  return names;
+}
+
 std::shared_ptr<Engine> open_locked(Registry& r, std::string_view asked) {
   const std::string_view in_worker = engine_in_worker(asked);
   const std::string_view name = in_worker.empty() ? asked : in_worker;
   const std::string key = std::string(in_worker.empty() ? "" : kWorkerPrefix) + std::string(name);
   if (const auto known = r.open.find(key); known != r.open.end()) return known->second;
+  if (key == kAuto)
+    return r.open.emplace(key, placement::make_auto_engine({open_complete_engine, opened_names})).first->second;
   if (!is_name(name)) {
     throw Error(Code::not_found, fmt::format("\"{}\" is no name of an engine", name.substr(0, 80)), {},
                 fmt::format("known engines: native, {}", fmt::join(plugin_names(r), ", ")));
@@ -183,7 +198,8 @@ std::shared_ptr<Engine> open_complete_engine(std::string_view name) {
   std::lock_guard lock(r.lock);
   if (const auto known = r.complete.find(name); known != r.complete.end()) return known->second;
   std::shared_ptr<Engine> engine = open_locked(r, name);
-  if (name != "native") engine = placement::with_fallback({std::move(engine), open_locked(r, "native")});
+  if (name != "native" && name != kAuto)
+    engine = placement::with_fallback({std::move(engine), open_locked(r, "native")});
   r.complete.emplace(std::string(name), engine);
   return engine;
 }
