@@ -75,5 +75,65 @@ TEST(Devices, ListIsThatOfTheSystem) {
   proves("E-DEV-04");
 }
 
+// The engine by argument, before the environment, before a file of settings, before native.
+TEST(Engines, ChosenAtStart) {
+  ASSERT_EQ(chorus_command("gen lenet").status, 0);
+  std::ofstream(scratch() / "settings.json") << R"({"engine": "example", "timeout_ms": 60000})";
+  const auto used = [](const std::string& arguments, const std::string& before = "") {
+    const Done done = chorus_command("run lenet.onnx --random --json " + arguments, before);
+    EXPECT_EQ(done.status, 0) << done.err;
+    return done.status == 0 ? Json::parse(done.out)["engine"].get<std::string>() : done.err;
+  };
+  const std::string faulty = "CHORUS_ENGINE_PATH='" CHORUS_FAULTY_ENGINES "' ";
+  EXPECT_EQ(used(""), "native");
+  EXPECT_EQ(used("--config settings.json"), "example");
+  EXPECT_EQ(used("", "CHORUS_ENGINE=auto"), "auto");
+  EXPECT_EQ(used("--config settings.json", "CHORUS_ENGINE=auto"), "auto");
+  EXPECT_EQ(used("--config settings.json --engine native", "CHORUS_ENGINE=auto"), "native");
+  EXPECT_EQ(used("--engine faulty", faulty + "CHORUS_ENGINE=example"), "faulty");
+  const Done unknown = chorus_command("run lenet.onnx --random", "CHORUS_ENGINE=nonesuch");
+  EXPECT_EQ(unknown.status, 3);
+  EXPECT_NE(unknown.err.find("\"nonesuch\" is not known"), std::string::npos) << unknown.err;
+  for (const char* known : {"native", "example", "onnxruntime", "tensorflow", "torch"})
+    EXPECT_NE(unknown.err.find(known), std::string::npos) << unknown.err;
+  EXPECT_EQ(chorus_command("run lenet.onnx --random --config absent.json").status, 3);
+
+  // Each engine that is here reports its own name.
+  size_t frameworks = 0;
+  for (const Json& engine : Json::parse(chorus_command("engines --json").out)) {
+    if (!engine["available"].get<bool>()) continue;
+    const std::string name = engine["name"];
+    EXPECT_EQ(used("--engine " + name), name);
+    frameworks += name != "native" && name != "example";
+  }
+  if (frameworks >= 4)
+    proves("A-ADP-067");
+  else
+    part_of("A-ADP-067");
+}
+
+// What was measured is printed, an engine with a wrong product is not chosen, and the next start remembers.
+TEST(Engines, AutoShowsWhatItMeasured) {
+  ASSERT_EQ(chorus_command("gen mlp").status, 0);
+  const std::string before = "CHORUS_CACHE='" + (scratch() / "auto_cache").string() + "'";
+  const std::string command = "run mlp.onnx --random --engine auto --engines native,example --explain";
+  const Done first = chorus_command(command, before);
+  ASSERT_EQ(first.status, 0) << first.err;
+  for (const char* words :
+       {"engine", "ms", "error", "native", "example", "chosen", "at most 0.0001 counts", "measured on"})
+    EXPECT_NE(first.out.find(words), std::string::npos) << words << "\n" << first.out;
+  EXPECT_EQ(first.out.find("remembered"), std::string::npos) << first.out;
+  const Done second = chorus_command(command, before);
+  EXPECT_NE(second.out.find("remembered: measured on"), std::string::npos) << second.out;
+  EXPECT_EQ(first.out.substr(first.out.rfind("float32[")),
+            second.out.substr(second.out.rfind("float32[")));   // the answer
+  EXPECT_TRUE(std::filesystem::exists(scratch() / "auto_cache" / "auto.json"));
+  const Done alone = chorus_command("run mlp.onnx --random --engine auto --no-cache --json --explain");
+  EXPECT_EQ(alone.status, 0) << alone.err;
+  EXPECT_EQ(Json::parse(alone.out)["engine"], "auto");
+  EXPECT_NE(alone.err.find("chosen"), std::string::npos) << alone.err;
+  EXPECT_EQ(chorus_command("run mlp.onnx --random --engine auto --engines auto").status, 3);
+}
+
 }  // namespace
 }  // namespace chorus::testing

@@ -56,7 +56,7 @@ TEST(Usage, NothingButTheNameGivesAnOverview) {
 TEST(Usage, HelpNamesValuesRangesAndDefaults) {
   const std::string help = chorus_command("run --help").out;
   for (const char* words : {"Usage: chorus run MODEL [OPTION …]\n", "  --engine NAME           what computes",
-                            "[default native]", "--threads N", "[1 to 1024]", "--precision bf16|f16|f32|int8",
+                            "[default cpu]", "--threads N", "[1 to 1024]", "--precision bf16|f16|f32|int8",
                             "[at least 0]", "--shape NAME=SIZES", "-h, --help"})
     EXPECT_NE(help.find(words), std::string::npos) << words << "\n" << help;
   EXPECT_EQ(help.find("TEXT"), std::string::npos) << help;

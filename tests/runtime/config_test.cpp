@@ -5,6 +5,9 @@
 #include "support/proves.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cmath>
 
 namespace chorus {
 namespace {
@@ -68,6 +71,40 @@ TEST(Config, JsonKeepsEveryField) {
     EXPECT_EQ(error_of([&] { Config::FromJson(text); }).code(), Code::bad_input) << text;
   }
   testing::proves("I-API-04");
+}
+
+// By argument, before the environment, before what was read from a file, before native; two engines in one process.
+TEST(Config, TheEngineIsChosenAtStartOrPerGraph) {
+  const char* const kText =
+      R"({"engine": "onnxruntime", "engines": ["native", "torch"], "accuracy_bound": 0.001, "strict": true})";
+  EXPECT_EQ(Config().engine(), "native");
+  EXPECT_EQ(Config::FromJson(kText).engine(), "onnxruntime");
+  EXPECT_EQ(Config::FromJson(kText).engines(), (std::vector<std::string>{"native", "torch"}));
+  EXPECT_EQ(Config::FromJson(kText).accuracy_bound(), 0.001);
+  EXPECT_TRUE(Config::FromJson(kText).strict());
+  ::setenv("CHORUS_ENGINE", "auto", 1);
+  EXPECT_EQ(Config().engine(), "auto");
+  EXPECT_EQ(Config::FromJson(kText).engine(), "auto");
+  Config chosen = testing::fixture_config("mlp");
+  EXPECT_EQ(chosen.engine(), "auto");
+  Predictor measured(chosen);
+  EXPECT_EQ(measured.EngineName(), "auto");
+  chosen.SetEngine("native");
+  EXPECT_EQ(chosen.engine(), "native");
+  ::unsetenv("CHORUS_ENGINE");
+  Predictor native(chosen);
+  EXPECT_EQ(native.EngineName(), "native");
+  EXPECT_EQ(measured.EngineName(), "auto");
+  EXPECT_EQ(testing::run_on_noise(measured), testing::run_on_noise(native));   // the only engine that is open
+  Config c;
+  EXPECT_EQ(error_of([&] { c.SetEngines({"auto"}); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetAccuracyBound(0); }).code(), Code::bad_input);
+  EXPECT_EQ(error_of([&] { c.SetAccuracyBound(NAN); }).code(), Code::bad_input);
+  c.SetEngine("nonesuch");
+  c.SetModel(testing::fixture_config("mlp").model());
+  const Error unknown = error_of([&] { Predictor p(c); });
+  EXPECT_EQ(unknown.code(), Code::not_found);
+  EXPECT_NE(unknown.fix().find("known engines: native"), std::string::npos);
 }
 
 TEST(Config, RefusesWrongValuesAtOnce) {
