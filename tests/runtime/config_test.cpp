@@ -100,9 +100,8 @@ TEST(Config, TheEngineIsChosenAtStartOrPerGraph) {
   EXPECT_EQ(error_of([&] { c.SetEngines({"auto"}); }).code(), Code::bad_input);
   EXPECT_EQ(error_of([&] { c.SetAccuracyBound(0); }).code(), Code::bad_input);
   EXPECT_EQ(error_of([&] { c.SetAccuracyBound(NAN); }).code(), Code::bad_input);
-  c.SetEngine("nonesuch");
-  c.SetModel(testing::fixture_config("mlp").model());
-  const Error unknown = error_of([&] { Predictor p(c); });
+  chosen.SetEngine("nonesuch");
+  const Error unknown = error_of([&] { Predictor p(chosen); });
   EXPECT_EQ(unknown.code(), Code::not_found);
   EXPECT_NE(unknown.fix().find("known engines: native"), std::string::npos);
 }

@@ -167,7 +167,7 @@ bool draws(const Node& node) {
   return false;
 }
 
-std::unique_ptr<Graph> normal_form(const Model& model) {
+std::unique_ptr<Graph> normal_form(const Model& model, Versions versions) {
   auto graph = std::make_unique<Graph>(*model.graph);
   for (NodeId id : graph->order()) {
     Node& node = graph->node(id);
@@ -175,11 +175,18 @@ std::unique_ptr<Graph> normal_form(const Model& model) {
   }
   PassContext context;
   context.functions = &model.functions;
-  run_passes(*graph, default_passes(0), context);
-  for (auto& [domain, version] : graph->opsets) {
-    if (const int newest = newest_opset(domain); newest > 0) version = newest;
+  std::vector<Pass> list;
+  for (const Pass& pass : default_passes(0)) {
+    if (versions == Versions::newest || (pass.name != "to_newest" && pass.name != "decompose_missing"))
+      list.push_back(pass);
   }
-  graph->opsets.try_emplace("", newest_opset(""));
+  run_passes(*graph, list, context);
+  if (versions == Versions::newest) {
+    for (auto& [domain, version] : graph->opsets) {
+      if (const int newest = newest_opset(domain); newest > 0) version = newest;
+    }
+    graph->opsets.try_emplace("", newest_opset(""));
+  }
   number_streams(*graph);
   return graph;
 }
@@ -187,7 +194,7 @@ std::unique_ptr<Graph> normal_form(const Model& model) {
 Assignment assign_as_wished(const Model& model, const Engines& engines, const CompileOptions& options,
                             const std::vector<int>& wished) {
   Assignment a;
-  a.graph = normal_form(model);
+  a.graph = normal_form(model, Versions::of_the_file);
   a.engine.assign(index(a.graph->node_capacity()), -1);
   a.reason.resize(a.engine.size());
   const int last = static_cast<int>(engines.size()) - 1;
@@ -208,7 +215,7 @@ Assignment assign_as_wished(const Model& model, const Engines& engines, const Co
 
 Assignment assign(const Model& model, const Engines& engines, const CompileOptions& options) {
   Assignment a;
-  a.graph = normal_form(model);
+  a.graph = normal_form(model, Versions::newest);
   const auto refused = refused_by_first(*engines[0], model, *a.graph, options);
   a.engine.assign(index(a.graph->node_capacity()), -1);
   a.reason.resize(a.engine.size());

@@ -29,8 +29,10 @@ void move_on(Assignment& assignment, const Engines& engines, const CompileOption
 /// Cuts and compiles; what an engine refuses although it had claimed it moves on.
 std::shared_ptr<Program> compile_assigned(const Model& model, Assignment assignment, const Engines& engines,
                                           const CompileOptions& options);
-/// The newest versions, without calls, bodies closed, nodes named, streams of random numbers counted.
-std::unique_ptr<Graph> normal_form(const Model& model);
+enum class Versions : uint8_t { newest, of_the_file };
+/// Without calls, bodies closed, nodes named, streams of random numbers counted. Versions of the file: engines that read files know those
+/// better than newer ones.
+std::unique_ptr<Graph> normal_form(const Model& model, Versions versions);
 /// Nodes of the normal form on the engines that are wished (an index each, by node), or on the last engine where those refuse them.
 Assignment assign_as_wished(const Model& model, const Engines& engines, const CompileOptions& options,
                             const std::vector<int>& wished);

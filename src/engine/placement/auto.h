@@ -25,7 +25,7 @@ AutoSettings auto_settings(std::string_view json);
 struct Candidate {
   std::string name;  ///< "torch", or "native|onnxruntime": of the segments, one after the other
   std::vector<std::string> cut;  ///< engine of each segment; empty: one engine for all
-  double ms = 0;  ///< of a run, the lower quartile of all turns; 0: none
+  double ms = 0;  ///< of a run: the lower quartile of the shortest of each turn; 0: none
   double error = 0;  ///< as the bound
   std::string reason;  ///< why it does not count; empty: it does
   std::string note;  ///< "2 of 30 nodes run elsewhere"

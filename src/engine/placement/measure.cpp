@@ -17,7 +17,7 @@ namespace {
 constexpr int kTurns = 5, kMoreTurns = 16;          // of every candidate; of those that are near the fastest
 constexpr double kNear = 1.2;                       // times the fastest
 constexpr double kCutGain = 0.97;                   // a cut must be this much faster than the best engine alone
-constexpr int64_t kTurnNs = 2'000'000;              // least length of a turn: short runs are repeated
+constexpr int64_t kTurnNs = 4'000'000;              // least length of a turn: short runs are repeated
 constexpr int64_t kMostNs = 20'000'000'000;         // of all turns; and of the reference
 constexpr int kMostRuns = 64;                       // of one turn
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
@@ -38,17 +38,18 @@ double lower_quartile(std::vector<double> times) {
   return times.empty() ? 0 : times[times.size() / 4];
 }
 
-// A run as it is repeated in earnest: warm, and long enough for the clock.
+// A run as it is repeated in earnest: warm, and the shortest of a few, for other programs take the processor away in between.
 double turn(Instance& instance, size_t outputs, std::span<const Value> inputs, const RunOptions& run) {
   run_once(instance, outputs, inputs, run);
   const int64_t begin = now_ns();
-  int runs = 0;
-  int64_t passed = 0;
-  do {
+  int64_t least = INT64_MAX, now = begin;
+  for (int runs = 0; runs < kMostRuns && now - begin < kTurnNs; ++runs) {
+    const int64_t before = now;
     run_once(instance, outputs, inputs, run);
-    passed = now_ns() - begin;
-  } while (++runs < kMostRuns && passed < kTurnNs);
-  return static_cast<double>(passed) * 1e-6 / runs;
+    now = now_ns();
+    least = std::min(least, now - before);
+  }
+  return static_cast<double>(least) * 1e-6;
 }
 
 struct Runner {
@@ -237,7 +238,7 @@ class SegmentTimes {
             values_[r.program->outputs()[i].name] = own_copy(outputs[i]);
           made = true;
           runners[e] = std::move(r);
-        } catch (const std::exception&) {   // it runs somewhere else
+        } catch (const std::exception&) {  // it runs somewhere else
         }
       }
       if (!made) return {};
@@ -310,7 +311,7 @@ std::vector<std::string> suggested_cut(const Model& model, const std::vector<std
   for (const std::string& name : names) opened.push_back(engines.open(name));
   const auto ms = SegmentTimes(model, segments, inputs).measure(opened, options, run);
   if (ms.empty()) return {};
-  constexpr double kChange = 0.005;   // ms: what a further call costs
+  constexpr double kChange = 0.005;  // ms: what a further call costs
   const std::vector<size_t> path = cheapest(ms, kChange);
   std::vector<std::string> cut;
   for (size_t e : path) cut.push_back(names[e]);
@@ -393,7 +394,7 @@ Measurement measure(const Model& model, const std::vector<std::string>& names, c
     c.cut = suggested_cut(model, able, engines, plain(options), inputs, field.run());
     c.name = joined(c.cut);
     if (!c.cut.empty()) field.add(c, [&] { return compile_candidate(model, c, engines, options); });
-  } catch (const Error& error) {   // then no cut, unless the caller asked for an end
+  } catch (const Error& error) {  // then no cut, unless the caller asked for an end
     if (run.stop != nullptr && run.stop->state() != Code::ok) throw;
   }
   field.take_turns(kTurns, 0);

@@ -66,7 +66,7 @@ std::vector<int> kinds(const Graph& graph, const std::vector<NodeId>& order) {
 
 Segments segments_of(const Model& model) {
   Segments made;
-  std::shared_ptr<Graph> graph = normal_form(model);
+  std::shared_ptr<Graph> graph = normal_form(model, Versions::of_the_file);
   const std::vector<NodeId> order = graph->order();
   std::vector<int> kind = kinds(*graph, order);
   Cut parts = cut(*graph, kind);
