@@ -7,6 +7,11 @@
 namespace chorus_mindspore {
 namespace {
 
+void relu(Call& c) {
+  const Tensor x = c.in(0), y = c.un("ReLU", x);
+  c.out(0, is_float(x.type()) ? c.where(c.un("IsNan", x), x, y) : y);
+}
+
 void leaky_relu(Call& c) {
   const Tensor x = c.in(0);
   c.out(0, c.where(c.bin("Less", x, 0.0), c.bin("Mul", x, c.f("alpha", 0.01F)), x));
@@ -42,7 +47,7 @@ void thresholded_relu(Call& c) {
 }
 Tensor hard_sigmoid_of(Call& c, const Tensor& x, double alpha, double beta) {
   const Tensor line = c.bin("Add", c.bin("Mul", x, alpha), beta);
-  return c.bin("Maximum", c.bin("Minimum", line, 1.0), 0.0);
+  return c.extreme("Maximum", c.extreme("Minimum", line, scalar_of(1, x.type())), scalar_of(0, x.type()));
 }
 void hard_sigmoid(Call& c) { c.out(0, hard_sigmoid_of(c, c.in(0), c.f("alpha", 0.2F), c.f("beta", 0.5))); }
 void hard_swish(Call& c) { c.out(0, c.bin("Mul", c.in(0), hard_sigmoid_of(c, c.in(0), 1.0 / 6, 0.5))); }
@@ -68,7 +73,7 @@ void gelu(Call& c) {
   c.out(0, c.bin("Mul", c.bin("Mul", x, 0.5), c.bin("Add", inner, 1.0)));
 }
 void shrink(Call& c) {
-  const Tensor x = c.in(0);
+  const Tensor given = c.in(0), x = is_integer(given.type()) ? c.cast(given, kDouble) : given;
   const double bias = c.f("bias", 0), limit = c.f("lambd", 0.5);
   const Tensor high = c.where(c.bin("Greater", x, limit), c.bin("Sub", x, bias), scalar_of(0, x.type()));
   c.out(0, c.where(c.bin("Less", x, -limit), c.bin("Add", x, bias), high));
@@ -106,7 +111,7 @@ void hardmax(Call& c) {
 
 constexpr Widen kWiden = Widen::value;
 constexpr std::array kRows = std::to_array<Row>({
-    {"Relu", unary<"ReLU">, "ReLU", {}, kWiden},
+    {"Relu", relu, "ReLU,IsNan", "makes 0 of NaN: put back", kWiden},
     {"Sigmoid", unary<"Sigmoid">, "Sigmoid", {}, kWiden},
     {"Softsign", unary<"Softsign">, "Softsign", {}, kWiden},
     {"LeakyRelu", leaky_relu, "Mul,Less", {}, kWiden},

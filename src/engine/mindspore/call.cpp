@@ -191,6 +191,12 @@ Tensor Call::bin(const char* name, const Tensor& x, const Tensor& y) const {
   return op(name).in(x).in(y).one(type, shape);
 }
 
+Tensor Call::extreme(const char* name, const Tensor& x, const Tensor& y) const {
+  const Tensor made = bin(name, x, y);
+  if (!is_float(x.type())) return made;
+  return where(un("IsNan", x), x, where(un("IsNan", y), y, made));
+}
+
 Tensor Call::cast(const Tensor& x, int type) const {
   return x.type() == type ? x : op("Cast").in(x).i(type).one(type, x.dims());
 }

@@ -81,6 +81,8 @@ class Call {
   /// Broadcasting; the operands have one type.
   Tensor bin(const char* name, const Tensor& x, const Tensor& y) const;
   Tensor bin(const char* name, const Tensor& x, double y) const { return bin(name, x, scalar_of(y, x.type())); }
+  /// "Maximum" or "Minimum" of two; their kernels lose NaN, this keeps it.
+  Tensor extreme(const char* name, const Tensor& x, const Tensor& y) const;
   Tensor cast(const Tensor& x, int type) const;  ///< cut towards zero, wrapping among integers
   Tensor reshape(const Tensor& x, const Ints& shape) const;
   Tensor where(const Tensor& condition, const Tensor& x, const Tensor& y) const;  ///< broadcasting

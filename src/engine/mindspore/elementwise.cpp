@@ -7,6 +7,13 @@ namespace chorus_mindspore {
 namespace {
 
 template <Text op>
+void most(Call& c) {
+  Tensor x = c.in(0);
+  for (size_t i = 1; i < c.inputs(); ++i) x = c.extreme(op.chars, x, c.in(i));
+  c.out(0, x);
+}
+
+template <Text op>
 void fold(Call& c) {
   Tensor sum = c.in(0);
   for (size_t i = 1; i < c.inputs(); ++i) sum = c.bin(op.chars, sum, c.in(i));
@@ -36,7 +43,7 @@ void modulo(Call& c) {
 void power(Call& c) {
   const Tensor x = c.in(0), y = c.in(1);
   const auto narrow = [](int t) { return t == kHalf || t == kBfloat16 || t == kFloat; };
-  if (x.type() == y.type()) return c.out(0, c.bin("Pow", x, y));
+  if (x.type() == y.type() && x.type() != kHalf && x.type() != kBfloat16) return c.out(0, c.bin("Pow", x, y));
   const int type = narrow(x.type()) && (narrow(y.type()) || is_integer(y.type())) ? kFloat : kDouble;
   if (is_integer(x.type()) && is_integer(y.type())) {
     return c.out(0, c.bin("Pow", c.cast(x, kInt64), c.cast(y, kInt64)));
@@ -73,9 +80,15 @@ void is_infinite(Call& c) {
 
 void clip(Call& c) {
   Tensor x = c.in(0);
-  if (c.has(1)) x = c.bin("Maximum", x, c.cast(c.in(1), x.type()));
-  if (c.has(2)) x = c.bin("Minimum", x, c.cast(c.in(2), x.type()));
+  if (c.has(1)) x = c.extreme("Maximum", x, c.cast(c.in(1), x.type()));
+  if (c.has(2)) x = c.extreme("Minimum", x, c.cast(c.in(2), x.type()));
   c.out(0, x);
+}
+
+void absolute(Call& c) {
+  const Tensor x = c.in(0);
+  if (is_unsigned(x.type())) return c.out(0, x);
+  c.out(0, c.un("Abs", x.type() == kHalf || x.type() == kBfloat16 ? c.cast(x, kFloat) : x));
 }
 
 void round_even(Call& c) { c.out(0, c.un("Rint", c.in(0))); }
@@ -105,7 +118,11 @@ void reciprocal(Call& c) { c.out(0, c.un("Reciprocal", c.in(0))); }
 
 void sign(Call& c) {
   const Tensor x = c.in(0);
-  if (!is_unsigned(x.type())) return c.out(0, c.un("Sign", x));
+  if (is_float(x.type())) {
+    const Tensor wide = x.type() == kDouble ? x : c.cast(x, kFloat);
+    return c.out(0, c.where(c.un("IsNan", wide), wide, c.un("Sign", wide)));
+  }
+  if (!is_unsigned(x.type())) return c.out(0, c.un("Sign", x.type() == kInt64 ? x : c.cast(x, kInt32)));
   c.out(0, c.cast(c.bin("NotEqual", x, 0.0), x.type()));
 }
 
@@ -122,12 +139,11 @@ constexpr std::array kRows = std::to_array<Row>({
      Widen::none, power_types},
     {"Sum", fold<"Add">, "Add", {}, Widen::sums},
     {"Mean", mean, "Add,Div", {}, Widen::sums},
-    {"Max", fold<"Maximum">, "Maximum", {}, kWiden},
-    {"Min", fold<"Minimum">, "Minimum", {}, kWiden},
+    {"Max", most<"Maximum">, "Maximum,IsNan", "Maximum loses NaN: put back", kWiden},
+    {"Min", most<"Minimum">, "Minimum,IsNan", "Minimum loses NaN: put back", kWiden},
     {"Neg", unary<"Neg">, "Neg", {}, kWiden},
-    {"Abs", [](Call& c) { is_unsigned(c.in(0).type()) ? c.out(0, c.in(0)) : c.out(0, c.un("Abs", c.in(0))); }, "",
-     "Abs has no wide unsigned types, of which it changes nothing"},
-    {"Sign", sign, "", "Sign has no unsigned types: x != 0"},
+    {"Abs", absolute, "", "Abs has no wide unsigned types, of which it changes nothing"},
+    {"Sign", sign, "", "Sign has no unsigned types, and makes 0 of NaN: x != 0, and NaN put back"},
     {"Sqrt", unary<"Sqrt">, "Sqrt", {}, kWiden},
     {"Exp", unary<"Exp">, "Exp", {}, kWiden},
     {"Log", unary<"Log">, "Log", {}, kWiden},
@@ -150,7 +166,7 @@ constexpr std::array kRows = std::to_array<Row>({
     {"Round", round_even, "Rint", "Round wants a number of decimals: Rint", kWiden},
     {"IsNaN", unary<"IsNan">, "IsNan", {}, kWiden},
     {"IsInf", is_infinite, "IsInf", "IsInf takes both signs: the other is masked", kWiden},
-    {"Clip", clip, "Maximum,Minimum", {}, kWiden},
+    {"Clip", clip, "Maximum,Minimum,IsNan", "Maximum and Minimum lose NaN: put back", kWiden},
     {"Equal", binary<"Equal">, "Equal", {}, kWiden},
     {"Less", binary<"Less">, "Less", {}, kWiden},
     {"LessOrEqual", binary<"LessEqual">, "LessEqual", {}, kWiden},
