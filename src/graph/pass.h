@@ -22,6 +22,8 @@ struct PassContext {
   int64_t fold_value_bytes = int64_t{64} << 20;    ///< of one folded value
   int64_t fold_flops = int64_t{2} << 30;           ///< work that folding may spend
   const std::vector<Function>* functions = nullptr;  ///< model-local functions, for inlining
+  bool (*keeps)(const Graph&, NodeId) =
+      nullptr;          ///< nodes of constants that are not folded: the target computes with what they read; null: none
   bool (*runs)(const Node&) =
       nullptr;          ///< whether the target has a kernel for the newest version; null: it runs everything
   int64_t max_nodes = 1 << 20;                  ///< a pass that would grow the graph past this throws Error(budget)

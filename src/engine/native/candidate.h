@@ -49,6 +49,7 @@ struct StepDescription {
   const CpuFeatures* cpu = nullptr;
   std::span<const EpilogueItem> epilogues;  ///< accepted ones, in order (prepare only)
   Packs* packs = nullptr;  ///< of the program (prepare only); null: packs are made and forgotten
+  const struct QuantizedStep* quantized = nullptr;  ///< of candidates for steps of bytes: all nodes that one stands for
   Precision precision = Precision::f32;  ///< bf16: what products of float32 may be rounded to (prepare only)
   const Node& n() const { return graph->node(node); }
   const Type& in(int i) const;  ///< kind none when omitted
@@ -97,6 +98,8 @@ struct Candidate {
 /// All fast candidates of a form in order of preference (first that accepts wins); a family's list is in
 /// engine/native/steps/<family>.cpp.
 std::span<const Candidate* const> candidates(std::string_view op, LayoutForm form = LayoutForm::plain);
+/// Those for an operator between DequantizeLinear and QuantizeLinear (StepDescription::quantized): operands and results are bytes.
+std::span<const Candidate* const> quantized_candidates(std::string_view op);
 /// The candidate that brings a tensor into channel blocks (`to` blocked) or out of them.
 const Candidate& reorder_candidate(LayoutForm to);
 namespace steps {
@@ -113,6 +116,8 @@ std::span<const Candidate> blocked_elementwise_steps();
 std::span<const Candidate> blocked_movement_steps();
 std::span<const Candidate> blocked_pooling_steps();
 std::span<const Candidate> tree_steps();
+std::span<const Candidate> scaling_steps();
+std::span<const Candidate> quantized_steps();
 }  // namespace steps
 
 }  // namespace chorus::native

@@ -5,10 +5,13 @@
 #include <engine/native/exec/stored.h>
 #include <engine/native/jit/conv.h>
 #include <engine/native/native_engine.h>
+#include <engine/native/plan/quantized.h>
 #include <graph/hollow.h>
 #include <graph/infer.h>
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace chorus::native {
 namespace {
@@ -118,6 +121,11 @@ std::shared_ptr<Program> compile(const Model& model, const CompileOptions& optio
 }
 
 namespace {
+bool any_kept(const Graph& graph) {
+  const auto ids = graph.order();
+  return std::any_of(ids.begin(), ids.end(), [&](NodeId id) { return may_be_quantized(graph, id); });
+}
+
 std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& options) {
   auto graph = std::make_unique<Graph>(*model.graph);
   const auto evaluator = make_evaluator();
@@ -125,7 +133,14 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
   context.evaluator = evaluator.get();
   context.functions = &model.functions;
   context.runs = &has_kernel;
+  // Weights of bytes stay bytes where a step may compute with them; the others are folded in the end.
+  const bool bytes = options.optimize > 0 && !options.reference_kernels && jit::level(cpu()) == jit::Level::avx512;
+  if (bytes && cpu().avx512_vnni) context.keeps = &may_be_quantized;
   run_passes(*graph, default_passes(options.optimize), context);
+  if (context.keeps != nullptr && any_kept(*graph)) {
+    context.keeps = &quantized_user;
+    run_passes(*graph, default_passes(options.optimize), context);
+  }
   if (options.optimize > 0) run_passes(*graph, widening_passes(), context);
   infer_types(*graph);
   return graph;

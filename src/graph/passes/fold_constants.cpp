@@ -155,6 +155,7 @@ bool fold(Graph& graph, NodeId id, PassContext& context) {
     replace_by_constants(graph, id, std::move(values));
     return true;
   }
+  if (context.keeps != nullptr && context.keeps(graph, id)) return false;
   if (context.evaluator == nullptr || !has_constant_operands(graph, n) || !affordable(graph, id, context)) return false;
   std::vector<Value> operands;
   for (ValueId in : n.inputs) operands.push_back(in == kNone ? Value() : graph.value(in).constant);

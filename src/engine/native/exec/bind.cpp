@@ -192,7 +192,7 @@ void NativeInstance::make_contexts() {
     b.part[t] = 0;
     for (int i = static_cast<int>(t); i >= 0; i = tensor(i).parent) {
       if (tensor(i).first_channel > 0)
-        b.part[t] += tensor(i).first_channel * pixels(i) * static_cast<int64_t>(sizeof(float));
+        b.part[t] += tensor(i).first_channel * pixels(i) * dtype_bytes(tensor(i).dtype, 1);
     }
     b.data[t] = data == nullptr ? nullptr : data + b.part[t];
     if (p.place == Place::host) fill_host(static_cast<int>(t));

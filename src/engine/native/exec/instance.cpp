@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 namespace chorus::native {
@@ -89,15 +90,22 @@ Value NativeInstance::value_of(int t) const {
 
 // For taps only: a program's inputs and outputs are plain.
 Value NativeInstance::plain_copy(int t, const std::byte* data, const Shape& shape) const {
-  Value copy = Value::tensor(DType::float32, shape);
-  const auto* from = reinterpret_cast<const float*>(data);
-  auto* to = static_cast<float*>(copy.mutable_data());
+  const DType type = tensor(t).dtype;
+  Value copy = Value::tensor(type, shape);
+  const auto size = static_cast<int64_t>(dtype_bytes(type, 1));
+  auto* to = static_cast<std::byte*>(copy.mutable_data());
   const int64_t images = shape[0], channels = shape[1], area = pixels(t), stride = image_stride(t);
   for (int64_t n = 0; n < images; ++n) {
     for (int64_t c = 0; c < channels; ++c) {
-      const float* block = from + n * stride + c / kChannelBlock * area * kChannelBlock + c % kChannelBlock;
-      for (int64_t i = 0; i < area; ++i) *to++ = block[i * kChannelBlock];
+      const int64_t block = n * stride + c / kChannelBlock * area * kChannelBlock + c % kChannelBlock;
+      for (int64_t i = 0; i < area; ++i, to += size)
+        std::memcpy(to, data + (block + i * kChannelBlock) * size, static_cast<size_t>(size));
     }
+  }
+  if (type == DType::int8) {  // in blocks the sign bit is turned
+    for (to = static_cast<std::byte*>(copy.mutable_data());
+         shape.numel() > 0 && to < static_cast<std::byte*>(copy.mutable_data()) + shape.numel(); ++to)
+      *to ^= std::byte{0x80};
   }
   return copy;
 }

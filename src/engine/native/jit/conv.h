@@ -90,6 +90,13 @@ struct ConvProblem {
   /// none, relu, clip, leaky_relu, hard_swish, hard_sigmoid, sigmoid, silu, as in fast::Epilogue.
   fast::Activation activation = fast::Activation::none;
   float alpha = 0, beta = 0;
+  /// Element::bytes: results are unsigned bytes in blocks (16 bytes per pixel and block), input pictures of any pads and filters with
+  /// groups 1 (or of multiples of 16), or planar with up to 4 channels; ConvBuffers::bias are ByteChannels, `zero` is the output's zero
+  /// point, alpha and beta its least and largest value, `border` the byte that stands for what lies outside the picture.
+  bool requantize = false;
+  float zero = 0;
+  uint8_t border = 0;
+  uint8_t flip = 0;  ///< planar: bits of the input's bytes that are turned; 0x80 makes unsigned bytes of signed ones
 };
 
 /// Null: accepted. Otherwise the reason: "groups of 6 channels" … Accepted are any kernel, stride, dilation and pads with groups
@@ -109,7 +116,7 @@ Method preferred_method(const ConvProblem& problem, const fast::ConvSizes& typic
 size_t packed_weight_bytes(const ConvProblem& problem) noexcept;
 /// weights [out_channels, in_channels / groups, (kernel_d,) kernel_h, kernel_w], transposed [in_channels, out_channels / groups, …]; scale [out_channels] or null is multiplied in.
 void pack_weights(const ConvProblem& problem, const float* weights, const float* scale, float* packed) noexcept;
-/// Of Element::bytes: weights [out_channels, in_channels], 1x1 filters.
+/// Of Element::bytes: weights [out_channels, in_channels / groups, kernel_h, kernel_w].
 void pack_byte_weights(const ConvProblem& problem, const int8_t* weights, void* packed) noexcept;
 /// Floats of a bias: 16 * blocks(out_channels), zeros behind the last channel.
 constexpr int64_t bias_count(int64_t out_channels) { return blocks(out_channels) * kBlock; }
@@ -121,7 +128,7 @@ struct ConvBuffers {
   const float* residual = nullptr;  ///< may be the output itself (in place), otherwise does not overlap it
   float* output = nullptr;
   void* scratch = nullptr;  ///< scratch_bytes(pool.threads()), aligned to 64
-  /// Floats from one image to the next; 0: dense. For tensors that are a range of channel blocks of a larger one (Concat, Split).
+  /// Floats (bytes where the problem requantizes) from one image to the next; 0: dense. For tensors that are a range of channel blocks of a larger one (Concat, Split).
   int64_t input_image = 0, output_image = 0, residual_image = 0;
 };
 

@@ -82,6 +82,8 @@ void generate(const ConvProblem& problem, const fast::ConvSizes& given, Level le
     generate_transposed(problem, sizes, level);
   else if (problem.element == Element::bf16)
     generate_narrow(problem, sizes, level);
+  else if (problem.requantize)
+    generate_bytes(problem, sizes, level);
   else if (problem.method != Method::direct)
     generate_winograd(problem, sizes, level);
   else
@@ -94,6 +96,7 @@ std::shared_ptr<const ConvCall> ConvCall::make(const ConvProblem& problem, const
     call = is_volume(problem)                           ? make_volume(problem, sizes, level)
            : problem.direction == Direction::transposed ? make_transposed(problem, sizes, level)
            : problem.element == Element::bf16           ? make_narrow(problem, sizes, level)
+           : problem.requantize                         ? make_bytes(problem, sizes, level)
            : problem.method != Method::direct           ? make_winograd(problem, sizes, level)
                                                         : make_direct(problem, sizes, level);
   }

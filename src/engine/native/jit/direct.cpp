@@ -99,6 +99,7 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   if (grid_.input_plane == 0) grid_.input_plane = in_height_ * in_width_;
   in_plane_ = grid_.input_plane * pixel_floats_, out_plane_ = grid_.plane * kBlock;
   if (p_.source == Source::rows) pixel_floats_ = s.in_channels, in_plane_ = kBlock;
+  if (p_.requantize) out_pixel_ = kBlock / 4, out_plane_ = grid_.plane * out_pixel_;
   if (p_.target == Target::rows) out_pixel_ = s.out_channels, out_plane_ = kBlock;
   set_params(p_, &params_);
   const bool empty = height_ == 0 || width_ == 0;
@@ -196,7 +197,7 @@ void DirectCall::choose_passes() {
   const int64_t per_block = out_blocks_ * p_.shape.kernel_h * p_.shape.kernel_w * g_.tap * 4;
   const bool in_place = p_.residual && p_.residual_place == fast::ResidualPlace::after_activation;
   pass_tiles_ = tiles;
-  if (per_block * g_.in_blocks > kPanelBytes && tiles > 1 && tiles <= kPassTiles && !in_place) {
+  if (per_block * g_.in_blocks > kPanelBytes && tiles > 1 && tiles <= kPassTiles && !in_place && !p_.requantize) {
     const int64_t passes = parts(g_.in_blocks, std::max<int64_t>(kPassBytes / per_block, 1));
     in_step_ = parts(g_.in_blocks, passes);
     unit_step_ = std::min(units, parts(kPassTiles, height_ > 1 ? tiles_ : 1));
@@ -340,7 +341,8 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, 
     TileArgs a = args;
     a.input = b.input + n * image.input + g_.first_in(k) * in_plane_;
     a.weights = b.weights + k * g_.out_block_floats;
-    a.bias = b.bias != nullptr ? b.bias + k * kBlock : nullptr;
+    constexpr auto kByteChannels = static_cast<int64_t>(sizeof(ByteChannels) / sizeof(float));
+    a.bias = b.bias != nullptr ? b.bias + k * (p_.requantize ? kByteChannels : kBlock) : nullptr;
     a.output = b.output + n * image.output + k * out_plane_;
     const float* residual = p_.residual ? b.residual + n * image.residual + k * out_plane_ : nullptr;
     a.initial = before ? residual : nullptr;
@@ -375,7 +377,8 @@ Kernel find_tile_kernel(const TileKey& key) {
                          key.matrices ? 1 : 0,
                          static_cast<int32_t>(e.activation),
                          e.bias ? 1 : 0,
-                         e.residual ? 1 : 0};
+                         e.residual ? 1 : 0,
+                         e.requantize ? 1 : 0};
   std::memcpy(words, all, sizeof all);
   words[19] = 1;  // the family: other kernels have other numbers here
   return find_kernel(std::as_bytes(std::span(words)), [&] {

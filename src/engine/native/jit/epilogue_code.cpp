@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <limits>
 
 namespace chorus::jit {
@@ -93,12 +94,14 @@ void sigmoid(Code& code, const EpilogueRegisters& r, int v) {
 }  // namespace
 
 EpilogueKey epilogue_key(const ConvProblem& p) noexcept {
+  if (p.requantize) return {.requantize = true};
   return {p.activation, p.bias, p.residual && p.residual_place == fast::ResidualPlace::after_activation};
 }
 
 void set_params(const ConvProblem& p, EpilogueParams* params) noexcept {
   std::fill_n(params->alpha, 16, p.alpha);
   std::fill_n(params->beta, 16, p.beta);
+  std::fill_n(params->zero, 16, p.zero);
 }
 
 bool needs_constants(const EpilogueKey& key) noexcept {
@@ -108,6 +111,13 @@ bool needs_constants(const EpilogueKey& key) noexcept {
 
 void emit_constants(Code& code, const EpilogueRegisters& r) {
   code.set(r.constants, static_cast<int64_t>(reinterpret_cast<uintptr_t>(&kTable)));
+}
+
+void emit_to_steps(Code& code, const EpilogueRegisters& r, int v) {
+  code.vec(Op::round, v, v);  // before the zero point: ties are even without it
+  code.vec(Op::add, v, v, Mem{static_cast<int8_t>(r.params), -1, 1, offsetof(EpilogueParams, zero)});
+  code.vec(Op::max, v, v, alpha(r));
+  code.vec(Op::min, v, v, beta(r));
 }
 
 void emit_activation(Code& code, const EpilogueKey& key, const EpilogueRegisters& r, int v) {

@@ -111,6 +111,10 @@ Geometry geometry(const ConvProblem& p) noexcept {
   }
   if (p.element == Element::bf16) g.lanes = kBlock / 2, g.last_lanes = (g.last_lanes + 1) / 2;
   if (p.element == Element::bytes) g.lanes = kBlock / 4, g.last_lanes = (g.last_lanes + 3) / 4;
+  if (p.element == Element::bytes && p.requantize && p.source == Source::planar) {  // one four per pixel
+    g.form = Form::dense;
+    g.in_blocks = g.lanes = g.last_lanes = 1;
+  }
   g.tap = g.lanes * kBlock;
   g.out_block_floats = g.in_blocks * s.kernel_h * s.kernel_w * g.tap;
   return g;

@@ -46,6 +46,11 @@ enum class Op : uint8_t {
   round,  ///< to the nearest integer, ties to even
   scale,  ///< a * 2^b for an integral b; AVX-512 only
   power,  ///< 2^a for an integral a in [-126, 127]
+  add_int,  ///< a + b of 32-bit integers
+  to_float,  ///< of the 32-bit integers of a
+  load_bytes,  ///< d = `width` unsigned bytes of mem, as floats; AVX-512 only
+  load_signed,  ///< the same of signed bytes
+  store_bytes,  ///< mem = the lowest bytes of the integers in a (integral floats of int32), `width` bytes; d is lost; AVX-512 only
   blend,  ///< lanes of d whose a has its sign set become b
   copy,  ///< d = a
   // matrix registers; memory: rows at base + disp, index bytes apart

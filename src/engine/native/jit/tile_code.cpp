@@ -129,8 +129,9 @@ class TileWriter {
         c_.load(weights_ + b * halves_ + h, block_at(r_w, r_wblock, r_wblock3, b, disp + h * 32));
     }
   }
+  bool bytes() const { return k_.lanes == kFours || k_.epilogue.requantize; }
   void multiply(int set, int pixel, const Mem& m) {
-    if (k_.lanes >= kBlock || k_.lanes == 1) {
+    if (!bytes() && (k_.lanes >= kBlock || k_.lanes == 1)) {
       if (k_.out_blocks == 1 && k_.level == Level::avx512) {
         c_.vec(Op::fma_splat, sum(set, pixel, 0, 0), weights_, m);
         return;
@@ -140,7 +141,7 @@ class TileWriter {
     for (int b = 0; b < k_.out_blocks; ++b) {
       for (int h = 0; h < halves_; ++h) {
         const int to = sum(set, pixel, b, h), weights = weights_ + b * halves_ + h;
-        if (k_.lanes == kFours)
+        if (bytes())
           c_.vec(Op::dot_bytes, to, splat_, weights);
         else
           c_.vec(k_.lanes == kPairs ? Op::dot : Op::fma, to, weights, splat_);
@@ -256,15 +257,30 @@ class TileWriter {
     c_.put(CHORUS_ARGUMENT(output), r_out);
   }
 
+  void requantize(const EpilogueRegisters& r, int i, int block) {
+    const auto of = [&](size_t offset) {
+      return Mem{r_bias, -1, 1, static_cast<int32_t>(static_cast<size_t>(block) * sizeof(ByteChannels) + offset)};
+    };
+    c_.vec(Op::add_int, i, i, of(offsetof(ByteChannels, start)));
+    c_.vec(Op::to_float, i, i);
+    c_.load(r.temps[0], of(offsetof(ByteChannels, factor)));
+    c_.vec(Op::horner, i, r.temps[0], of(offsetof(ByteChannels, shift)));
+    emit_to_steps(c_, r, i);
+    c_.vec(Op::store_bytes, r.temps[0], i, place(r_out, i));
+  }
   void results(int n) {
     const EpilogueKey& e = k_.epilogue;
     const EpilogueRegisters r{{n, n + 1, n + 2, n + 3}, r_params, r_constants};
     if (e.residual) c_.get(r_res, CHORUS_ARGUMENT(residual));
-    if (e.bias) c_.get(r_bias, CHORUS_ARGUMENT(bias));
+    if (e.bias || e.requantize) c_.get(r_bias, CHORUS_ARGUMENT(bias));
     c_.get(r_params, CHORUS_ARGUMENT(params));
     if (needs_constants(e)) emit_constants(c_, r);
     for (int i = 0; i < n; ++i) {
       const int half = i % halves_, block = i / halves_ % k_.out_blocks;
+      if (e.requantize) {
+        requantize(r, i, block);
+        continue;
+      }
       if (e.bias) c_.vec(Op::add, i, i, Mem{r_bias, -1, 1, block * 64 + half * 32});
       emit_activation(c_, e, r, i);
       if (e.residual) c_.vec(Op::add, i, i, place(r_res, i));

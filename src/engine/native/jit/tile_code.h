@@ -33,7 +33,7 @@ struct TileArgs {
   const float*
       input;  ///< first pixel of the first tile's window at the first valid filter row (may lie left of the row)
   const float* weights;  ///< first valid filter row of the first output block
-  const float* bias;
+  const float* bias;  ///< or ByteChannels
   const float* initial;  ///< what sums start from, of the output's layout; null: zero
   const float* residual;  ///< read only if it is added behind the activation
   float* output;

@@ -100,6 +100,11 @@ class Assembler : public Xbyak::CodeGenerator {
         vpaddd(d, d, m);
         vpslld(d, d, 23);
         break;
+      case Op::add_int: vpaddd(d, a, s); break;
+      case Op::to_float: vcvtdq2ps(d, a); break;
+      case Op::load_bytes:
+      case Op::load_signed:
+      case Op::store_bytes: bytes(i, m); break;
       case Op::blend:
         if (wide) {
           vpmovd2m(k1, Zmm(i.a));
@@ -138,6 +143,17 @@ class Assembler : public Xbyak::CodeGenerator {
     }
     ldtilecfg(ptr[rsp]);
     add(rsp, 64);
+  }
+
+  void bytes(const Instr& i, const Address& m) {
+    const Zmm d(i.d);
+    if (i.op == Op::store_bytes) {
+      vcvtps2dq(d, Zmm(i.a));
+      vpmovdb(m, d);
+      return;
+    }
+    i.op == Op::load_bytes ? vpmovzxbd(d, m) : vpmovsxbd(d, m);
+    vcvtdq2ps(d, d);
   }
 
   void general(const Instr& i) {

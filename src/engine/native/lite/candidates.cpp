@@ -82,6 +82,8 @@ std::span<const Candidate* const> candidates(std::string_view op, LayoutForm for
   return std::span(list).subspan(begin, end - begin);
 }
 
+std::span<const Candidate* const> quantized_candidates(std::string_view) { return {}; }
+
 const Candidate& reorder_candidate(LayoutForm) { left_out("a layout in blocks of channels"); }
 
 std::vector<std::vector<int>> taps_of(const Plan& plan) {

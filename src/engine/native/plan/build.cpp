@@ -2,6 +2,7 @@
 #include <engine/native/plan/estimate.h>
 #include <engine/native/plan/layout.h>
 #include <engine/native/plan/plan.h>
+#include <engine/native/plan/quantized.h>
 #include <engine/native/plan/share.h>
 
 #include <fmt/format.h>
@@ -12,6 +13,8 @@
 
 namespace chorus::native {
 namespace {
+
+constexpr double kNeverNs = 1e12;  // a form that there is not
 
 class Builder {
  public:
@@ -26,8 +29,8 @@ class Builder {
     emit_at_.assign(static_cast<size_t>(g_.node_capacity()), kNone);
     add_inputs();
     choose_steps();
-    find_needed();
-    find_dynamic();
+    do find_needed();
+    while (!find_dynamic());
     choose_forms();
     for (NodeId id : order_) {
       // A fused step stands where its last node stood: its residual may be made after its own operands.
@@ -46,6 +49,7 @@ class Builder {
     const Candidate* blocked = nullptr;  ///< the alternative over channel blocks
     std::vector<EpilogueItem> epilogues;
     ValueId result = kNone;  ///< fused: value made instead of output 0
+    std::shared_ptr<const QuantizedStep> quantized;  ///< the step computes in bytes what these nodes mean
     bool runs_blocked = false;
     bool dynamic = false;
   };
@@ -124,6 +128,7 @@ class Builder {
 
   void choose_steps() {
     choices_.resize(static_cast<size_t>(g_.node_capacity()));
+    if (!options_.reference_only && options_.fuse && options_.blocking != Blocking::never) choose_quantized();
     for (NodeId id : order_) {
       if (absorbed_[static_cast<size_t>(id)]) continue;
       emit_at_[static_cast<size_t>(id)] = id;
@@ -137,6 +142,41 @@ class Builder {
       if (options_.blocking != Blocking::never)
         choice.blocked = first_that_accepts(id, LayoutForm::blocked, choice.epilogues);
     }
+  }
+
+  // Operators between tensors of bytes: their nodes belong to one step, at the place of the QuantizeLinear.
+  void choose_quantized() {
+    for (NodeId id : order_) {
+      if (absorbed_[static_cast<size_t>(id)] || quantized_candidates(g_.node(id).type).empty()) continue;
+      auto step = find_quantized(g_, id);
+      if (!step) continue;
+      StepDescription description{&g_, id, options_.cpu, {}, nullptr};
+      description.quantized = &*step;
+      const auto blocks = [&](ValueId v) { return can_be_blocked(g_.value(v)); };
+      for (const Candidate* c : quantized_candidates(g_.node(id).type)) {
+        if (!c->accepts(description) || !is_sized(g_.value(step->result).type)) continue;
+        const uint32_t blocked = c->blocked_operands(description);
+        bool fits = blocks(step->result);
+        for (size_t i = 0; i < step->operands.size(); ++i)
+          fits = fits && (blocked >> i & 1 ? blocks(step->operands[i]) : is_sized(g_.value(step->operands[i]).type));
+        if (!fits) continue;
+        Choice& choice = choices_[static_cast<size_t>(id)];
+        choice.blocked = c;
+        choice.result = step->result;
+        for (NodeId covered : step->covers) absorbed_[static_cast<size_t>(covered)] = true;
+        emit_at_[static_cast<size_t>(step->covers.back())] = id;
+        choice.quantized = std::make_shared<QuantizedStep>(std::move(*step));
+        break;
+      }
+    }
+  }
+  // Its nodes run one by one after all.
+  void take_apart(Choice& choice) {
+    for (NodeId covered : choice.quantized->covers) {
+      absorbed_[static_cast<size_t>(covered)] = false;
+      emit_at_[static_cast<size_t>(covered)] = covered;
+    }
+    choice = Choice();
   }
 
   const Candidate* first_that_accepts(NodeId id, LayoutForm form, std::span<const EpilogueItem> epilogues) const {
@@ -186,7 +226,9 @@ class Builder {
       }
       if (!needed) continue;
       needed_[static_cast<size_t>(*it)] = true;
-      for (ValueId in : n.inputs) {
+      const NodeId owner = emit_at_[static_cast<size_t>(*it)];
+      const bool quantized = owner != kNone && choices_[static_cast<size_t>(owner)].quantized != nullptr;
+      for (ValueId in : quantized ? operands(owner) : n.inputs) {
         if (in != kNone) wanted[static_cast<size_t>(in)] = true;
       }
       for (ValueId in : n.captured) wanted[static_cast<size_t>(in)] = true;
@@ -194,7 +236,8 @@ class Builder {
   }
 
   // Whether a step's sizes are known only in the run: in the order of the steps, since it spreads from value to value.
-  void find_dynamic() {
+  // False: a step of bytes was among them and is taken apart; what is needed has changed.
+  bool find_dynamic() {
     dynamic_value_.assign(static_cast<size_t>(g_.value_capacity()), false);
     for (NodeId at : order_) {
       const NodeId id = emit_at_[static_cast<size_t>(at)];
@@ -202,10 +245,15 @@ class Builder {
       Choice& choice = choices_[static_cast<size_t>(id)];
       choice.dynamic = must_be_dynamic(g_.node(id), choice);
       if (!choice.dynamic) continue;
+      if (choice.quantized != nullptr) {
+        take_apart(choice);
+        return false;
+      }
       for (ValueId out : results(id)) {
         if (out != kNone) dynamic_value_[static_cast<size_t>(out)] = true;
       }
     }
+    return true;
   }
 
   std::vector<ValueId> results(NodeId id) const {
@@ -218,6 +266,8 @@ class Builder {
     return values;
   }
   std::vector<ValueId> operands(NodeId id) const {
+    if (choices_[static_cast<size_t>(id)].quantized != nullptr)
+      return choices_[static_cast<size_t>(id)].quantized->operands;
     std::vector<ValueId> values = g_.node(id).inputs;
     for (const EpilogueItem& item : choices_[static_cast<size_t>(id)].epilogues) {
       if (item.operand != kNone) values.push_back(item.operand);
@@ -227,8 +277,9 @@ class Builder {
 
   bool can_be_blocked(const GraphValue& v) const {
     const Type& t = v.type;
-    return is_sized(t) && t.dtype == DType::float32 && t.rank() >= 3 && t.rank() <= 5 && t.dims[1].is_number() &&
-           t.dims[1].number() > 0 && !v.is_constant() && !is_host(v);
+    const bool type = t.dtype == DType::float32 || t.dtype == DType::int8 || t.dtype == DType::uint8;
+    return is_sized(t) && type && t.rank() >= 3 && t.rank() <= 5 && t.dims[1].is_number() && t.dims[1].number() > 0 &&
+           !v.is_constant() && !is_host(v);
   }
 
   // Which steps run over channel blocks: weighs the time of all steps and the reorders between them.
@@ -243,13 +294,15 @@ class Builder {
       const NodeId id = emit_at_[static_cast<size_t>(at)];
       if (id == kNone || !needed_[static_cast<size_t>(at)]) continue;
       const Choice& choice = choices_[static_cast<size_t>(id)];
-      const StepDescription description{&g_, id, options_.cpu, choice.epilogues, nullptr};
+      StepDescription description{&g_, id, options_.cpu, choice.epilogues, nullptr};
+      description.quantized = choice.quantized.get();
       LayoutStep step;
       uint32_t blocked = 0;
       if (choice.blocked != nullptr && !choice.dynamic) {
         blocked = choice.blocked->blocked_operands(description);
         step.plain_ns = estimate.step_ns(id, choice.candidate, LayoutForm::plain);
         step.blocked_ns = estimate.step_ns(id, choice.blocked, LayoutForm::blocked);
+        if (choice.quantized != nullptr) step.plain_ns = kNeverNs;
         for (ValueId result : results(id)) {
           if (result == kNone || choice.blocked->output == LayoutForm::plain) continue;
           if (!can_be_blocked(g_.value(result))) step.blocked_ns = -1;
@@ -273,11 +326,17 @@ class Builder {
     }
     if (options_.blocking == Blocking::everywhere) {
       for (LayoutStep& step : problem.steps)
-        step.plain_ns = step.blocked_ns >= 0 ? 1e6 : 0, step.blocked_ns = std::min(step.blocked_ns, 0.0);
+        step.plain_ns = step.plain_ns == kNeverNs ? kNeverNs
+                        : step.blocked_ns >= 0    ? 1e6
+                                                  : 0,
+        step.blocked_ns = std::min(step.blocked_ns, 0.0);
       std::fill(problem.reorder_ns.begin(), problem.reorder_ns.end(), 0);
     }
     const std::vector<bool> blocked = choose_layouts(problem);
-    for (size_t i = 0; i < ids.size(); ++i) choices_[static_cast<size_t>(ids[i])].runs_blocked = blocked[i];
+    for (size_t i = 0; i < ids.size(); ++i) {
+      Choice& choice = choices_[static_cast<size_t>(ids[i])];
+      choice.runs_blocked = blocked[i] || choice.quantized != nullptr;
+    }
   }
 
   static KernelFn reference_of(const Node& n) {
@@ -296,6 +355,7 @@ class Builder {
       step.covers.insert(step.covers.end(), item.inner.begin(), item.inner.end());
       step.covers.push_back(item.node);
     }
+    if (choice.quantized != nullptr) step.covers = choice.quantized->covers;
     step.run = reference_of(n);
     step.dynamic = choice.dynamic;
     const Candidate* candidate = choice.runs_blocked ? choice.blocked : choice.candidate;
@@ -304,7 +364,9 @@ class Builder {
       step.candidate = candidate;
       step.run = candidate->run;
       step.epilogues = choice.epilogues;
-      const StepDescription description{&g_, id, options_.cpu, step.epilogues, options_.packs, options_.precision};
+      StepDescription description{&g_, id, options_.cpu, step.epilogues, options_.packs};
+      description.precision = options_.precision;
+      description.quantized = choice.quantized.get();
       if (candidate->prepare != nullptr) step.prepared = candidate->prepare(description);
       if (choice.runs_blocked) blocked = candidate->blocked_operands(description);
     }

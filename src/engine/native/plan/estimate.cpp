@@ -91,7 +91,9 @@ double Estimate::reorder_ns(ValueId value) const {
   if (numbers.size() > 1 && numbers[1] % 16 == 0 &&
       count == static_cast<double>(numbers[0]) * static_cast<double>(numbers[1]))
     return 0;   // the same bytes
-  return kStepNs + 8 * count * (numbers.size() > 1 ? padding(numbers[1]) : 1) / kReorderBytesPerNs;
+  const int64_t size = 2 * std::max<int64_t>(dtype_bytes(graph_.value(value).type.dtype, 1), 1);
+  return kStepNs +
+         static_cast<double>(size) * count * (numbers.size() > 1 ? padding(numbers[1]) : 1) / kReorderBytesPerNs;
 }
 
 }  // namespace chorus::native

@@ -48,7 +48,9 @@ class Sharing {
     const int from = step.inputs[0];
     const Type& t = type(from);
     const bool one_pixel = std::all_of(t.dims.begin() + 2, t.dims.end(), [](const Dim& d) { return d.is(1); });
-    return one_pixel && (channels(from) % kChannelBlock == 0 || (is_blocked(from) && t.dims[0].is(1)));
+    // Signed bytes change their sign bit on the way.
+    return one_pixel && t.dtype != DType::int8 &&
+           (channels(from) % kChannelBlock == 0 || (is_blocked(from) && t.dims[0].is(1)));
   }
 
   bool is_view(const PlanStep& step) const {

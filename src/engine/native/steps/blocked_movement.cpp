@@ -22,10 +22,33 @@ int64_t pixels(const TensorView& t) noexcept {
 
 // Reorders ------------------------------------------------------------------------------------------------------------
 
+/// Of bytes: signed ones have their sign bit turned in blocks.
+template <LayoutForm to>
+void reorder_bytes(const TensorView& x, const TensorView& y, ThreadPool& pool) noexcept {
+  constexpr bool in = to == LayoutForm::blocked;
+  constexpr int64_t kLanes = fast::channel_block;
+  const int64_t area = pixels(y), channels = y.dims[1], blocks = fast::channel_blocks(channels);
+  const auto flip = static_cast<uint8_t>(y.dtype == DType::int8 ? 0x80 : 0);
+  pool.parallel_for(y.dims[0] * blocks, [&](int64_t task, int) {
+    const int64_t n = task / blocks, first = task % blocks * kLanes, count = std::min(kLanes, channels - first);
+    const int64_t plain = (n * channels + first) * area, block = n * (in ? y : x).image_stride + first * area;
+    for (int64_t l = 0; l < count; ++l) {
+      for (int64_t i = 0; i < area; ++i) {
+        const int64_t a = plain + l * area + i, b = block + i * kLanes + l;
+        y.as<uint8_t>()[in ? b : a] = static_cast<uint8_t>(x.as<const uint8_t>()[in ? a : b] ^ flip);
+      }
+    }
+  });
+}
+
 template <LayoutForm to>
 Status run_reorder(KernelContext& ctx) noexcept {
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   if (y.count == 0) return {};
+  if (y.dtype != DType::float32) {
+    reorder_bytes<to>(x, y, ctx.services->pool());
+    return {};
+  }
   fast::ReorderArgs args;
   args.x = x.as<const float>();
   args.y = y.as<float>();

@@ -10,7 +10,7 @@ namespace {
 
 using Table = std::unordered_map<std::string_view, std::vector<const Candidate*>>;
 struct Tables {
-  Table plain, blocked;
+  Table plain, blocked, quantized;
 };
 
 Tables make_tables() {
@@ -24,6 +24,7 @@ Tables make_tables() {
                                                  steps::movement_steps(),
                                                  steps::reduction_steps(),
                                                  steps::tree_steps(),
+                                                 steps::scaling_steps(),
                                                  steps::blocked_convolution_steps(),
                                                  steps::blocked_elementwise_steps(),
                                                  steps::blocked_movement_steps(),
@@ -33,17 +34,26 @@ Tables make_tables() {
       (candidate.blocked_operands != nullptr ? tables.blocked : tables.plain)[candidate.op].push_back(&candidate);
     }
   }
+  for (const Candidate& candidate : steps::quantized_steps()) tables.quantized[candidate.op].push_back(&candidate);
   return tables;
+}
+
+const Tables& tables() {
+  static const Tables all = make_tables();
+  return all;
+}
+
+std::span<const Candidate* const> find(const Table& table, std::string_view op) {
+  const auto found = table.find(op);
+  if (found == table.end()) return {};
+  return found->second;
 }
 
 }  // namespace
 
 std::span<const Candidate* const> candidates(std::string_view op, LayoutForm form) {
-  static const Tables tables = make_tables();
-  const Table& table = form == LayoutForm::blocked ? tables.blocked : tables.plain;
-  const auto found = table.find(op);
-  if (found == table.end()) return {};
-  return found->second;
+  return find(form == LayoutForm::blocked ? tables().blocked : tables().plain, op);
 }
+std::span<const Candidate* const> quantized_candidates(std::string_view op) { return find(tables().quantized, op); }
 
 }  // namespace chorus::native

@@ -114,6 +114,8 @@ class Interpreter {
       case Op::bit_or: return real(bits(a) | bits(b));
       case Op::round: return std::nearbyint(a);
       case Op::power: return real((static_cast<uint32_t>(integer(a)) + bits(b)) << 23);
+      case Op::add_int: return real(bits(a) + bits(b));
+      case Op::to_float: return static_cast<float>(static_cast<int32_t>(bits(a)));
       case Op::blend: return std::signbit(a) ? b : d;
       case Op::copy: return a;
       case Op::zero: return 0;
@@ -132,6 +134,16 @@ class Interpreter {
       for (int l = 0; l < width_; ++l) half[l] = rounded(v_[i.a][l]);
       std::byte* to = where(i.mem, all / 2);
       if (!failed_) std::memcpy(to, half, all / 2);
+    } else if (i.op == Op::load_bytes || i.op == Op::load_signed) {
+      uint8_t bytes[16] = {};
+      std::memcpy(bytes, where(i.mem, all / 4), all / 4);
+      for (int l = 0; l < width_; ++l)
+        v_[i.d][l] = static_cast<float>(i.op == Op::load_bytes ? int{bytes[l]} : int{static_cast<int8_t>(bytes[l])});
+    } else if (i.op == Op::store_bytes) {
+      uint8_t bytes[16] = {};
+      for (int l = 0; l < width_; ++l) bytes[l] = static_cast<uint8_t>(integer(v_[i.a][l]));
+      std::byte* to = where(i.mem, all / 4);
+      if (!failed_) std::memcpy(to, bytes, all / 4);
     } else if (i.op <= Op::copy) {
       alignas(64) float b[16] = {};
       if (i.memory && (i.op == Op::broadcast || i.op == Op::fma_splat)) {

@@ -105,14 +105,37 @@ TEST(JitX86, FoursOfBytes) {
   }
 }
 
+TEST(JitX86, BytesAndFloats) {
+  if (level(cpu()) != Level::avx512) GTEST_SKIP() << "no such instructions here";
+  Operands o = some(9);
+  for (int i = 0; i < 16; ++i) reinterpret_cast<uint8_t*>(o.a)[i] = static_cast<uint8_t>(i * 17);
+  for (const Op load : {Op::load_bytes, Op::load_signed}) {
+    Code c;
+    c.vec(load, 30, 0, member(offsetof(Operands, a)));
+    c.store(member(offsetof(Operands, out)), 30);
+    c.finish();
+    compare(c, o, "bytes to floats");
+  }
+  for (int i = 0; i < 16; ++i) o.a[i] = static_cast<float>(i * 25 - 130);
+  o.a[0] = 255, o.a[1] = -128;
+  std::fill_n(o.out, 16, 7.0f);
+  Code c;
+  c.load(29, member(offsetof(Operands, a)));
+  c.vec(Op::store_bytes, 3, 29, member(offsetof(Operands, out)));
+  c.finish();
+  compare(c, o, "floats to bytes");
+}
+
 TEST(JitX86, VectorInstructions) {
   for (const Level l : generated()) {
     for (int op = static_cast<int>(Op::fma); op <= static_cast<int>(Op::copy); ++op) {
       const Op o = static_cast<Op>(op);
-      if (o == Op::dot || o == Op::dot_bytes) continue;  // below
+      if (o == Op::dot || o == Op::dot_bytes) continue;  // above, as those between bytes and floats
+      if (o == Op::load_bytes || o == Op::load_signed || o == Op::store_bytes) continue;
       if ((o == Op::fma_splat || o == Op::scale) && l != Level::avx512) continue;
       for (const bool memory : {false, true}) {
-        if (o == Op::power || o == Op::round || o == Op::fma_splat || o == Op::blend || o == Op::copy) {
+        if (o == Op::power || o == Op::round || o == Op::fma_splat || o == Op::blend || o == Op::copy ||
+            o == Op::to_float) {
           if (memory != (o == Op::power || o == Op::fma_splat)) continue;
         }
         Operands operands = some(static_cast<uint32_t>(op));

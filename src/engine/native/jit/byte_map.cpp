@@ -1,0 +1,89 @@
+#include <engine/native/jit/byte_map.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace chorus::jit {
+namespace {
+
+enum : int { r_args, r_a, r_b, r_y, r_params, r_count };
+
+Mem argument(size_t offset) { return {r_args, -1, 1, static_cast<int32_t>(offset)}; }
+Mem parameter(size_t offset) { return {r_params, -1, 1, static_cast<int32_t>(offset)}; }
+Mem at(int base) { return {static_cast<int8_t>(base), -1, 1, 0}; }
+
+constexpr bool has_bytes_in(ByteMap kind) { return kind != ByteMap::quantize; }
+constexpr bool has_bytes_out(ByteMap kind) { return kind == ByteMap::quantize || kind == ByteMap::add; }
+
+}  // namespace
+
+void fill(float (&lanes)[16], float value) noexcept { std::fill_n(lanes, 16, value); }
+
+Code byte_map_code(ByteMap kind) {
+  Code c;
+  c.level = Level::avx512;
+  c.get(r_a, argument(offsetof(ByteMapArgs, a)));
+  if (kind == ByteMap::add) c.get(r_b, argument(offsetof(ByteMapArgs, b)));
+  c.get(r_y, argument(offsetof(ByteMapArgs, y)));
+  c.get(r_params, argument(offsetof(ByteMapArgs, params)));
+  c.get(r_count, argument(offsetof(ByteMapArgs, vectors)));
+  const int again = c.new_label();
+  c.bind(again);
+  const EpilogueRegisters r{{4, 5, 6, 7}, r_params, r_count};
+  if (!has_bytes_in(kind)) c.load(0, at(r_a));
+  if (has_bytes_in(kind)) {
+    c.vec(kind == ByteMap::dequantize_signed ? Op::load_signed : Op::load_bytes, 0, 0, at(r_a));
+    c.vec(Op::sub, 0, 0, parameter(offsetof(ByteMapParams, zero_a)));
+    c.vec(Op::mul, 0, 0, parameter(offsetof(ByteMapParams, scale_a)));
+  }
+  if (kind == ByteMap::add) {
+    c.vec(Op::load_bytes, 1, 0, at(r_b));
+    c.vec(Op::sub, 1, 1, parameter(offsetof(ByteMapParams, zero_b)));
+    c.vec(Op::mul, 1, 1, parameter(offsetof(ByteMapParams, scale_b)));
+    c.vec(Op::add, 0, 0, 1);
+  }
+  if (has_bytes_out(kind)) {
+    c.vec(Op::div, 0, 0, parameter(offsetof(ByteMapParams, step)));
+    emit_to_steps(c, r, 0);
+    c.vec(Op::store_bytes, 2, 0, at(r_y));
+  } else {
+    c.store(at(r_y), 0);
+  }
+  c.add_imm(r_a, has_bytes_in(kind) ? 16 : 64);
+  if (kind == ByteMap::add) c.add_imm(r_b, 16);
+  c.add_imm(r_y, has_bytes_out(kind) ? 16 : 64);
+  c.loop(r_count, again);
+  c.finish();
+  return c;
+}
+
+Kernel find_byte_map(ByteMap kind) {
+  int32_t words[12] = {};
+  words[0] = static_cast<int32_t>(kind);
+  words[11] = 6;  // the family: other kernels have other numbers here
+  return find_kernel(std::as_bytes(std::span(words)), [&] { return byte_map_code(kind); });
+}
+
+void run_byte_map_plain(ByteMap kind, const ByteMapArgs& args, int64_t first, int64_t count) noexcept {
+  const ByteMapParams& p = *args.params;
+  const auto real = [&](const void* from, int64_t i, float zero, float scale) {
+    const int byte = kind == ByteMap::dequantize_signed ? int{static_cast<const int8_t*>(from)[i]}
+                                                        : int{static_cast<const uint8_t*>(from)[i]};
+    return (static_cast<float>(byte) - zero) * scale;
+  };
+  for (int64_t i = first; i < first + count; ++i) {
+    float v = has_bytes_in(kind) ? real(args.a, i, p.zero_a[0], p.scale_a[0]) : static_cast<const float*>(args.a)[i];
+    if (kind == ByteMap::add) v = v + real(args.b, i, p.zero_b[0], p.scale_b[0]);
+    if (!has_bytes_out(kind)) {
+      static_cast<float*>(args.y)[i] = v;
+      continue;
+    }
+    v = std::nearbyint(v / p.step[0]) + p.out.zero[0];
+    v = v > p.out.alpha[0] ? v : p.out.alpha[0];  // no number: the least
+    v = v < p.out.beta[0] ? v : p.out.beta[0];
+    static_cast<uint8_t*>(args.y)[i] = static_cast<uint8_t>(static_cast<int32_t>(v));
+  }
+}
+
+}  // namespace chorus::jit
