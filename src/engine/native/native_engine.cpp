@@ -121,6 +121,17 @@ std::shared_ptr<Program> compile(const Model& model, const CompileOptions& optio
 }
 
 namespace {
+/// Constants that a step of bytes reads on this processor.
+bool stays_in_bytes(const Graph& graph, NodeId dequantize) {
+  if (!quantized_user(graph, dequantize)) return false;
+  const NodeId user = graph.value(graph.node(dequantize).outputs[0]).uses[0].node;
+  const auto step = find_quantized(graph, user);
+  StepDescription description{&graph, user, &cpu(), {}, nullptr};
+  description.quantized = &*step;
+  const auto list = quantized_candidates(graph.node(user).type);
+  return std::any_of(list.begin(), list.end(), [&](const Candidate* c) { return c->accepts(description); });
+}
+
 bool any_kept(const Graph& graph) {
   const auto ids = graph.order();
   return std::any_of(ids.begin(), ids.end(), [&](NodeId id) { return may_be_quantized(graph, id); });
@@ -138,7 +149,7 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
   if (bytes && cpu().avx512_vnni) context.keeps = &may_be_quantized;
   run_passes(*graph, default_passes(options.optimize), context);
   if (context.keeps != nullptr && any_kept(*graph)) {
-    context.keeps = &quantized_user;
+    context.keeps = &stays_in_bytes;
     run_passes(*graph, default_passes(options.optimize), context);
   }
   if (options.optimize > 0) run_passes(*graph, widening_passes(), context);

@@ -1,4 +1,6 @@
 // Which nodes are one step of bytes, and which are not.
+#include <engine/native/jit/conv.h>
+#include <engine/native/native_engine.h>
 #include <engine/native/plan/quantized.h>
 
 #include <gtest/gtest.h>
@@ -57,6 +59,23 @@ TEST(QuantizedStep, ReluAfterClipBelowZeroLeavesZero) {
   EXPECT_EQ(step->operands, (std::vector<ValueId>{n.x, n.x}));
   EXPECT_EQ(step->low, 0);
   EXPECT_EQ(step->high, 0);
+}
+
+TEST(QuantizedStep, FoldingLeavesWeightsThatAStepReads) {
+  const bool has_products = cpu().avx512_vnni && jit::level(cpu()) == jit::Level::avx512;
+  for (const bool depthwise : {false, true}) {
+    Net n;
+    Attributes group;
+    if (depthwise)
+      group.set("group", int64_t{4}), n.weights = n.c.constant(Value::tensor(DType::int8, Shape{4, 1, 1, 1}));
+    n.c.out(n.down(n.c.op("Conv", {n.up(n.x), n.real_weights()}, group)), "y");
+    Model model;
+    model.graph = chorus::testing::shared(std::move(n.c.graph));
+    // Single channels have no step of bytes: their weights become float32 at once.
+    EXPECT_EQ(chorus::testing::ops_of(*optimize(model, {})),
+              has_products && !depthwise ? "DequantizeLinear DequantizeLinear Conv QuantizeLinear"
+                                         : "DequantizeLinear Conv QuantizeLinear");
+  }
 }
 
 TEST(QuantizedStep, OtherGraphsAreNot) {
