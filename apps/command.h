@@ -14,6 +14,7 @@ struct Outcome {
 
 void add_run(Arguments app, Outcome& outcome);
 void add_bench(Arguments app, Outcome& outcome);
+void add_tune(Arguments app, Outcome& outcome);
 void add_inspect(Arguments app, Outcome& outcome);
 void add_scan(Arguments app, Outcome& outcome);
 void add_ir(Arguments app, Outcome& outcome);

@@ -8,6 +8,7 @@
 #include <format/onnx/onnx.h>
 #include <graph/infer.h>
 #include <runtime/custom_op.h>
+#include <runtime/tuning_log.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -114,6 +115,7 @@ Explained explain(const Model& model, const Options& options) {
   compile.threads = std::max(options.model.threads, 1);
   compile.optimize = options.model.optimize;
   compile.reference_kernels = options.model.reference;
+  if (const std::string log = tuning_file(options.model); !log.empty()) compile.tuning = TuningLog::find(log);
   const auto engine = open_complete_engine(options.model.opened(engine_of(options.model)));
   std::shared_ptr<Program> program;
   try {

@@ -31,7 +31,7 @@ struct Group {
 
 void add_commands(const Arguments& app, Outcome& outcome) {
   const std::initializer_list<Group> groups = {
-      {"Use a model:", {add_run, add_bench, add_eval, add_task}},
+      {"Use a model:", {add_run, add_bench, add_tune, add_eval, add_task}},
       {"Look into a model:", {add_inspect, add_explain, add_check, add_compare, add_ir}},
       {"Files:", {add_convert, add_scan, add_gen}},
       {"What is here:", {add_engines, add_devices, add_ops, add_conformance, add_completion}}};
@@ -88,5 +88,9 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   chorus::install_picture_decoder();
+  const auto say = [](void*, chorus::LogLevel, std::string_view text) {
+    chorus::app::print_error("chorus: warning: " + std::string(text));
+  };
+  chorus::set_log_sink(say, nullptr, chorus::LogLevel::warning);
   return chorus::app::run(argc, argv);
 }

@@ -6,6 +6,7 @@
 #include <core/random.h>
 #include <format/npz/npz.h>
 #include <format/onnx/onnx.h>
+#include <runtime/tuning_log.h>
 #include <fmt/format.h>
 
 #include <unistd.h>
@@ -47,6 +48,10 @@ void add_model_options(Arguments command, ModelOptions& options) {
   command.flag("--reference", options.reference, "plain kernels only: slow, the oracle");
   command.flag("--no-cache", options.no_cache,
                "neither use nor keep a compiled form in $CHORUS_CACHE or $XDG_CACHE_HOME/chorus");
+  command
+      .option("--tuning-log", options.tuning_log,
+              "what `chorus tune` found on this machine (default: beside the compiled forms)")
+      .value("FILE");
   command.option("--memory", options.memory_mb, "most MiB for intermediate values").range(int64_t{1}, int64_t{1} << 30);
 }
 
@@ -94,6 +99,12 @@ Config read_config(const std::string& path) {
 
 std::string engine_of(const ModelOptions& options) { return config_of(options).engine(); }
 
+std::string tuning_file(const ModelOptions& options) {
+  if (!options.tuning_log.empty()) return options.tuning_log;
+  const std::string folder = options.no_cache ? std::string() : cache_folder();
+  return folder.empty() ? folder : TuningLog::path_in(folder);
+}
+
 Config config_of(const ModelOptions& options) {
   const ModelOptions usual;
   Config config = read_config(options.config);
@@ -115,6 +126,7 @@ Config config_of(const ModelOptions& options) {
     config.SetCacheDir("");
   else if (config.cache_dir().empty())
     config.SetCacheDir(cache_folder());
+  if (!options.tuning_log.empty()) config.SetTuningLog(options.tuning_log);
   if (options.memory_mb > 0) config.SetMemoryLimit(options.memory_mb << 20);
   return config;
 }

@@ -11,7 +11,7 @@
 namespace chorus::app {
 
 struct ModelOptions {
-  std::string model, precision = "f32", device = "cpu";
+  std::string model, precision = "f32", device = "cpu", tuning_log;
   std::string engine;  ///< empty: CHORUS_ENGINE of the environment, else that of `config`, else native
   std::string config;  ///< a file as Config::ToJson writes it
   std::vector<std::string> engines;  ///< from which --engine auto chooses
@@ -42,6 +42,8 @@ void fill_inputs(Predictor& predictor, const std::vector<std::string>& shapes, u
 
 /// Where the command keeps compiled programs: $CHORUS_CACHE, else chorus below $XDG_CACHE_HOME; empty: nowhere.
 std::string cache_folder();
+/// The tuning log that these options name: --tuning-log, else the one beside compiled programs; empty: none.
+std::string tuning_file(const ModelOptions& options);
 
 /// Resident memory of this process in bytes; 0: not known.
 int64_t resident_bytes();

@@ -2,20 +2,18 @@
 //   step_bench MODEL [seconds = 3] [first steps to print = 0: none] [name=1,3,224,224 …] [precision=bf16]     one thread, random inputs,
 //                                                                                                             open dims are 1
 // prints the least and the median processor time of a run, the sum of the steps' least times, then the steps by time with their rate.
+#include "step_inputs.h"
+
 #include <chorus/error.h>
 #include <engine/engine.h>
 #include <engine/native/native_engine.h>
 #include <format/onnx/onnx.h>
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -23,27 +21,7 @@ namespace {
 
 using namespace chorus;
 
-int64_t thread_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
-}
-
-Value random_input(const Type& type, const std::vector<int64_t>& given) {
-  std::vector<int64_t> dims;
-  for (size_t i = 0; i < type.dims.size(); ++i) {
-    dims.push_back(type.dims[i].is_number() ? type.dims[i].number() : i < given.size() ? given[i] : 1);
-  }
-  Value v = Value::tensor(type.dtype, Shape(dims));
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal(0, 1);
-  if (type.dtype == DType::float32) {
-    for (float& x : v.as_mutable<float>()) x = normal(random);
-  } else {
-    std::memset(v.mutable_data(), 0, static_cast<size_t>(dtype_bytes(type.dtype, v.numel())));
-  }
-  return v;
-}
+using bench::thread_ns;
 
 struct Times {
   std::vector<double> runs;
@@ -104,25 +82,14 @@ void print(const Times& t, const std::vector<StepInfo>& steps, size_t count) {
 int main(int argc, char** argv) {
   if (argc < 2) return std::fputs("step_bench MODEL [seconds] [steps] [name=dims …] [precision=bf16]\n", stderr), 2;
   try {
-    std::map<std::string, std::vector<int64_t>> shapes;
     CompileOptions options;
     for (int i = 4; i < argc; ++i) {
-      const std::string text = argv[i];
-      const size_t eq = text.find('=');
-      if (text == "precision=bf16") {
-        options.precision = Precision::bf16;
-        continue;
-      }
-      for (size_t at = eq + 1; eq != std::string::npos && at < text.size();
-           at = std::min(text.find(',', at), text.size() - 1) + 1) {
-        shapes[text.substr(0, eq)].push_back(std::atoll(text.c_str() + at));
-      }
+      if (argv[i] == std::string("precision=bf16")) options.precision = Precision::bf16;
     }
     options.threads = 1;
     const auto program = native::make_native_engine()->compile(onnx::read_model(argv[1]), options);
     const auto instance = program->instance();
-    std::vector<Value> inputs;
-    for (const Port& port : program->inputs()) inputs.push_back(random_input(port.type, shapes[port.name]));
+    const std::vector<Value> inputs = bench::random_inputs(*program, bench::shapes_of(argc, argv, 4));
     const Times times = measure(*instance, inputs, program->outputs().size(), argc > 2 ? std::atof(argv[2]) : 3);
     print(times, instance->steps(), argc > 3 ? static_cast<size_t>(std::atoi(argv[3])) : 0);
   } catch (const Error& error) {

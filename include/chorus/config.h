@@ -65,6 +65,9 @@ class CHORUS_API Config {
   /// Where compiled programs are kept, so that the next Predictor of the same model file (same file, options, processor, build) only maps
   /// them; made when needed; empty (default): nowhere. `most_bytes` (> 0): the programs unused for longest go when all would hold more.
   void SetCacheDir(std::string_view folder, int64_t most_bytes = int64_t{4} << 30);
+  /// The file of `chorus tune`: kernels are chosen by what was timed on this machine. Empty (default): the one in the cache's folder, if
+  /// both are there. What is wrong with it is a warning to the log, and the cost model chooses.
+  void SetTuningLog(std::string_view path);
   void SetMemoryLimit(int64_t bytes);  ///< of one run's intermediate values, > 0; default 16 GiB
   void EnableProfile(bool on);  ///< times of every node; default off
   void SetOutputs(std::vector<std::string> names);  ///< only these outputs and what they need; empty (default): all
@@ -90,6 +93,7 @@ class CHORUS_API Config {
   PowerMode power_mode() const noexcept;
   const std::string& cache_dir() const noexcept;
   int64_t cache_bytes() const noexcept;
+  const std::string& tuning_log() const noexcept;
   int64_t memory_limit() const noexcept;
   bool profile() const noexcept;
   const std::vector<std::string>& outputs() const noexcept;

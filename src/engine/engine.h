@@ -5,6 +5,7 @@
 #include <chorus/value.h>
 #include <core/function_ref.h>
 #include <core/thread_pool.h>
+#include <core/tuning.h>
 #include <graph/graph.h>
 
 #include <atomic>
@@ -43,6 +44,7 @@ struct CompileOptions {
   /// Engines that finish what an engine in a worker does not, in this order; none: such a request is an error.
   std::vector<std::string> next_engines;
   int64_t worker_deadline_ms = 0;  ///< of one run in a worker; 0: a minute
+  std::shared_ptr<const Tuning> tuning;  ///< what was timed on this machine; null: the cost model alone
 };
 
 /// Asks a run to end; shared between the caller and the run.

@@ -143,6 +143,7 @@ void Config::SetCacheDir(std::string_view folder, int64_t most_bytes) {
   impl_->cache_dir = folder;
   impl_->cache_bytes = most_bytes;
 }
+void Config::SetTuningLog(std::string_view path) { impl_->tuning_log = path; }
 void Config::SetMemoryLimit(int64_t bytes) {
   if (bytes <= 0) refuse(fmt::format("a memory limit of {} bytes", bytes), "give a positive number");
   impl_->memory_limit = bytes;
@@ -175,6 +176,7 @@ bool Config::reference_kernels() const noexcept { return impl_->reference_kernel
 PowerMode Config::power_mode() const noexcept { return impl_->power_mode; }
 const std::string& Config::cache_dir() const noexcept { return impl_->cache_dir; }
 int64_t Config::cache_bytes() const noexcept { return impl_->cache_bytes; }
+const std::string& Config::tuning_log() const noexcept { return impl_->tuning_log; }
 int64_t Config::memory_limit() const noexcept { return impl_->memory_limit; }
 bool Config::profile() const noexcept { return impl_->profile; }
 const std::vector<std::string>& Config::outputs() const noexcept { return impl_->outputs; }
@@ -208,6 +210,7 @@ std::string Config::ToJson() const {
   json["power_mode"] = kModes[static_cast<size_t>(power_mode())];
   json["cache_dir"] = cache_dir();
   json["cache_bytes"] = cache_bytes();
+  json["tuning_log"] = tuning_log();
   json["memory_limit"] = memory_limit();
   json["profile"] = profile();
   json["outputs"] = outputs();
@@ -275,6 +278,7 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"power_mode", [](Config& c, const Json& j) { c.SetPowerMode(mode_of(j.get<std::string>())); }},
       {"cache_dir", [](Config& c, const Json& j) { c.SetCacheDir(j.get<std::string>(), c.cache_bytes()); }},
       {"cache_bytes", [](Config& c, const Json& j) { c.SetCacheDir(c.cache_dir(), integer<int64_t>(j)); }},
+      {"tuning_log", [](Config& c, const Json& j) { c.SetTuningLog(j.get<std::string>()); }},
       {"memory_limit", [](Config& c, const Json& j) { c.SetMemoryLimit(integer<int64_t>(j)); }},
       {"profile", [](Config& c, const Json& j) { c.EnableProfile(j.get<bool>()); }},
       {"outputs", [](Config& c, const Json& j) { c.SetOutputs(j.get<std::vector<std::string>>()); }},

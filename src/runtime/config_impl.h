@@ -11,7 +11,8 @@ std::string engine_of_environment();
 std::string default_engine();
 
 struct Config::Impl {
-  std::string model, params, engine = default_engine(), device = "cpu", precision = "f32", cache_dir, processing;
+  std::string model, params, engine = default_engine(), device = "cpu", precision = "f32", cache_dir, tuning_log,
+                             processing;
   std::shared_ptr<const void> buffer_owner;
   std::string_view buffer;
   int threads = 0;

@@ -8,6 +8,7 @@
 #include <runtime/custom_op.h>
 #include <runtime/load.h>
 #include <runtime/process.h>
+#include <runtime/tuning_log.h>
 
 #include <fmt/format.h>
 
@@ -175,9 +176,10 @@ std::string cache_key(const std::string& model, const Engine& engine, const Comp
                       const std::vector<std::string>& outputs) {
   if (build_identity().empty()) return {};
   std::string key = fmt::format(
-      "build {}\nengine {} {}\nprocessor {} {}\noptimize {} reference {} precision {} more {}\n{}\noutputs",
+      "build {}\nengine {} {}\nprocessor {} {}\noptimize {} reference {} precision {} more {} tuning {}\n{}\noutputs",
       build_identity(), engine.name(), engine.version(), cpu_info().brand, to_string(cpu()), options.optimize,
-      options.reference_kernels, static_cast<int>(options.precision), options.more, model);
+      options.reference_kernels, static_cast<int>(options.precision), options.more,
+      options.tuning ? options.tuning->identity() : "none", model);
   for (const std::string& name : outputs) key += fmt::format(" {}:{}", name.size(), name);
   return key;
 }
@@ -223,6 +225,11 @@ std::string auto_settings_of(const std::vector<std::string>& engines, double bou
   return placement::to_json({engines, bound, cache_dir, build_identity()});
 }
 
+std::shared_ptr<const Tuning> tuning_of(const std::string& file, const std::string& cache_folder) {
+  if (file.empty() && cache_folder.empty()) return nullptr;
+  return TuningLog::find(file.empty() ? TuningLog::path_in(cache_folder) : file);
+}
+
 namespace {
 
 CompileOptions options_of(const Config::Impl& config) {
@@ -237,6 +244,7 @@ CompileOptions options_of(const Config::Impl& config) {
   options.next_engines = config.next_engines;
   options.worker_deadline_ms = config.worker_deadline_ms;
   options.memory_budget = config.memory_limit;
+  options.tuning = tuning_of(config.tuning_log, config.cache_dir);
   options.pool = make_pool(threads, config.affinity, config.external, config.external_user);
   return options;
 }

@@ -73,6 +73,8 @@ std::shared_ptr<ThreadPool> make_pool(int threads, const std::vector<int>& affin
 /// CompileOptions::more for engine "auto".
 std::string auto_settings_of(const std::vector<std::string>& engines, double bound, const std::string& cache_dir);
 std::shared_ptr<Compiled> compile(const Config::Impl& config);
+/// What was timed on this machine: of this file, else of the one in the cache's folder; null: there is none, or it is not good (a warning).
+std::shared_ptr<const Tuning> tuning_of(const std::string& file, const std::string& cache_folder);
 /// "a, b, c" for messages.
 std::string quoted_list(const std::vector<std::string>& names);
 

@@ -1,6 +1,6 @@
 """The page of measured times: tables, geometric means and pictures from the answers of `chorus bench --peers --steps --json`.
 
-Entry points: `write(page, text, results)`, `summary(results)`; `results` is a list of {"name", "title", "answer"}.
+Entry points: `write(page, text, results)`, `summary(results)`, `between_marks`; `results` is a list of {"name", "title", "answer"}.
 A ratio is Chorus' time over the other engine's: below 1 Chorus is faster. Engines that answer wrongly are shown and do not count.
 """
 import html
@@ -244,6 +244,12 @@ def write(page, template, results):
         (folder / "performance_ratio.svg").write_text(ratio_picture(results))
     (folder / "performance_steps.svg").write_text(steps_picture(of_threads(results, threads_of(results)[0])))
     page.write_text(f"{before}{BEGIN}\n{measured(results, folder.name)}\n{END}{after}")
+
+
+def between_marks(page, begin, end, text):
+    """The page with what stands between two marks replaced."""
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
 
 
 def summary(results):

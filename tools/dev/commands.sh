@@ -115,11 +115,17 @@ command_engines() {
 }
 
 # bench [--quick] …: the models of bench_models.txt on all engines in turns; writes docs/performance.md. What bench.py takes.
+# bench --two-threads …, --startup …: those tables of the page; what bench_two_threads.py and bench_startup.py take.
 command_bench() {
+  local script=bench
+  case "${1:-}" in
+    --two-threads) script=bench_two_threads && shift ;;
+    --startup) script=bench_startup && shift ;;
+  esac
   need_packages build
   need_files models
   need_build release chorus_command engine_plugins
-  python3 tools/dev/bench.py --chorus build/bin/chorus "$@"
+  python3 "tools/dev/$script.py" --chorus build/bin/chorus "$@"
 }
 
 command_format() {

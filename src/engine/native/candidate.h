@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -51,6 +52,7 @@ struct StepDescription {
   Packs* packs = nullptr;  ///< of the program (prepare only); null: packs are made and forgotten
   const struct QuantizedStep* quantized = nullptr;  ///< of candidates for steps of bytes: all nodes that one stands for
   Precision precision = Precision::f32;  ///< bf16: what products of float32 may be rounded to (prepare only)
+  const Tuning* tuning = nullptr;  ///< choices timed on this machine (prepare only); null: none
   const Node& n() const { return graph->node(node); }
   const Type& in(int i) const;  ///< kind none when omitted
   const Type& out(int i) const;
@@ -66,6 +68,7 @@ struct Prepared {
   virtual ~Prepared() = default;
   virtual int64_t bytes() const noexcept { return 0; }  ///< memory held, for reports
   uint32_t constants_used = 0;  ///< bit i: operand i is packed inside; its original is not needed to run
+  std::string tuned;  ///< the choice that came from StepDescription::tuning; empty: the cost model's
 };
 
 /// What a candidate may be chosen for.

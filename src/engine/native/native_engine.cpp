@@ -187,6 +187,7 @@ PlanOptions plan_options(const CompileOptions& options) {
                 "ask for f32 or bf16; operators that are quantised in the model run in integers at any precision");
   }
   plan.precision = options.precision;
+  plan.tuning = options.tuning.get();
   if (plan.fuse && jit::level(cpu()) != jit::Level::plain) plan.blocking = Blocking::where_faster;
   return plan;
 }

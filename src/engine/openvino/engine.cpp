@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -172,7 +172,7 @@ void take_outputs_of(const ch_graph& graph, ch_program& program) {
 // One stream: a run alone has all threads. Its threads are TBB's, which sleep between runs.
 OvCompiled* compile_for(const Functions& ov, const OvCore* core, const OvModel* model, const ch_options& options) {
   const std::string threads = std::to_string(options.threads);
-  const OvProperty properties[] = {
+  std::vector<OvProperty> properties = {
       {"INFERENCE_PRECISION_HINT", options.precision == CH_BF16 ? "bf16" : "f32"},
       {"EXECUTION_MODE_HINT", "ACCURACY"},  // no dynamic quantisation of weights
       {"PERFORMANCE_HINT", "LATENCY"},
@@ -180,8 +180,11 @@ OvCompiled* compile_for(const Functions& ov, const OvCore* core, const OvModel* 
       {"INFERENCE_NUM_THREADS", threads.c_str()},
       {"ENABLE_CPU_PINNING", "NO"},
   };
+  // The folder that the host names for what plug-ins keep; OpenVINO finds its files by the model's hash there.
+  const char* folder = std::getenv("CHORUS_CACHE_DIR");
+  if (folder != nullptr && *folder != 0) properties.push_back({"CACHE_DIR", folder});
   OvCompiled* compiled = nullptr;
-  check(ov, ov.core_compile_model_props(core, model, "CPU", std::size(properties), properties, &compiled),
+  check(ov, ov.core_compile_model_props(core, model, "CPU", properties.size(), properties.data(), &compiled),
         "compiling the model");
   return compiled;
 }

@@ -293,6 +293,7 @@ std::vector<StepInfo> NativeInstance::steps() const {
     info.kernel = step.dynamic                ? "node by node"
                   : step.candidate != nullptr ? std::string(step.candidate->name)
                                               : "reference";
+    if (step.prepared != nullptr && !step.prepared->tuned.empty()) info.kernel += ", tuned: " + step.prepared->tuned;
     for (NodeId id : step.covers) info.nodes.push_back(plan_.graph->node(id).name);
     if (!step.dynamic && binding_.valid) {
       const KernelContext& c = binding_.contexts[s];

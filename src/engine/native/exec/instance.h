@@ -69,6 +69,8 @@ class NativeInstance final : public Instance, private KernelServices {
   std::vector<Type> bind(std::span<const Type> inputs) override;
   std::vector<StepInfo> steps() const override;
   int64_t arena_bytes() const noexcept override { return arena_.bytes(); }
+  /// Of a step, as the last bind made it; for those who time it alone.
+  const KernelContext& context(size_t step) const { return binding_.contexts[step]; }
 
  private:
   // KernelServices of static steps

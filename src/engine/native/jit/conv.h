@@ -74,6 +74,14 @@ enum class Element : uint8_t { f32, bf16, bytes };
 /// CpuFeatures::amx_bf16 is and request_amx() was granted. Packed weights are the same.
 enum class Unit : uint8_t { vectors, matrices };
 
+/// How the work of one method is cut; 0: by the cost model. Results of two tilings may differ in the last bits (small tiles add in two sums).
+struct Tiling {
+  int out_blocks = 0;  ///< of a tile, 1 … 4
+  int pixels = 0;  ///< the most of a tile
+  int chunk = 0;  ///< direct: KiB of input that a task works on; Winograd: tiles whose products are computed together
+  bool operator==(const Tiling&) const = default;
+};
+
 struct ConvProblem {
   fast::ConvShape shape;
   Element element = Element::f32;
@@ -84,6 +92,7 @@ struct ConvProblem {
   Source source = Source::blocked;
   Target target = Target::blocked;
   Method method = Method::direct;
+  Tiling tiling;
   bool bias = false;
   bool residual = false;  ///< a blocked tensor of the output's shape
   fast::ResidualPlace residual_place = fast::ResidualPlace::before_activation;

@@ -18,7 +18,7 @@ using fast::ConvShape;
 using fast::ConvSizes;
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
-constexpr int64_t kInputChunk = 384 << 10;  // bytes of input that a task works on: they stay in the second cache
+constexpr int64_t kInputChunk = 384 << 10;
 constexpr int64_t kPanelBytes = 36 << 10, kPassBytes = 32 << 10;  // weights that stay in the first cache
 constexpr int64_t kPassTiles = 8;
 constexpr int64_t kTaskProducts = 2 << 20;  // a task is worth some ten microseconds
@@ -77,6 +77,10 @@ class DirectCall final : public TaskCall {
   void choose_passes();
   int lines_ahead() const;
   double cost(int64_t width, int out_blocks) const;
+  /// Bytes of input that a task works on: they stay in the second cache.
+  int64_t input_chunk() const {
+    return p_.tiling.chunk > 0 && p_.method == Method::direct ? int64_t{p_.tiling.chunk} << 10 : kInputChunk;
+  }
   bool open() const { return p_.extents == Extents::open; }
   void choose_tile_size();
   TileKey key_of(const Run& run, int out_blocks) const;
@@ -145,12 +149,18 @@ void DirectCall::choose_tile_size() {
     return;
   }
   double best = 0;
+  const Tiling& tiling = p_.tiling;
   for (int n = 1; n <= 4 && n <= g_.blocks_per_group; ++n) {
     if (most_pixels(level_, n) == 0) break;
+    if (tiling.out_blocks == n) {
+      out_blocks_ = n;
+      break;
+    }
     const double c = cost(open() ? kWideRow : width_, n);
     if (n == 1 || c < best) best = c, out_blocks_ = n;
   }
   pixels_ = most_pixels(level_, out_blocks_);
+  if (tiling.pixels > 0) pixels_ = std::min(pixels_, tiling.pixels);
   if (open() && g_.lanes > 1 && g_.out_blocks * g_.out_block_floats * 4 > kColdWeights) prefetch_ = 2;
 }
 
@@ -171,13 +181,14 @@ void DirectCall::choose_tasks() {
   const int64_t in_bytes = in_height_ * in_width_ * in_floats * 4 * (depthwise() ? 1 : g_.in_blocks);
   const int64_t products =
       height_ * width_ * kBlock * g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w;  // of one output block
-  const int64_t wanted = std::clamp<int64_t>(products * g_.out_blocks * z_.batch / kTaskProducts, 1, 32);
+  int64_t wanted = std::clamp<int64_t>(products * g_.out_blocks * z_.batch / kTaskProducts, 1, 32);
+  if (wanted > 1) wanted += wanted % 2;  // two threads end together
   if (depthwise()) {
     k_step_ = 1;
     k_parts_ = g_.out_blocks;
     chunks_ = std::clamp<int64_t>(parts(wanted, z_.batch * k_parts_), 1, units);
   } else {
-    chunks_ = std::clamp<int64_t>(parts(in_bytes, kInputChunk), 1, units);
+    chunks_ = std::clamp<int64_t>(parts(in_bytes, input_chunk()), 1, units);
     const int64_t groups = parts(g_.blocks_per_group, out_blocks_) * (g_.out_blocks / g_.blocks_per_group);
     const int64_t splits = std::clamp<int64_t>(parts(wanted, z_.batch * chunks_), 1, groups);
     k_step_ = parts(groups, splits);

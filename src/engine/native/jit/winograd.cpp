@@ -44,10 +44,11 @@ class WinogradCall final : public ConvCall {
   ConvProblem p_;
   ConvSizes z_;
   int64_t m_, n_, height_, width_, in_blocks_, out_blocks_;
-  int64_t tile_rows_, tile_columns_, chunk_rows_, chunks_;
+  int64_t tile_rows_, tile_columns_;
+  int64_t chunks_, chunk_rows_, large_chunks_;  // of an image; rows of a large one, the others have one less
   int64_t floats_ = 0;  // scratch of one chunk
   Kernel input_ = nullptr, output_ = nullptr;
-  std::shared_ptr<const TaskCall> product_, last_product_;
+  std::shared_ptr<const TaskCall> product_, small_product_;
   EpilogueParams params_;
   const char* name_;
 
@@ -65,10 +66,12 @@ WinogradCall::WinogradCall(const ConvProblem& problem, const ConvSizes& sizes, L
   height_ = fast::conv_out_height(p_.shape, z_), width_ = fast::conv_out_width(p_.shape, z_);
   in_blocks_ = blocks(p_.shape.in_channels), out_blocks_ = blocks(p_.shape.out_channels);
   tile_rows_ = parts(height_, m_), tile_columns_ = parts(width_, m_);
-  const int64_t wanted = std::max<int64_t>(kChunkTiles / std::max<int64_t>(tile_columns_, 1), 1);
-  chunks_ = std::max<int64_t>(parts(tile_rows_, wanted), 1);
-  chunk_rows_ = parts(tile_rows_, chunks_);
-  chunks_ = chunk_rows_ > 0 ? parts(tile_rows_, chunk_rows_) : 0;
+  const int64_t together = p_.tiling.chunk > 0 ? p_.tiling.chunk : kChunkTiles;
+  const int64_t wanted = std::max<int64_t>(together / std::max<int64_t>(tile_columns_, 1), 1);
+  // Chunks are tasks: they differ by one row at most, the larger ones first, so that threads end together.
+  chunks_ = parts(tile_rows_, wanted);
+  chunk_rows_ = chunks_ > 0 ? parts(tile_rows_, chunks_) : 0;
+  large_chunks_ = chunks_ > 0 ? tile_rows_ - (chunk_rows_ - 1) * chunks_ : 0;
   floats_ = n_ * n_ * chunk_rows_ * tile_columns_ * (in_blocks_ + out_blocks_) * kBlock;
   set_params(p_, &params_);
   name_ = m_ == 2 ? (level == Level::avx512 ? "winograd2.avx512" : "winograd2.avx2")
@@ -79,18 +82,18 @@ ConvProblem WinogradCall::product_problem() const {
   ConvProblem q;
   q.shape.in_channels = p_.shape.in_channels, q.shape.out_channels = p_.shape.out_channels;
   q.extents = p_.extents;
+  q.tiling = {p_.tiling.out_blocks, p_.tiling.pixels, 0};
   return q;
 }
 
 bool WinogradCall::generate(Level level) {
   if (chunks_ == 0 || tile_columns_ == 0 || z_.batch <= 0) return true;
   if (!generate_transforms(level)) return false;
-  const int64_t last = tile_rows_ - (chunks_ - 1) * chunk_rows_;
   product_ = make_direct(product_problem(), {1, 1, chunk_rows_ * tile_columns_}, level, More::weights);
-  last_product_ = last == chunk_rows_
-                      ? product_
-                      : make_direct(product_problem(), {1, 1, last * tile_columns_}, level, More::weights);
-  return product_ != nullptr && last_product_ != nullptr;
+  small_product_ = large_chunks_ == chunks_ ? product_
+                                            : make_direct(product_problem(), {1, 1, (chunk_rows_ - 1) * tile_columns_},
+                                                          level, More::weights);
+  return product_ != nullptr && small_product_ != nullptr;
 }
 
 void WinogradCall::generate_all(Level level) {
@@ -122,11 +125,11 @@ WinogradCall::Chunk WinogradCall::chunk(int64_t index, float* scratch) const noe
   Chunk c{};
   c.image = index / chunks_;
   const int64_t i = index % chunks_;
-  c.first_row = i * chunk_rows_;
-  c.rows = std::min(chunk_rows_, tile_rows_ - c.first_row);
+  c.first_row = i * chunk_rows_ - std::max<int64_t>(i - large_chunks_, 0);
+  c.rows = i < large_chunks_ ? chunk_rows_ : chunk_rows_ - 1;
   c.values = scratch;
   c.products = scratch + n_ * n_ * c.rows * tile_columns_ * in_blocks_ * kBlock;
-  c.product = (i + 1 == chunks_ ? last_product_ : product_).get();
+  c.product = (i < large_chunks_ ? product_ : small_product_).get();
   return c;
 }
 

@@ -367,6 +367,7 @@ class Builder {
       StepDescription description{&g_, id, options_.cpu, step.epilogues, options_.packs};
       description.precision = options_.precision;
       description.quantized = choice.quantized.get();
+      description.tuning = options_.tuning;
       if (candidate->prepare != nullptr) step.prepared = candidate->prepare(description);
       if (choice.runs_blocked) blocked = candidate->blocked_operands(description);
     }

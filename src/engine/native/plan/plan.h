@@ -91,6 +91,7 @@ struct PlanOptions {
   bool reference_only = false;
   const CpuFeatures* cpu = nullptr;
   Precision precision = Precision::f32;  ///< of products: bf16 where a candidate and the processor can
+  const Tuning* tuning = nullptr;  ///< choices timed on this machine, read while the plan is built; null: none
   Packs* packs = nullptr;  ///< where the steps' packed constants come from; null: made and forgotten
 };
 

@@ -24,6 +24,8 @@ std::string_view epilogue_name(EpilogueKind kind) {
   return names[static_cast<size_t>(kind)];
 }
 
+bool is_tuned(const PlanStep& step) { return step.prepared != nullptr && !step.prepared->tuned.empty(); }
+
 }  // namespace
 
 std::string Plan::str() const {
@@ -32,10 +34,11 @@ std::string Plan::str() const {
   for (size_t s = 0; s < steps.size(); ++s) {
     const PlanStep& step = steps[s];
     const Node& n = graph->node(step.node);
-    text += fmt::format("  {:4} {} [{}]", s, step.covers.empty() ? "Reorder" : n.type,
+    text += fmt::format("  {:4} {} [{}{}]", s, step.covers.empty() ? "Reorder" : n.type,
                         step.dynamic                ? "node by node"
                         : step.candidate != nullptr ? step.candidate->name
-                                                    : "reference");
+                                                    : "reference",
+                        is_tuned(step) ? ", tuned: " + step.prepared->tuned : "");
     for (const EpilogueItem& item : step.epilogues) text += fmt::format(" +{}", epilogue_name(item.kind));
     text += " (";
     for (size_t i = 0; i < step.inputs.size(); ++i) text += fmt::format("{}{}", i ? ", " : "", step.inputs[i]);

@@ -2,19 +2,19 @@
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/convolution.h>
 #include <engine/native/steps/product_element.h>
+#include <engine/native/steps/tunable.h>
 
 #include <algorithm>
 
 namespace chorus::native::steps {
 namespace {
 
-struct PreparedBlocked final : Prepared {
-  jit::ConvProblem problem;  // pads: of auto_pad none
+struct PreparedBlocked final : TunablePrepared {  // pads of the problem: of auto_pad none
   AutoPad auto_pad = AutoPad::none;
-  jit::Level level = jit::Level::plain;
   Buffer weights, bias;
   int residual = -1;  // operand
   int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + bias.bytes()); }
+  std::optional<Sized> sized(const KernelContext& context) const override;
 };
 
 /// A convolution of three spatial axes, pads given; the depth's size is set at bind.
@@ -122,7 +122,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   }
   problem.element = element_of(step, problem, p->level);
   problem.unit = unit_of(step, problem);
-  if (problem.element == jit::Element::f32) problem.method = jit::preferred_method(problem, typical(step), p->level);
+  p->choose(step, typical(step));
   // y = (x·w + bias) · scale + shift: the scale goes into the weights.
   const Value* bias = step.constant(2);
   const PreparedEpilogue e = prepare_epilogue(step, bias != nullptr ? OwnBias::constant : OwnBias::none,
@@ -155,8 +155,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   return p;
 }
 
-std::shared_ptr<const void> bind_volume(const KernelContext& ctx) {
-  const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
+std::optional<TunablePrepared::Sized> sized_volume(const PreparedBlocked& p, const KernelContext& ctx) {
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   jit::ConvProblem problem = p.problem;
   jit::Depth& d = problem.depth;
@@ -165,25 +164,30 @@ std::shared_ptr<const void> bind_volume(const KernelContext& ctx) {
   if (y.dims[2] != fast::conv_extent(d.size, d.kernel, d.stride, d.dilation, d.pad_front, d.pad_back) ||
       y.dims[3] != fast::conv_out_height(problem.shape, sizes) ||
       y.dims[4] != fast::conv_out_width(problem.shape, sizes))
-    return nullptr;
-  return jit::ConvCall::make(problem, sizes, p.level);
+    return std::nullopt;
+  return TunablePrepared::Sized{problem, sizes};
 }
 
-std::shared_ptr<const void> bind(const KernelContext& ctx) {
-  const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
-  if (ctx.out[0].count == 0) return nullptr;
-  if (ctx.in[0].rank == 5) return bind_volume(ctx);
-  const SizedConv z = sized_conv(p.problem.shape, p.auto_pad, ctx);
+std::optional<TunablePrepared::Sized> PreparedBlocked::sized(const KernelContext& ctx) const {
+  if (ctx.out[0].count == 0) return std::nullopt;
+  if (ctx.in[0].rank == 5) return sized_volume(*this, ctx);
+  const SizedConv z = sized_conv(problem.shape, auto_pad, ctx);
   const TensorView& y = ctx.out[0];
-  const bool transposed = p.problem.direction == jit::Direction::transposed;
+  const bool transposed = problem.direction == jit::Direction::transposed;
   const int64_t width =
       transposed ? fast::conv_transpose_out_width(z.shape, z.sizes) : fast::conv_out_width(z.shape, z.sizes);
   const int64_t height =
       transposed ? fast::conv_transpose_out_height(z.shape, z.sizes) : fast::conv_out_height(z.shape, z.sizes);
-  if (y.dim(-1) != width || (y.rank == 4 ? y.dims[2] : 1) != height) return nullptr;
-  jit::ConvProblem problem = p.problem;
-  problem.shape = z.shape;
-  return jit::ConvCall::make(problem, z.sizes, p.level);
+  if (y.dim(-1) != width || (y.rank == 4 ? y.dims[2] : 1) != height) return std::nullopt;
+  Sized result{problem, z.sizes};
+  result.problem.shape = z.shape;
+  return result;
+}
+
+std::shared_ptr<const void> bind(const KernelContext& ctx) {
+  const auto& p = *static_cast<const PreparedBlocked*>(ctx.prepared);
+  const auto z = p.sized(ctx);
+  return z ? jit::ConvCall::make(z->problem, z->sizes, p.level) : nullptr;
 }
 
 int64_t scratch(const KernelContext& ctx) {

@@ -2,6 +2,7 @@
 #include <engine/native/jit/conv.h>
 #include <engine/native/steps/product.h>
 #include <engine/native/steps/product_element.h>
+#include <engine/native/steps/tunable.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,13 +13,12 @@ namespace {
 
 constexpr int64_t kFewRows = 8;  // below, the packed panels of the other kernels do as well
 
-struct PreparedTiles final : Prepared {
-  jit::ConvProblem problem;
-  jit::Level level = jit::Level::plain;
+struct PreparedTiles final : TunablePrepared {
   Buffer weights, bias;
   int residual = -1;
   fast::Activation after = fast::Activation::none;  // what the tiles do not compute
   int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + bias.bytes()); }
+  std::optional<Sized> sized(const KernelContext& context) const override;
 };
 
 /// The constant matrix: [k, n], or [n, k] when it is transposed.
@@ -119,6 +119,7 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   problem.element = element_of(step, problem, p->level);
   problem.unit = unit_of(step, problem);
   if (problem.element == jit::Element::f32 && is_crowded(m.k)) problem.source = jit::Source::blocked;
+  p->choose(step, {1, 1, m.rows});
   p->after = is_generated(e.activation) ? fast::Activation::none : e.activation;
   p->residual = e.residual;
   p->bias = Buffer::allocate(static_cast<size_t>(m.n) * sizeof(float));
@@ -142,11 +143,16 @@ int64_t rows_of(const KernelContext& ctx) noexcept {
   return rows;
 }
 
+std::optional<TunablePrepared::Sized> PreparedTiles::sized(const KernelContext& ctx) const {
+  const int64_t rows = rows_of(ctx);
+  if (rows == 0 || rows >= int64_t{1} << 31) return std::nullopt;
+  return Sized{problem, {1, 1, rows}};
+}
+
 std::shared_ptr<const void> bind(const KernelContext& ctx) {
   const auto& p = *static_cast<const PreparedTiles*>(ctx.prepared);
-  const int64_t rows = rows_of(ctx);
-  if (rows == 0 || rows >= int64_t{1} << 31) return nullptr;
-  return jit::ConvCall::make(p.problem, {1, 1, rows}, p.level);
+  const auto z = p.sized(ctx);
+  return z ? jit::ConvCall::make(z->problem, z->sizes, p.level) : nullptr;
 }
 
 int64_t blocked_bytes(const PreparedTiles& p, int64_t rows) noexcept {
