@@ -110,12 +110,12 @@ Explained refused_model(Engine& engine, const Model& model, const CompileOptions
   return result;
 }
 
-Explained explain(const Model& model, const Options& options) {
+Explained explain(const Model& model, const Options& options, std::shared_ptr<const Tuning> tuning) {
   CompileOptions compile;
   compile.threads = std::max(options.model.threads, 1);
   compile.optimize = options.model.optimize;
   compile.reference_kernels = options.model.reference;
-  if (const std::string log = tuning_file(options.model); !log.empty()) compile.tuning = TuningLog::find(log);
+  compile.tuning = std::move(tuning);
   const auto engine = open_complete_engine(options.model.opened(engine_of(options.model)));
   std::shared_ptr<Program> program;
   try {
@@ -224,8 +224,10 @@ int run(const Options& options) {
     if (error.code() != Code::unsupported) throw;   // operators without a row: the table says so node by node
   }
   model.graph = graph;
-  set_log_sink(nullptr, nullptr);   // it is said below
-  const Explained explained = explain(model, options);
+  const std::string log = tuning_file(options.model);
+  const auto tuning = log.empty() ? nullptr : TuningLog::find(log);
+  set_log_sink(nullptr, nullptr);  // what other engines get is said below
+  const Explained explained = explain(model, options, tuning);
   print(explained, options);
   return options.strict && explained.refused + explained.elsewhere > 0 ? kEngineCannot : kDone;
 }

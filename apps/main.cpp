@@ -88,9 +88,5 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   chorus::install_picture_decoder();
-  const auto say = [](void*, chorus::LogLevel, std::string_view text) {
-    chorus::app::print_error("chorus: warning: " + std::string(text));
-  };
-  chorus::set_log_sink(say, nullptr, chorus::LogLevel::warning);
   return chorus::app::run(argc, argv);
 }

@@ -23,28 +23,28 @@ struct PassContext {
   int64_t fold_flops = int64_t{2} << 30;           ///< work that folding may spend
   const std::vector<Function>* functions = nullptr;  ///< model-local functions, for inlining
   bool (*keeps)(const Graph&, NodeId) =
-      nullptr;          ///< nodes of constants that are not folded: the target computes with what they read; null: none
+      nullptr;  ///< nodes of constants that are not folded: the target computes with what they read; null: none
   bool (*runs)(const Node&) =
-      nullptr;          ///< whether the target has a kernel for the newest version; null: it runs everything
-  int64_t max_nodes = 1 << 20;                  ///< a pass that would grow the graph past this throws Error(budget)
+      nullptr;  ///< whether the target has a kernel for the newest version; null: it runs everything
+  int64_t max_nodes = 1 << 20;  ///< a pass that would grow the graph past this throws Error(budget)
   int max_depth = 64;
 };
 
 enum class Repeat : uint8_t {
   once,
   until_stable
-};   ///< neighbours that are until_stable run in turn until none changes anything
+};  ///< neighbours that are until_stable run in turn until none changes anything
 
 struct Pass {
   std::string_view name;
   /// Returns the number of changes made. May throw Error.
   int (*run)(Graph&, PassContext&);
-  std::string_view what;                        ///< one sentence for `chorus ir --passes`
+  std::string_view what;  ///< one sentence for `chorus ir --passes`
   Repeat repeat = Repeat::once;
 };
 
 namespace passes {
-int inline_functions(Graph&, PassContext&);     ///< model-local functions (iterative, cycle check, depth bound)
+int inline_functions(Graph&, PassContext&);  ///< model-local functions (iterative, cycle check, depth bound)
 int close_bodies(Graph&, PassContext&);  ///< outer values captured by If/Loop/Scan bodies become inputs of the node
 int expand_gradient(Graph&,
                     PassContext&);  ///< Gradient (ai.onnx.preview.training) → the nodes that compute what it names

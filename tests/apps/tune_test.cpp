@@ -53,7 +53,7 @@ TEST_F(Tune, ABadLogIsOneWarning) {
     const Done good = chorus_command(std::string(command) + " --no-cache");
     const Done bad = chorus_command(std::string(command) + " --no-cache --tuning-log bad.json");
     EXPECT_EQ(bad.status, 0) << bad.err;
-    EXPECT_EQ(bad.err, "chorus: warning: bad.json: the tuning log is another kind of file; the cost model chooses\n");
+    EXPECT_EQ(bad.err, "chorus: bad.json: the tuning log is another kind of file; the cost model chooses\n");
     if (std::string(command).find("run") == std::string::npos) {
       EXPECT_EQ(bad.out, good.out);
     }

@@ -395,7 +395,8 @@ class Builder {
   uint64_t stream_of(const Node& n) {
     for (const auto& [key, value] : n.metadata) {
       uint64_t stream = 0;
-      if (key == "chorus.stream" && std::from_chars(value.data(), value.data() + value.size(), stream).ec == std::errc())
+      if (key == "chorus.stream" &&
+          std::from_chars(value.data(), value.data() + value.size(), stream).ec == std::errc())
         return stream;
     }
     return random_count_++;

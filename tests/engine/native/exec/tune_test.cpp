@@ -37,7 +37,7 @@ Model convolutions(const Dim& width) {
   };
   for (int i = 0; i < 3; ++i) x = conv(x, 32, 3, 1);
   x = conv(x, 32, 3, 32);
-  x = conv(x, 48, 1, 1);
+  x = conv(x, 48, 3, 1);
   g->add_output(x);
   Model model;
   model.graph = std::move(g);
