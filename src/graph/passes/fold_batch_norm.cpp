@@ -39,11 +39,25 @@ bool read_batch_norm(const Graph& graph, const Node& n, Affine& affine) {
 struct Channels {
   int64_t outer = 1, count = 1, inner = 1, groups = 1;
   int64_t all() const { return count * groups; }
-  int64_t of(int64_t element) const {
-    const int64_t o = element / (count * inner);
-    return (o / (outer / groups)) * count + (element / inner) % count;
-  }
 };
+
+/// `weight`, every output channel times its scale. False when a product is not finite.
+template <class T>
+bool scale_channels(const Value& weight, const Channels& c, const std::vector<double>& scale, Value* scaled) {
+  const T* from = weight.as<T>().data();
+  T* to = scaled->as_mutable<T>().data();
+  bool finite = true;
+  for (int64_t o = 0; o < c.outer; ++o) {
+    const double* of = scale.data() + o / (c.outer / c.groups) * c.count;
+    for (int64_t k = 0; k < c.count; ++k, from += c.inner, to += c.inner) {
+      for (int64_t i = 0; i < c.inner; ++i) {
+        to[i] = static_cast<T>(static_cast<double>(from[i]) * of[k]);
+        finite = finite & std::isfinite(to[i]);
+      }
+    }
+  }
+  return finite;
+}
 
 bool weight_channels(const Node& n, const Shape& w, Channels& c) {
   if (w.numel() == 0) return false;
@@ -101,12 +115,11 @@ bool fold_into(Graph& graph, NodeId into, const Affine& affine) {
       channels.all() != static_cast<int64_t>(affine.scale.size()))
     return false;
   if (!new_bias(graph, n, affine, bias)) return false;
-  std::vector<double> values = weight->to_doubles();
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] *= affine.scale[static_cast<size_t>(channels.of(static_cast<int64_t>(i)))];
   const DType type = weight->dtype();
-  if (!all_finite(values, type) || !all_finite(bias, type)) return false;
-  Value new_weight = stored(type, weight->shape(), values);
+  Value new_weight = Value::tensor(type, weight->shape());
+  const bool finite = type == DType::float32 ? scale_channels<float>(*weight, channels, affine.scale, &new_weight)
+                                             : scale_channels<double>(*weight, channels, affine.scale, &new_weight);
+  if (!finite || !all_finite(bias, type)) return false;
   const std::string stem = graph.value(n.inputs[1]).name;
   graph.set_operand(into, 1, graph.add_constant(stem + ".folded", std::move(new_weight)));
   graph.set_operand(into, 2,
