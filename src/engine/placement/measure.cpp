@@ -209,7 +209,7 @@ class Field {
 // Times of every engine on every segment, whose inputs the first engine that can makes.
 class SegmentTimes {
  public:
-  SegmentTimes(const Model& model, const Segments& segments, std::span<const Value> inputs) : segments_(segments) {
+  SegmentTimes(const Model& model, const Segments& segments, std::span<const Value> inputs) {
     const Graph& graph = *segments.graph;
     for (size_t i = 0; i < inputs.size() && i < graph.inputs().size(); ++i) {
       const GraphValue& v = graph.value(graph.inputs()[i]);
@@ -265,7 +265,6 @@ class SegmentTimes {
     }
     return own;
   }
-  const Segments& segments_;
   std::vector<Model> models_;
   std::unordered_map<std::string, Value> values_;
 };

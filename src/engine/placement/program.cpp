@@ -295,7 +295,7 @@ std::vector<Placed> placed_nodes(const Graph& model, const Assignment& a, const 
 // Slots of the whole, and each part's share of them.
 class Assembly {
  public:
-  Assembly(const Model& model, const Graph& graph) : graph_(graph) {
+  Assembly(const Model& model, const Graph& graph) {
     for (ValueId id : model.graph->inputs()) {
       const GraphValue& v = model.graph->value(id);
       parts_->inputs.push_back({v.name, v.type});
@@ -326,7 +326,6 @@ class Assembly {
 
  private:
   int slot(const std::string& name) { return slots_.emplace(name, static_cast<int>(slots_.size())).first->second; }
-  const Graph& graph_;
   std::unordered_map<std::string, int> slots_;
   std::shared_ptr<Parts> parts_ = std::make_shared<Parts>();
 };
