@@ -46,7 +46,7 @@ Json figures_json(const Difference& d) {
           {"reason", d.reason}};
 }
 
-void print_report(const Report& r, const Options& options) {
+void print_report(const Diagnosis& r, const Options& options) {
   if (!r.reason.empty()) {
     std::printf("%s: cannot run it: %s\n", r.engine.c_str(), r.reason.c_str());
     return;
@@ -66,7 +66,7 @@ void print_report(const Report& r, const Options& options) {
       own ? "the engine computes it wrongly" : "it enlarges the rounding errors of its operands (badly conditioned)");
 }
 
-Json report_json(const Report& r, const Options& options) {
+Json report_json(const Diagnosis& r, const Options& options) {
   Json outputs = Json::array(), nodes = Json::array(), first;
   for (const auto& [name, d] : r.outputs)
     outputs.push_back({{"output", name}, {"agrees", d.within(options.tolerance)}, {"error", figures_json(d)}});
@@ -102,7 +102,7 @@ int examine_all(const Model& model, const Options& options, Json* json) {
   for (const std::string& engine : engines) {
     const EngineRun run = run_on(engine, shown, inputs, options.model);
     progress.advance();
-    const Report report = examine(model, run, oracle, inputs, options);
+    const Diagnosis report = examine(model, run, oracle, inputs, options);
     if (json != nullptr)
       json->push_back(report_json(report, options));
     else

@@ -107,7 +107,7 @@ void write_fault(const Case& one, Fault& fault, const ComparisonOptions& options
     try {
       const EngineRun oracle = run_oracle(one.model, one.inputs, options.model);
       const EngineRun run = run_on(fault.engine, with_all_outputs(one.model), one.inputs, options.model);
-      const Report report = examine(one.model, run, oracle, one.inputs, options);
+      const Diagnosis report = examine(one.model, run, oracle, one.inputs, options);
       if (report.first != nullptr && !agrees(report.first->op, report.first->own, options.tolerance)) {
         fault.op = report.first->op;
         fault.error = report.first->own;

@@ -87,9 +87,9 @@ bool agrees(const std::string& op, const Difference& d, double tolerance) {
   return d.reason.empty() && d.units <= (op == "Cast" || op == "CastLike" ? 0.51 : 4.0);
 }
 
-Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs,
-               const ComparisonOptions& options) {
-  Report report{run.engine, run.reason, {}, {}, nullptr};
+Diagnosis examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs,
+                  const ComparisonOptions& options) {
+  Diagnosis report{run.engine, run.reason, {}, {}, nullptr};
   const Graph& graph = *model.graph;
   for (NodeId id : graph.order()) {
     for (ValueId out : graph.node(id).outputs) {
@@ -113,7 +113,7 @@ Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle
   return report;
 }
 
-void write_minimal(const Model& model, const Report& report, const EngineRun& run, const NamedValues& inputs,
+void write_minimal(const Model& model, const Diagnosis& report, const EngineRun& run, const NamedValues& inputs,
                    const ComparisonOptions& options, const std::string& path) {
   NamedValues feeds;
   const Model alone = single_node(model, report.first->id, run, inputs, &feeds);

@@ -15,7 +15,7 @@ struct NodeError {
   Difference own;  ///< against the oracle of this node alone, on the values that the engine gave it
 };
 
-struct Report {
+struct Diagnosis {
   std::string engine, reason;
   std::vector<std::pair<std::string, Difference>> outputs;
   std::vector<NodeError> nodes;  ///< in the order of the graph
@@ -26,12 +26,12 @@ struct Report {
 bool agrees(const std::string& op, const Difference& d, double tolerance);
 
 /// Measures every node's values that both runs have, in the order of the graph; `first` is the first that does not agree.
-Report examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs,
-               const ComparisonOptions& options);
+Diagnosis examine(const Model& model, const EngineRun& run, const EngineRun& oracle, const NamedValues& inputs,
+                  const ComparisonOptions& options);
 
 /// The report's first wrong node as the model `path`, beside it its inputs as .npz and a text for the engine's makers as .md. Throws
 /// Error(unsupported) where the node cannot stand alone.
-void write_minimal(const Model& model, const Report& report, const EngineRun& run, const NamedValues& inputs,
+void write_minimal(const Model& model, const Diagnosis& report, const EngineRun& run, const NamedValues& inputs,
                    const ComparisonOptions& options, const std::string& path);
 
 /// Gives every node a name, so that it can be spoken of.

@@ -97,11 +97,15 @@ TEST(LoadOrder, DISABLED_Child) {
   }
   for (size_t i = 0; i < names.size(); ++i) expect_product(run_program(*programs[i], in)[0], in, names[i] + " again");
   std::printf("\nthreads %d\n", threads());
-  // Once what they do behind a run is over, nobody spins.
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  const double before = processor_seconds();
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  EXPECT_LT(processor_seconds() - before, 0.05);
+  // Nobody spins for ever: a fifth of a second comes in which the process rests, however busy the machine is.
+  double least = 1;
+  for (int round = 0; round < 25 && least >= 0.05; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const double before = processor_seconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    least = std::min(least, processor_seconds() - before);
+  }
+  EXPECT_LT(least, 0.05);
   programs.clear();
 }
 

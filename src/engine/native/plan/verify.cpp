@@ -1,10 +1,12 @@
 // What must hold of every plan: nothing is read before it is written, parents hold their parts, layouts are what kernels expect.
 #include <engine/native/plan/plan.h>
+#include <engine/native/plan/quantized.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 namespace chorus::native {
 namespace {
@@ -41,8 +43,8 @@ class Verifier {
     if (p.place != Place::dynamic && p.place != Place::constant && static_cast<int>(p.dim_slots.size()) != p.rank)
       broken("tensor " + p.name + " has no sizes");
     if (is_blocked(t)) {
-      const bool fits = p.layout.channel_block == kChannelBlock && p.rank >= 3 && p.dtype == DType::float32 &&
-                        p.place == Place::arena;
+      const bool element = p.dtype == DType::float32 || p.dtype == DType::uint8 || p.dtype == DType::int8;
+      const bool fits = p.layout.channel_block == kChannelBlock && p.rank >= 3 && element && p.place == Place::arena;
       if (!fits || !plan_.graph->value(p.value).type.dims[1].is_number())
         broken("tensor " + p.name + " cannot be in channel blocks");
     }
@@ -80,6 +82,13 @@ class Verifier {
   }
   static int64_t padded(int64_t channels) { return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock; }
 
+  /// The nodes that a step of bytes stands for.
+  std::optional<QuantizedStep> quantized_step(const PlanStep& step) const {
+    const auto all = quantized_candidates(plan_.graph->node(step.node).type);
+    if (std::find(all.begin(), all.end(), step.candidate) == all.end()) return std::nullopt;
+    return find_quantized(*plan_.graph, step.node);
+  }
+
   void check_step(const PlanStep& step) {
     for (int t : step.inputs) {
       if (t >= 0 && !is_written(t)) broken("step " + step.name + " reads " + tensor(t).name + " before it is written");
@@ -88,7 +97,10 @@ class Verifier {
     uint32_t blocked = 0;
     LayoutForm output = LayoutForm::plain;
     if (step.candidate != nullptr && step.candidate->blocked_operands != nullptr) {
-      blocked = step.candidate->blocked_operands({plan_.graph.get(), step.node, nullptr, step.epilogues, nullptr});
+      StepDescription description{plan_.graph.get(), step.node, nullptr, step.epilogues, nullptr};
+      const auto quantized = quantized_step(step);
+      if (quantized) description.quantized = &*quantized;
+      blocked = step.candidate->blocked_operands(description);
       output = step.candidate->output;
     }
     for (size_t i = 0; i < step.inputs.size(); ++i) {
