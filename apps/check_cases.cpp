@@ -123,9 +123,9 @@ void write_fault(const Case& one, Fault& fault, const ComparisonOptions& options
       tensors.emplace_back(name, value);
   }
   write_npz((folder / (one.name + ".npz")).string(), tensors);
-  const Finding finding{fault.engine,       open_engine(options.model.opened(fault.engine))->version(),
-                        one.name + ".onnx", one.name + ".npz",
-                        fault.output,       fault.error};
+  const WrongNode finding{fault.engine,       open_engine(options.model.opened(fault.engine))->version(),
+                          one.name + ".onnx", one.name + ".npz",
+                          fault.output,       fault.error};
   write_text(folder / (one.name + ".md"), upstream_report(one.model, tensors, finding));
 }
 

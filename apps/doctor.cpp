@@ -124,9 +124,9 @@ void write_minimal(const Model& model, const Diagnosis& report, const EngineRun&
   const std::string stem = path.size() > 5 && path.ends_with(".onnx") ? path.substr(0, path.size() - 5) : path;
   write_npz(stem + ".npz", feeds);
   const auto name = [](const std::string& file) { return file.substr(file.rfind('/') + 1); };
-  Finding finding{report.engine,       open_engine(options.model.opened(report.engine))->version(),
-                  name(path),          name(stem + ".npz"),
-                  report.first->value, report.first->own};
+  WrongNode finding{report.engine,       open_engine(options.model.opened(report.engine))->version(),
+                    name(path),          name(stem + ".npz"),
+                    report.first->value, report.first->own};
   AtomicFile text(stem + ".md");
   text.write(upstream_report(alone, feeds, finding));
   text.commit();

@@ -21,7 +21,7 @@ std::string number(double x) { return std::isnan(x) ? "NaN" : fmt::format("{:.9g
 
 }  // namespace
 
-std::string upstream_report(const Model& alone, const NamedValues& feeds, const Finding& finding) {
+std::string upstream_report(const Model& alone, const NamedValues& feeds, const WrongNode& finding) {
   const Graph& graph = *alone.graph;
   const Node& node = graph.node(graph.order().back());
   const bool dies = finding.value.empty();

@@ -9,7 +9,7 @@
 
 namespace chorus::app {
 
-struct Finding {
+struct WrongNode {
   std::string engine, version;
   std::string model_file, inputs_file;  ///< as they are named in the text
   std::string value;  ///< the output that is wrong
@@ -17,6 +17,6 @@ struct Finding {
 };
 
 /// Markdown. `alone` has one node; `feeds` are its inputs.
-std::string upstream_report(const Model& alone, const NamedValues& feeds, const Finding& finding);
+std::string upstream_report(const Model& alone, const NamedValues& feeds, const WrongNode& finding);
 
 }  // namespace chorus::app

@@ -101,8 +101,8 @@ int64_t place_of_maximum(const TensorView& x, const TensorView& y, const double*
   const double x0 = std::round(box[1] * scale), y0 = std::round(box[2] * scale);
   const double w = std::max(std::round(box[3] * scale) - x0 + 1, 1.0) / static_cast<double>(columns);
   const double h = std::max(std::round(box[4] * scale) - y0 + 1, 1.0) / static_cast<double>(rows);
-  const auto edge = [](double v, int64_t limit) {
-    return static_cast<int64_t>(std::clamp(v, 0.0, static_cast<double>(limit)));
+  const auto edge = [](double v, int64_t limit) {  // a scale of infinity makes NaN: no place in the picture
+    return v > 0 ? static_cast<int64_t>(std::min(v, static_cast<double>(limit))) : 0;
   };
   const int64_t top = edge(std::floor(static_cast<double>(row) * h) + y0, height),
                 bottom = edge(std::ceil(static_cast<double>(row + 1) * h) + y0, height);
