@@ -3,6 +3,8 @@
 #include <ops/table.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "ops/op_case.h"
 
 namespace chorus {
@@ -86,6 +88,17 @@ TEST(Vision, RoiAlignOfARampIsTheRampAtTheBinsCentres) {
       make(DType::float64, {1, 1, 2, 2}, {32, 34, 52, 54}), 1e-12);
   const Value wrong = make(DType::int64, {1}, {1});
   EXPECT_THROW(run_one({.op = "RoiAlign", .inputs = {x, rois, wrong}}), Error);
+}
+
+// 0 times infinity is no place: nothing is read there.
+TEST(Vision, ARegionScaledByInfinityIsEmpty) {
+  const Value x = make(DType::float32, {1, 1, 2, 2}, {1, 2, 3, 4}),
+              regions = make(DType::float32, {1, 5}, {0, 0, 0, 1, 1});
+  const Value y = run_one({.op = "MaxRoiPool",
+                           .inputs = {x, regions},
+                           .attributes = {{"pooled_shape", std::vector<int64_t>{1, 1}},
+                                          {"spatial_scale", std::numeric_limits<double>::infinity()}}});
+  EXPECT_EQ(y.to_doubles(), std::vector<double>{0});
 }
 
 }  // namespace
