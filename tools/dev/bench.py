@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times the models of bench_models.txt on every engine that is here, in turns, and writes docs/performance.md with its pictures.
 
-  bench.py --chorus PROGRAM [--quick] [--all] [--only NAME…] [--threads 1,2] [--engines a,b] [--output FILE]
+  bench.py --chorus PROGRAM [--quick | --rounds N] [--all] [--only NAME…] [--threads 1,2] [--engines a,b] [--output FILE]
 
 Each model is one `chorus bench --peers` per number of threads; their answers are kept in .cache/bench. The page is replaced between
-its two marks alone, and its own prose stays. --quick: 10 rounds instead of 30. Refuses to write docs/performance.md while other
+its two marks alone, and its own prose stays. --quick: 10 rounds instead of 30; --all: also the models of the list that take minutes to
+make (once). Refuses to write docs/performance.md while other
 programs keep the machine busy, for its times would be wrong; with --output it measures all the same.
 Exit status: 0 done, 1 an engine of ours answers wrongly or cannot, 2 usage, 3 the machine is busy.
 """
@@ -27,6 +28,7 @@ PATIENCE = 120  # seconds in which the machine may become quiet
 ROUNDS, QUICK_ROUNDS = 30, 10
 SECONDS_OF_A_MODEL = 600
 BUSY_STATUS = 3
+SLOW_TO_MAKE = ("more", "families")
 
 
 def listed(text):
@@ -47,6 +49,8 @@ def folders(sources):
     found = []
     if sources & {"models", "more"}:
         found += truth.models("more" in sources)
+    if "families" in sources:
+        found += truth.families()
     if "ocr" in sources:
         found += truth.ocr_models()
     return {folder.name: folder for folder in found}
@@ -55,7 +59,7 @@ def folders(sources):
 def measure(args, folder, threads):
     """The answer of one `chorus bench --peers`, and whether it says that all is well."""
     command = [args.chorus, "bench", folder / "model.onnx", "--input", folder / "feeds.npz", "--threads", threads, "--peers", "--json",
-               "--steps", "--no-cache", "--pairs", QUICK_ROUNDS if args.quick else ROUNDS]
+               "--steps", "--no-cache", "--pairs", args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)]
     if (folder / "oracle.npz").exists():
         command += ["--oracle", folder / "oracle.npz"]
     if args.engines:
@@ -94,6 +98,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chorus", type=pathlib.Path, default=ROOT / "build/bin/chorus")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of every engine, at least 6")
     parser.add_argument("--all", action="store_true", help="the models of the list that take long to make, too")
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--threads", default="1,2")
@@ -104,7 +109,7 @@ def main():
         print(f"bench: this machine is busy (load {os.getloadavg()[0]:.1f}): no times for {PAGE.name}; --output FILE measures all the same",
               file=sys.stderr)
         return BUSY_STATUS
-    rows = [r for r in listed(LIST.read_text()) if (r[0] in args.only if args.only else args.all or r[1] != "more")]
+    rows = [r for r in listed(LIST.read_text()) if (r[0] in args.only if args.only else args.all or r[1] not in SLOW_TO_MAKE)]
     if args.only and len(rows) != len(set(args.only)):
         parser.error(f"the list has no {' '.join(set(args.only) - {r[0] for r in rows})}")
     known = folders({r[1] for r in rows})

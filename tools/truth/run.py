@@ -102,6 +102,13 @@ def models(every):
     return usual + sorted(p.parent for p in made("models-more", inputs, command, ["--more"]).glob("*/feeds.npz"))
 
 
+def families():
+    """Networks that only `./dev bench --all` asks for."""
+    inputs = ["export_families.py", "export_models.py", "requirements-torch.txt"]
+    folder = made("families", inputs, [python(torch=True), HERE / "export_families.py"])
+    return sorted(p.parent for p in folder.glob("*/feeds.npz"))
+
+
 def ocr_models():
     if not OCR_MODELS.exists():
         return []
