@@ -6,6 +6,7 @@
 #include <engine/native/fast/elementwise.h>
 #include <engine/native/fast/gemm.h>
 #include <engine/native/fast/image.h>
+#include <engine/native/fast/recurrent.h>
 #include <engine/native/fast/rows.h>
 
 #include <core/cpu.h>
@@ -43,6 +44,11 @@ struct FastKernels {
 
   void (*softmax_run)(const SoftmaxArgs& args, ThreadPool& pool) noexcept;
   void (*norm_run)(const NormArgs& args, ThreadPool& pool) noexcept;
+  int64_t recurrent_group;  ///< hidden units side by side, see recurrent_column
+  size_t (*recurrent_packed_floats)(Cell cell, int64_t hidden) noexcept;  ///< of one direction
+  void (*recurrent_pack)(Cell cell, int64_t hidden, const float* r, float* packed) noexcept;
+  size_t (*recurrent_scratch_bytes)(const RecurrentArgs& args, int threads) noexcept;
+  void (*recurrent_run)(const RecurrentArgs& args, ThreadPool& pool) noexcept;
   size_t (*reduce_scratch_bytes)(const ReduceArgs& args) noexcept;
   void (*reduce_run)(const ReduceArgs& args, ThreadPool& pool) noexcept;
 

@@ -52,6 +52,7 @@ std::vector<const Candidate*> make_list() {
   if constexpr (any_chosen("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "BatchNormalization")) {
     add(steps::normalization_steps());
   }
+  if constexpr (any_chosen("LSTM", "GRU", "RNN")) add(steps::recurrent_steps());
   add(steps::elementwise_steps());
   add(steps::activation_steps());
   add(steps::movement_steps());

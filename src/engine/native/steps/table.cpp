@@ -23,6 +23,7 @@ Tables make_tables() {
                                                  steps::pooling_steps(),
                                                  steps::movement_steps(),
                                                  steps::reduction_steps(),
+                                                 steps::recurrent_steps(),
                                                  steps::tree_steps(),
                                                  steps::scaling_steps(),
                                                  steps::blocked_convolution_steps(),

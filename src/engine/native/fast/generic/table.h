@@ -6,6 +6,7 @@
 #include <engine/native/fast/generic/elementwise.h>
 #include <engine/native/fast/generic/gemm.h>
 #include <engine/native/fast/generic/image.h>
+#include <engine/native/fast/generic/recurrent.h>
 #include <engine/native/fast/generic/reduce.h>
 #include <engine/native/fast/generic/rows.h>
 #include <engine/native/fast/kernels.h>
@@ -39,6 +40,11 @@ const FastKernels& table() noexcept {
       .transpose_run = transpose_run,
       .softmax_run = softmax_run,
       .norm_run = norm_run,
+      .recurrent_group = recurrent_group,
+      .recurrent_packed_floats = recurrent_packed_floats,
+      .recurrent_pack = recurrent_pack,
+      .recurrent_scratch_bytes = recurrent_scratch_bytes,
+      .recurrent_run = recurrent_run,
       .reduce_scratch_bytes = reduce_scratch_bytes,
       .reduce_run = reduce_run,
       .pool_scratch_bytes = pool_scratch_bytes,
