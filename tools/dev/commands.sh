@@ -115,12 +115,13 @@ command_engines() {
 }
 
 # bench [--quick] …: the models of bench_models.txt on all engines in turns; writes docs/performance.md. What bench.py takes.
-# bench --two-threads …, --startup …: those tables of the page; what bench_two_threads.py and bench_startup.py take.
+# bench --two-threads …, --startup …, --ocr …: those tables of the page; what bench_two_threads.py, bench_startup.py and bench_ocr.py take.
 command_bench() {
   local script=bench
   case "${1:-}" in
     --two-threads) script=bench_two_threads && shift ;;
     --startup) script=bench_startup && shift ;;
+    --ocr) script=bench_ocr && shift ;;
   esac
   need_packages build
   need_files models
