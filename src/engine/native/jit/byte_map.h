@@ -1,4 +1,4 @@
-// Element by element between bytes and floats: QuantizeLinear, DequantizeLinear, and sums of two quantised tensors. Every operation
+// Element by element between integers and floats: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, Cast, and sums of two quantised tensors. Every operation
 // is the one that ONNX writes, in float32, so results are those of the reference kernels in every bit.
 #pragma once
 #include <engine/native/jit/code_cache.h>
@@ -13,6 +13,8 @@ enum class ByteMap : uint8_t {
   dequantize,  ///< a: unsigned bytes, y: floats
   dequantize_signed,
   add,  ///< a, b, y: unsigned bytes
+  to_real,  ///< a: int32, y: floats
+  range,  ///< a: floats; y: 16 floats, the least so far, and 16, the largest; what is no number counts for nothing
 };
 
 /// Each number 16 times. Of a result in bytes: alpha and beta are the least and the largest, `zero` its zero point.

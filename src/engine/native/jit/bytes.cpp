@@ -131,24 +131,31 @@ const char* bytes_refusal(const ConvProblem& p) noexcept {
   if (s.in_channels / s.groups * s.kernel_h * s.kernel_w > kMostByteProducts)
     return "bytes of so many channels that int32 does not hold their sums";
   if (p.requantize) {
-    const Form form = form_of(s, p.source);
-    if (form == Form::depthwise || form == Form::diagonal || p.target == Target::rows) return "bytes of small groups";
     return nullptr;
   }
   const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && !has_pads(s);
   return !points || s.groups != 1 || p.source != Source::blocked ? "bytes of another form than a product" : nullptr;
 }
 
+namespace {
+/// Where a weight lies in its output block: of input channel `c` among those that the block reads.
+int64_t weight_place(const Geometry& g, int64_t taps, int64_t c, int64_t o) noexcept {
+  if (g.form == Form::depthwise) return o % kBlock * 4;
+  const int64_t block = g.lanes * 4;
+  return c / block * taps * g.tap * 4 + (c % block / 4 * kBlock + o % kBlock) * 4 + c % 4;
+}
+}  // namespace
+
 void pack_byte_weights(const ConvProblem& p, const int8_t* weights, void* packed) noexcept {
   const Geometry g = geometry(p);
   const ConvShape& s = p.shape;
-  const int64_t in = s.in_channels / s.groups, taps = s.kernel_h * s.kernel_w, block_channels = g.lanes * 4;
+  const int64_t in = s.in_channels / s.groups, out = s.out_channels / s.groups, taps = s.kernel_h * s.kernel_w;
   std::memset(packed, 0, packed_weight_bytes(p));
   for (int64_t o = 0; o < s.out_channels; ++o) {
     auto* block = static_cast<int8_t*>(packed) + o / kBlock * g.out_block_floats * 4;
     for (int64_t c = 0; c < in; ++c) {
-      int8_t* to =
-          block + c / block_channels * taps * g.tap * 4 + (c % block_channels / 4 * kBlock + o % kBlock) * 4 + c % 4;
+      // Of the channels that the block reads.
+      int8_t* to = block + weight_place(g, taps, o / out * in - g.first_in(o / kBlock) * kBlock + c, o);
       for (int64_t t = 0; t < taps; ++t) to[t * g.tap * 4] = weights[(o * in + c) * taps + t];
     }
   }
@@ -159,7 +166,7 @@ uint8_t requantized(const ConvProblem& p, const ByteChannels& block, int64_t lan
   const auto whole = static_cast<int32_t>(static_cast<uint32_t>(sum) + static_cast<uint32_t>(block.start[l]));
   float v = std::nearbyint(std::fma(static_cast<float>(whole), block.factor[l], block.shift[l])) + p.zero;
   v = v > p.alpha ? v : p.alpha;  // no number: the least
-  return static_cast<uint8_t>(v < p.beta ? v : p.beta);
+  return static_cast<uint8_t>(static_cast<int32_t>(v < p.beta ? v : p.beta));
 }
 
 namespace {
@@ -169,8 +176,8 @@ void run_requantized_plain(const ConvProblem& p, const ConvSizes& z, const ConvB
   const ConvShape& s = p.shape;
   const Geometry g = geometry(p);
   const int64_t oh = fast::conv_out_height(s, z), ow = fast::conv_out_width(s, z), area = z.height * z.width;
-  const bool planar = p.source == Source::planar;
-  const int64_t in = s.in_channels / s.groups, out_group = s.out_channels / s.groups, block_channels = g.lanes * 4;
+  const bool planar = p.source == Source::planar, rows = p.target == Target::rows;
+  const int64_t in = s.in_channels / s.groups, out_group = s.out_channels / s.groups, taps = s.kernel_h * s.kernel_w;
   const int64_t in_image = b.input_image != 0 ? b.input_image
                            : planar           ? s.in_channels * area
                                               : blocks(s.in_channels) * area * kBlock;
@@ -191,14 +198,13 @@ void run_requantized_plain(const ConvProblem& p, const ConvSizes& z, const ConvB
       const int64_t first = std::min(o, s.out_channels - 1) / out_group * in;
       int32_t sum = 0;
       for (int64_t c = 0; c < in; ++c) {
-        const int64_t place = c / block_channels * s.kernel_h * s.kernel_w * g.tap * 4 +
-                              (c % block_channels / 4 * kBlock + o % kBlock) * 4 + c % 4;
-        for (int64_t t = 0; t < s.kernel_h * s.kernel_w; ++t)
+        const int64_t place = weight_place(g, taps, first + c - g.first_in(o / kBlock) * kBlock, o);
+        for (int64_t t = 0; t < taps; ++t)
           sum += w[place + t * g.tap * 4] * at(first + c, oy * s.stride_h - s.pad_top + t / s.kernel_w * s.dilation_h,
                                                ox * s.stride_w - s.pad_left + t % s.kernel_w * s.dilation_w);
       }
-      y[((o / kBlock * oh + oy) * ow + ox) * kBlock + o % kBlock] =
-          requantized(p, channels[o / kBlock], o % kBlock, sum);
+      const int64_t to = rows ? (oy * ow + ox) * s.out_channels + o : ((o / kBlock * oh + oy) * ow + ox) * kBlock + o % kBlock;
+      y[to] = requantized(p, channels[o / kBlock], o % kBlock, sum);
     }
   });
 }

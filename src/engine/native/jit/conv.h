@@ -99,9 +99,9 @@ struct ConvProblem {
   /// none, relu, clip, leaky_relu, hard_swish, hard_sigmoid, sigmoid, silu, as in fast::Epilogue.
   fast::Activation activation = fast::Activation::none;
   float alpha = 0, beta = 0;
-  /// Element::bytes: results are unsigned bytes in blocks (16 bytes per pixel and block), input pictures of any pads and filters with
+  /// Element::bytes: results are bytes in blocks (16 bytes per pixel and block) or rows, input pictures of any pads and filters with
   /// groups 1 (or of multiples of 16), or planar with up to 4 channels; ConvBuffers::bias are ByteChannels, `zero` is the output's zero
-  /// point, alpha and beta its least and largest value, `border` the byte that stands for what lies outside the picture.
+  /// point, alpha and beta its least and largest value (below zero: signed bytes), `border` the byte that stands for what lies outside the picture.
   bool requantize = false;
   float zero = 0;
   uint8_t border = 0;

@@ -14,7 +14,10 @@ Mem argument(size_t offset) { return {r_args, -1, 1, static_cast<int32_t>(offset
 
 class DepthwiseWriter {
  public:
-  explicit DepthwiseWriter(const TileKey& key) : k_(key) { c_.level = key.level; }
+  explicit DepthwiseWriter(const TileKey& key)
+      : k_(key), bytes_(key.epilogue.requantize), unit_(bytes_ ? 16 : 64), out_(unit_) {
+    c_.level = key.level;
+  }
 
   Code write() {
     const int again = c_.new_label();
@@ -33,7 +36,7 @@ class DepthwiseWriter {
     c_.get(r_x, CHORUS_ARGUMENT(input));
     c_.add_imm(r_x, int64_t{k_.pixels} * k_.pixel_step);
     c_.put(CHORUS_ARGUMENT(input), r_x);
-    c_.add_imm(r_out, k_.pixels * 64);
+    c_.add_imm(r_out, k_.pixels * out_);
     if (k_.epilogue.residual) c_.add_imm(r_res, k_.pixels * 64);
     const int zero = c_.new_label();
     c_.skip_zero(r_initial, zero);
@@ -47,6 +50,8 @@ class DepthwiseWriter {
  private:
   TileKey k_;
   Code c_;
+  bool bytes_;
+  int unit_, out_;  // bytes of a pixel in a block: of the input, of the output
 
   EpilogueRegisters registers() const {
     const int n = k_.pixels;
@@ -58,28 +63,40 @@ class DepthwiseWriter {
     const int weights = k_.pixels, x = weights + k_.columns;
     for (int i = 0; i < k_.columns; ++i) c_.load(weights + i, {r_w, -1, 1, i * 64 + half});
     const int end = (k_.pixels - 1) * k_.pixel_step + (k_.columns - 1) * k_.column_step;
-    for (int at = 0; at <= end; at += 64) {
+    for (int at = 0; at <= end; at += unit_) {
       bool loaded = false;
       for (int p = 0; p < k_.pixels; ++p) {
         const int inner = at - p * k_.pixel_step;
         if (inner < 0 || inner % k_.column_step != 0 || inner / k_.column_step >= k_.columns) continue;
         const int column = inner / k_.column_step;
         if (!inside(k_, p, column)) continue;
-        if (!loaded) c_.load(x, {r_x, -1, 1, at + half});
+        if (!loaded) load_input(x, at + half);
         loaded = true;
-        c_.vec(Op::fma, p, weights + column, x);
+        multiply(p, weights + column, x);
       }
     }
   }
   void long_row(int half) {
-    const int weight = k_.pixels;
+    const int weight = k_.pixels, x = weight + 1;
     for (int i = 0; i < k_.columns; ++i) {
       c_.load(weight, {r_w, -1, 1, i * 64 + half});
       for (int p = 0; p < k_.pixels; ++p) {
-        if (inside(k_, p, i))
-          c_.vec(Op::fma, p, weight, Mem{r_x, -1, 1, p * k_.pixel_step + i * k_.column_step + half});
+        if (!inside(k_, p, i)) continue;
+        const int at = p * k_.pixel_step + i * k_.column_step + half;
+        if (!bytes_) {
+          c_.vec(Op::fma, p, weight, Mem{r_x, -1, 1, at});
+          continue;
+        }
+        load_input(x, at);
+        multiply(p, weight, x);
       }
     }
+  }
+
+  void load_input(int x, int at) { c_.vec(bytes_ ? Op::load_wide : Op::load, x, 0, Mem{r_x, -1, 1, at}); }
+  /// Of bytes the lowest of each four counts: the others of the input are zero.
+  void multiply(int sum, int weight, int x) {
+    bytes_ ? c_.vec(Op::dot_bytes, sum, x, weight) : c_.vec(Op::fma, sum, weight, x);
   }
 
   void sums(int half) {
@@ -106,6 +123,10 @@ class DepthwiseWriter {
   void finish_tile(int half) {
     const EpilogueKey& e = k_.epilogue;
     for (int p = 0; p < k_.pixels; ++p) {
+      if (bytes_) {
+        emit_requantize(c_, registers(), p, r_bias, 0, {r_out, -1, 1, p * out_});
+        continue;
+      }
       if (e.bias) c_.vec(Op::add, p, p, Mem{r_bias, -1, 1, half});
       emit_activation(c_, e, registers(), p);
       if (e.residual) c_.vec(Op::add, p, p, Mem{r_res, -1, 1, p * 64 + half});

@@ -95,7 +95,7 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   height_ = fast::conv_out_height(s, z_), width_ = fast::conv_out_width(s, z_);
   in_height_ = z_.height, in_width_ = z_.width;
   if (g_.form == Form::planar) pixel_floats_ = 1;
-  if (p_.element != Element::f32) pixel_floats_ = g_.lanes;
+  if (p_.element != Element::f32) pixel_floats_ = depthwise() ? kBlock / 4 : g_.lanes;
   const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
                       s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0 && grid_.plane == 0;
   if (points) width_ *= height_, in_width_ *= in_height_, height_ = in_height_ = 1;
@@ -104,7 +104,10 @@ DirectCall::DirectCall(const ConvProblem& problem, const ConvSizes& sizes, Level
   in_plane_ = grid_.input_plane * pixel_floats_, out_plane_ = grid_.plane * kBlock;
   if (p_.source == Source::rows) pixel_floats_ = s.in_channels, in_plane_ = kBlock;
   if (p_.requantize) out_pixel_ = kBlock / 4, out_plane_ = grid_.plane * out_pixel_;
-  if (p_.target == Target::rows) out_pixel_ = s.out_channels, out_plane_ = kBlock;
+  if (p_.target == Target::rows) {
+    const int64_t in_a_float = p_.requantize ? 4 : 1;
+    out_pixel_ = s.out_channels / in_a_float, out_plane_ = kBlock / in_a_float;
+  }
   set_params(p_, &params_);
   const bool empty = height_ == 0 || width_ == 0;
   if (!empty || open()) choose_tile_size();

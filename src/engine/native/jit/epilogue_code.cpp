@@ -120,6 +120,18 @@ void emit_to_steps(Code& code, const EpilogueRegisters& r, int v) {
   code.vec(Op::min, v, v, beta(r));
 }
 
+void emit_requantize(Code& c, const EpilogueRegisters& r, int v, int channels, int disp, const Mem& to) {
+  const auto of = [&](size_t offset) {
+    return Mem{static_cast<int8_t>(channels), -1, 1, disp + static_cast<int32_t>(offset)};
+  };
+  c.vec(Op::add_int, v, v, of(offsetof(ByteChannels, start)));
+  c.vec(Op::to_float, v, v);
+  c.load(r.temps[0], of(offsetof(ByteChannels, factor)));
+  c.vec(Op::horner, v, r.temps[0], of(offsetof(ByteChannels, shift)));
+  emit_to_steps(c, r, v);
+  c.vec(Op::store_bytes, r.temps[0], v, to);
+}
+
 void emit_activation(Code& code, const EpilogueKey& key, const EpilogueRegisters& r, int v) {
   const int t = r.temps[0], u = r.temps[1];
   switch (key.activation) {

@@ -38,6 +38,8 @@ bool needs_constants(const EpilogueKey& key) noexcept;
 void emit_constants(Code& code, const EpilogueRegisters& r);
 /// v, in steps of the output, becomes an integral float in [alpha, beta] around the zero point; NaN the least.
 void emit_to_steps(Code& code, const EpilogueRegisters& r, int v);
+/// The integer sums in v become bytes at `to`: of the ByteChannels that lie `disp` bytes behind the general register `channels`.
+void emit_requantize(Code& code, const EpilogueRegisters& r, int v, int channels, int disp, const Mem& to);
 /// v = activation(v).
 void emit_activation(Code& code, const EpilogueKey& key, const EpilogueRegisters& r, int v);
 

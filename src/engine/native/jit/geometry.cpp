@@ -110,7 +110,8 @@ Geometry geometry(const ConvProblem& p) noexcept {
       break;
   }
   if (p.element == Element::bf16) g.lanes = kBlock / 2, g.last_lanes = (g.last_lanes + 1) / 2;
-  if (p.element == Element::bytes) g.lanes = kBlock / 4, g.last_lanes = (g.last_lanes + 3) / 4;
+  if (p.element == Element::bytes && g.form != Form::depthwise)
+    g.lanes = kBlock / 4, g.last_lanes = (g.last_lanes + 3) / 4;
   if (p.element == Element::bytes && p.requantize && p.source == Source::planar) {  // one four per pixel
     g.form = Form::dense;
     g.in_blocks = g.lanes = g.last_lanes = 1;

@@ -13,7 +13,7 @@ enum class Form : uint8_t {
 };
 
 /// Weights, in floats; those of volumes are as many sets as the filter is deep, one after the other: [out block][in block of its group][kernel_h][kernel_w][16 in][16 out]; planar
-/// [out block][in channel][kernel_h][kernel_w][16]; depthwise [block][kernel_h][kernel_w][16]. Bfloat16: [8 pairs in][16 out][2] for the last two.
+/// [out block][in channel][kernel_h][kernel_w][16]; depthwise [block][kernel_h][kernel_w][16] (bytes: in numbers of four bytes, of which the lowest counts). Bfloat16: [8 pairs in][16 out][2] for the last two.
 struct Geometry {
   Form form = Form::dense;
   int64_t out_blocks = 0;

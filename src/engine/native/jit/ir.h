@@ -50,6 +50,7 @@ enum class Op : uint8_t {
   to_float,  ///< of the 32-bit integers of a
   load_bytes,  ///< d = `width` unsigned bytes of mem, as floats; AVX-512 only
   load_signed,  ///< the same of signed bytes
+  load_wide,  ///< d = `width` unsigned bytes of mem, as 32-bit integers; AVX-512 only
   store_bytes,  ///< mem = the lowest bytes of the integers in a (integral floats of int32), `width` bytes; d is lost; AVX-512 only
   blend,  ///< lanes of d whose a has its sign set become b
   copy,  ///< d = a

@@ -257,17 +257,6 @@ class TileWriter {
     c_.put(CHORUS_ARGUMENT(output), r_out);
   }
 
-  void requantize(const EpilogueRegisters& r, int i, int block) {
-    const auto of = [&](size_t offset) {
-      return Mem{r_bias, -1, 1, static_cast<int32_t>(static_cast<size_t>(block) * sizeof(ByteChannels) + offset)};
-    };
-    c_.vec(Op::add_int, i, i, of(offsetof(ByteChannels, start)));
-    c_.vec(Op::to_float, i, i);
-    c_.load(r.temps[0], of(offsetof(ByteChannels, factor)));
-    c_.vec(Op::horner, i, r.temps[0], of(offsetof(ByteChannels, shift)));
-    emit_to_steps(c_, r, i);
-    c_.vec(Op::store_bytes, r.temps[0], i, place(r_out, i));
-  }
   void results(int n) {
     const EpilogueKey& e = k_.epilogue;
     const EpilogueRegisters r{{n, n + 1, n + 2, n + 3}, r_params, r_constants};
@@ -278,7 +267,7 @@ class TileWriter {
     for (int i = 0; i < n; ++i) {
       const int half = i % halves_, block = i / halves_ % k_.out_blocks;
       if (e.requantize) {
-        requantize(r, i, block);
+        emit_requantize(c_, r, i, r_bias, block * static_cast<int>(sizeof(ByteChannels)), place(r_out, i));
         continue;
       }
       if (e.bias) c_.vec(Op::add, i, i, Mem{r_bias, -1, 1, block * 64 + half * 32});
@@ -301,7 +290,7 @@ bool inside(const TileKey& k, int pixel, int column) noexcept {
   if (k.columns == 0) return true;
   const int at = pixel * k.pixel_step + column * k.column_step;
   const int end = (k.pixels - 1) * k.pixel_step + (k.columns - 1) * k.column_step;
-  const int unit = k.depthwise ? 64 : 4 * k.lanes;
+  const int unit = !k.depthwise ? 4 * k.lanes : k.epilogue.requantize ? 16 : 64;
   return at >= k.left * unit && at <= end - k.right * unit;
 }
 

@@ -104,6 +104,7 @@ class Assembler : public Xbyak::CodeGenerator {
       case Op::to_float: vcvtdq2ps(d, a); break;
       case Op::load_bytes:
       case Op::load_signed:
+      case Op::load_wide:
       case Op::store_bytes: bytes(i, m); break;
       case Op::blend:
         if (wide) {
@@ -152,8 +153,8 @@ class Assembler : public Xbyak::CodeGenerator {
       vpmovdb(m, d);
       return;
     }
-    i.op == Op::load_bytes ? vpmovzxbd(d, m) : vpmovsxbd(d, m);
-    vcvtdq2ps(d, d);
+    i.op == Op::load_signed ? vpmovsxbd(d, m) : vpmovzxbd(d, m);
+    if (i.op != Op::load_wide) vcvtdq2ps(d, d);
   }
 
   void general(const Instr& i) {

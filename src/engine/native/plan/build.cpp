@@ -155,13 +155,14 @@ class Builder {
       const auto blocks = [&](ValueId v) { return can_be_blocked(g_.value(v)); };
       for (const Candidate* c : quantized_candidates(g_.node(id).type)) {
         if (!c->accepts(description) || !is_sized(g_.value(step->result).type)) continue;
-        const uint32_t blocked = c->blocked_operands(description);
-        bool fits = blocks(step->result);
+        const bool plain = c->blocked_operands == nullptr;
+        const uint32_t blocked = plain ? 0 : c->blocked_operands(description);
+        bool fits = plain || blocks(step->result);
         for (size_t i = 0; i < step->operands.size(); ++i)
           fits = fits && (blocked >> i & 1 ? blocks(step->operands[i]) : is_sized(g_.value(step->operands[i]).type));
         if (!fits) continue;
         Choice& choice = choices_[static_cast<size_t>(id)];
-        choice.blocked = c;
+        (plain ? choice.candidate : choice.blocked) = c;
         choice.result = step->result;
         for (NodeId covered : step->covers) absorbed_[static_cast<size_t>(covered)] = true;
         emit_at_[static_cast<size_t>(step->covers.back())] = id;
@@ -335,7 +336,7 @@ class Builder {
     const std::vector<bool> blocked = choose_layouts(problem);
     for (size_t i = 0; i < ids.size(); ++i) {
       Choice& choice = choices_[static_cast<size_t>(ids[i])];
-      choice.runs_blocked = blocked[i] || choice.quantized != nullptr;
+      choice.runs_blocked = choice.blocked != nullptr && (blocked[i] || choice.quantized != nullptr);
     }
   }
 

@@ -22,7 +22,7 @@ bool has(const Node& n, size_t i) { return i < n.inputs.size() && n.inputs[i] !=
 
 /// How many operands, from the first, are data; 0: not an operator that is computed in bytes.
 size_t data_operands(const Node& n) {
-  for (const std::string_view type : {"Conv", "MaxPool", "GlobalAveragePool", "ReduceMean"}) {
+  for (const std::string_view type : {"Conv", "MaxPool", "GlobalAveragePool", "ReduceMean", "MatMul", "Gemm"}) {
     if (is(n, type)) return 1;
   }
   return is(n, "Add") ? 2 : 0;
@@ -135,7 +135,8 @@ NodeId user_of(const Graph& g, NodeId dequantize) {
   const GraphValue& v = g.value(d.outputs[0]);
   if (v.uses.size() != 1 || v.uses[0].operand < 1 || v.uses[0].operand > 2) return kNone;
   const Node& user = g.node(v.uses[0].node);
-  return user.type == "Conv" && user.domain.empty() ? v.uses[0].node : kNone;
+  const bool product = user.type == "Conv" || user.type == "MatMul" || user.type == "Gemm";
+  return product && user.domain.empty() ? v.uses[0].node : kNone;
 }
 
 }  // namespace

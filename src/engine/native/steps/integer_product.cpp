@@ -133,20 +133,6 @@ int64_t scratch(const KernelContext& ctx) {
   return jit::blocks(p.problem.shape.in_channels) * rows_of(ctx) * jit::kBlock;
 }
 
-/// Rows [first, last) of the left matrix; int8 becomes unsigned by another sign bit.
-void into_blocks(const TensorView& a, int64_t first, int64_t last, int64_t rows, int64_t k, uint8_t* to) noexcept {
-  const uint64_t flip = a.dtype == DType::int8 ? 0x8080808080808080U : 0;
-  for (int64_t c = 0; c < k; c += jit::kBlock) {
-    const auto count = static_cast<size_t>(std::min(jit::kBlock, k - c));
-    for (int64_t r = first; r < last; ++r) {
-      uint64_t block[2] = {};
-      std::memcpy(block, a.as<const uint8_t>() + r * k + c, count == 16 ? 16 : count);
-      block[0] ^= flip, block[1] ^= flip;  // behind the last column: the weights are zero there
-      std::memcpy(to + c * rows + r * jit::kBlock, block, sizeof block);
-    }
-  }
-}
-
 Status run(KernelContext& ctx) noexcept {
   const auto& p = *static_cast<const PreparedBytes*>(ctx.prepared);
   const auto* call = static_cast<const jit::ConvCall*>(ctx.bound);
@@ -164,7 +150,7 @@ Status run(KernelContext& ctx) noexcept {
   auto* out = y.as<int32_t>();
   ctx.services->pool().parallel_for((rows + kRowsOfTask - 1) / kRowsOfTask, [&](int64_t task, int) {
     const int64_t first = task * kRowsOfTask, last = std::min(first + kRowsOfTask, rows);
-    into_blocks(a, first, last, rows, k, blocks);
+    bytes_into_blocks(a, first, last, rows, k, blocks);
     int32_t* begin = out + first * n;
     for (int64_t i = 0; i < n; ++i) begin[i] = -zero * sums[i];
     for (int64_t r = first + 1; r < last; ++r)
@@ -180,6 +166,19 @@ Status run(KernelContext& ctx) noexcept {
 }
 
 }  // namespace
+
+void bytes_into_blocks(const TensorView& a, int64_t first, int64_t last, int64_t rows, int64_t k, uint8_t* to) noexcept {
+  const uint64_t flip = a.dtype == DType::int8 ? 0x8080808080808080U : 0;
+  for (int64_t c = 0; c < k; c += jit::kBlock) {
+    const auto count = static_cast<size_t>(std::min(jit::kBlock, k - c));
+    for (int64_t r = first; r < last; ++r) {
+      uint64_t block[2] = {};
+      std::memcpy(block, a.as<const uint8_t>() + r * k + c, count == 16 ? 16 : count);
+      block[0] ^= flip, block[1] ^= flip;  // behind the last column: the weights are zero there
+      std::memcpy(to + c * rows + r * jit::kBlock, block, sizeof block);
+    }
+  }
+}
 
 Candidate byte_step() { return {"MatMulInteger", "matmul_integer.tiles", accepts, 0, prepare, scratch, run, bind}; }
 

@@ -1,6 +1,5 @@
 // QuantizeLinear and DequantizeLinear with one scale, and what moves bytes between them without products: Add, MaxPool, averages of
 // whole pictures. In channel blocks signed bytes have their sign bit turned, so that all kernels there see unsigned ones.
-#include <engine/native/jit/byte_map.h>
 #include <engine/native/steps/pooling.h>
 #include <engine/native/steps/quantized.h>
 
@@ -36,9 +35,36 @@ using jit::ByteMap;
 
 constexpr int64_t kTaskElements = 16 << 10;
 
-bool has_code(const StepDescription& step) {
+int64_t bytes_in(ByteMap kind) noexcept {
+  return kind == ByteMap::quantize || kind == ByteMap::to_real || kind == ByteMap::range ? 4 : 1;
+}
+int64_t bytes_out(ByteMap kind) noexcept { return kind == ByteMap::quantize || kind == ByteMap::add ? 1 : 4; }
+
+}  // namespace
+
+bool has_byte_code(const StepDescription& step) {
   return jit::level(step.cpu != nullptr ? *step.cpu : cpu()) == jit::Level::avx512;
 }
+
+void run_byte_map(ByteMap kind, jit::Kernel kernel, const jit::ByteMapParams& params, const void* a, const void* b,
+                  void* y, int64_t count, ThreadPool& pool) noexcept {
+  const int64_t in = bytes_in(kind), out = bytes_out(kind);
+  const auto at = [](const void* from, int64_t bytes) {
+    return from == nullptr ? nullptr : static_cast<const std::byte*>(from) + bytes;
+  };
+  pool.parallel_for((count + kTaskElements - 1) / kTaskElements, [&](int64_t task, int) {
+    const int64_t first = task * kTaskElements, n = std::min(kTaskElements, count - first);
+    jit::ByteMapArgs args{at(a, first * in), at(b, first * in), static_cast<std::byte*>(y) + first * out, &params,
+                          n / 16};
+    const int64_t whole = kernel != nullptr ? n / 16 * 16 : 0;
+    const jit::ByteMapArgs begin = args;
+    if (whole > 0) kernel(&args);
+    jit::run_byte_map_plain(kind, begin, whole, n - whole);
+  });
+}
+
+namespace {
+
 uint32_t first_operand(const StepDescription&) { return 1; }
 uint32_t two_operands(const StepDescription&) { return 3; }
 
@@ -51,20 +77,7 @@ struct PreparedMap final : Prepared {
 
 void run_vectors(const PreparedMap& p, const void* a, const void* b, void* y, int64_t count,
                  ThreadPool& pool) noexcept {
-  const int64_t in = p.kind == ByteMap::quantize ? 4 : 1;
-  const int64_t out = p.kind == ByteMap::quantize || p.kind == ByteMap::add ? 1 : 4;
-  const auto at = [](const void* from, int64_t bytes) {
-    return from == nullptr ? nullptr : static_cast<const std::byte*>(from) + bytes;
-  };
-  pool.parallel_for((count + kTaskElements - 1) / kTaskElements, [&](int64_t task, int) {
-    const int64_t first = task * kTaskElements, n = std::min(kTaskElements, count - first);
-    jit::ByteMapArgs args{at(a, first * in), at(b, first * in), static_cast<std::byte*>(y) + first * out, &p.params,
-                          n / 16};
-    const int64_t whole = p.kernel != nullptr ? n / 16 * 16 : 0;
-    const jit::ByteMapArgs begin = args;
-    if (whole > 0) p.kernel(&args);
-    jit::run_byte_map_plain(p.kind, begin, whole, n - whole);
-  });
+  run_byte_map(p.kind, p.kernel, p.params, a, b, y, count, pool);
 }
 
 Status run_plain(KernelContext& ctx) noexcept {
@@ -91,7 +104,7 @@ Status run_blocked(KernelContext& ctx) noexcept {
 // QuantizeLinear and DequantizeLinear ---------------------------------------------------------------------------------
 
 bool accepts_map(const StepDescription& step) {
-  return has_code(step) && scaling_of(*step.graph, step.n()).has_value();
+  return has_byte_code(step) && scaling_of(*step.graph, step.n()).has_value();
 }
 bool accepts_blocked_map(const StepDescription& step) {
   const bool to_bytes = step.n().op->name == "QuantizeLinear";
@@ -128,7 +141,7 @@ bool are_pictures(const StepDescription& step) {
 }
 
 bool accepts_add(const StepDescription& step) {
-  return has_code(step) && are_pictures(step) && same_dims(step.in(0), step.out(0)) &&
+  return has_byte_code(step) && are_pictures(step) && same_dims(step.in(0), step.out(0)) &&
          same_dims(step.in(1), step.out(0));
 }
 
@@ -153,7 +166,7 @@ std::shared_ptr<const Prepared> prepare_add(const StepDescription& step) {
 
 bool accepts_max(const StepDescription& step) {
   const QuantizedStep& q = *step.quantized;
-  return has_code(step) && are_pictures(step) && accepts_max_pool(step) && q.in[0] == q.out && q.covers.size() == 2;
+  return has_byte_code(step) && are_pictures(step) && accepts_max_pool(step) && q.in[0] == q.out && q.covers.size() == 2;
 }
 
 using Lanes = uint8_t __attribute__((vector_size(16)));  // both compilers have it, on every processor
@@ -200,7 +213,7 @@ struct PreparedMean final : Prepared {
 };
 
 bool accepts_mean(const StepDescription& step) {
-  if (!has_code(step) || !are_pictures(step) || step.in(0).rank() != step.out(0).rank()) return false;
+  if (!has_byte_code(step) || !are_pictures(step) || step.in(0).rank() != step.out(0).rank()) return false;
   if (step.n().op->name == "GlobalAveragePool") return true;
   std::vector<int64_t> axes;
   if (!step.has(1) || !constant_integers(step, 1, &axes) || step.n().attrs().integer("keepdims", 1) != 1) return false;
@@ -261,14 +274,19 @@ Candidate made(std::string_view op, std::string_view name, bool (*accepts)(const
 }  // namespace
 
 std::span<const Candidate> scaling_steps() {
-  static const Candidate list[] = {
+  static const std::vector<Candidate> list = [] {
+    std::vector<Candidate> all{
       made("QuantizeLinear", "quantize", accepts_map, prepare_map<LayoutForm::plain>, run_plain, nullptr),
       made("DequantizeLinear", "dequantize", accepts_map, prepare_map<LayoutForm::plain>, run_plain, nullptr),
       made("QuantizeLinear", "quantize.blocked", accepts_blocked_map, prepare_map<LayoutForm::blocked>, run_blocked,
            first_operand),
       made("DequantizeLinear", "dequantize.blocked", accepts_blocked_map, prepare_map<LayoutForm::blocked>, run_blocked,
            first_operand),
-  };
+    };
+    const auto dynamic = dynamic_quantize_steps();
+    all.insert(all.end(), dynamic.begin(), dynamic.end());
+    return all;
+  }();
   return list;
 }
 
@@ -282,6 +300,8 @@ std::span<const Candidate> quantized_steps() {
     };
     const auto products = quantized_convolution_steps();
     all.insert(all.end(), products.begin(), products.end());
+    const auto matrices = quantized_product_steps();
+    all.insert(all.end(), matrices.begin(), matrices.end());
     return all;
   }();
   return list;

@@ -18,61 +18,13 @@ struct PreparedBytes final : Prepared {
   int64_t bytes() const noexcept override { return static_cast<int64_t>(weights.bytes() + channels.bytes()); }
 };
 
-const Value* constant(const Graph& g, const Node& n, size_t i) {
-  if (i >= n.inputs.size() || n.inputs[i] == kNone) return nullptr;
-  const GraphValue& v = g.value(n.inputs[i]);
-  return v.is_constant() && !v.is_input ? &v.constant : nullptr;
-}
-
-/// One scale, or one per output channel; all zero points are `zero`.
-bool reads_scales(const Graph& g, const Node& n, int64_t channels, int64_t zero, std::vector<float>* out) {
-  const Value *scale = constant(g, n, 1), *point = constant(g, n, 2);
-  if (scale == nullptr || scale->dtype() != DType::float32 || (scale->numel() != 1 && scale->numel() != channels))
-    return false;
-  const AttrReader attrs = n.attrs();
-  const int rank = g.value(n.inputs[0]).type.rank();
-  if (attrs.integer("block_size", 0) != 0) return false;
-  if (scale->numel() != 1 && (scale->rank() != 1 || from_front(attrs.integer("axis", 1), rank) != 0) && rank != 1)
-    return false;
-  if (point == nullptr && zero != 0) return false;
-  for (int64_t i = 0; point != nullptr && i < point->numel(); ++i) {
-    if (get_i64(point->dtype(), point->data(), i) != zero) return false;
-  }
-  out->resize(static_cast<size_t>(channels));
-  for (size_t i = 0; i < out->size(); ++i) {
-    (*out)[i] = scale->as<float>()[scale->numel() == 1 ? 0 : i];
-    if (!std::isfinite((*out)[i])) return false;
-  }
-  return true;
-}
-
 bool reads_weights(const StepDescription& step, int64_t channels, std::vector<float>* scales) {
   const NodeId source = constant_dequantize(*step.graph, step.n(), 1);
   if (source == kNone) return false;
   const Node& d = step.graph->node(source);
   const DType type = step.graph->value(d.inputs[0]).type.dtype;
   if (type != DType::int8 && type != DType::uint8) return false;
-  return reads_scales(*step.graph, d, channels, type == DType::int8 ? 0 : 128, scales);
-}
-
-/// The bias as real numbers.
-bool reads_bias(const StepDescription& step, int64_t channels, std::vector<double>* out) {
-  out->assign(static_cast<size_t>(channels), 0);
-  if (!step.has(2)) return true;
-  if (const Value* v = step.constant(2); v != nullptr && v->dtype() == DType::float32 && v->numel() == channels) {
-    for (size_t i = 0; i < out->size(); ++i) (*out)[i] = v->as<float>()[i];
-    return true;
-  }
-  const NodeId source = constant_dequantize(*step.graph, step.n(), 2);
-  if (source == kNone) return false;
-  const Node& d = step.graph->node(source);
-  const Value* v = constant(*step.graph, d, 0);
-  std::vector<float> scales;
-  if (v->dtype() != DType::int32 || v->numel() != channels || !reads_scales(*step.graph, d, channels, 0, &scales))
-    return false;
-  for (size_t i = 0; i < out->size(); ++i)
-    (*out)[i] = static_cast<double>(v->as<int32_t>()[i]) * static_cast<double>(scales[i]);
-  return true;
+  return read_byte_scales(*step.graph, d, channels, type == DType::int8 ? 0 : 128, 0, scales);
 }
 
 fast::ConvSizes typical(const StepDescription& step) {
@@ -111,7 +63,7 @@ bool accepts(const StepDescription& step) {
   std::vector<float> scales;
   std::vector<double> bias;
   return reads_weights(step, problem.shape.out_channels, &scales) &&
-         reads_bias(step, problem.shape.out_channels, &bias);
+         read_byte_bias(step, problem.shape.out_channels, &bias);
 }
 
 uint32_t blocked_operands(const StepDescription& step) {
@@ -127,7 +79,7 @@ Buffer pack(const StepDescription& step, const jit::ConvProblem& problem, size_t
   StepDescription of = step;
   of.node = source;
   return of.pack(0, "conv.bytes", sums_at + channels * sizeof(int32_t), [&](std::byte* to) {
-    const Value& w = *constant(g, g.node(source), 0);
+    const Value& w = *fixed(g, g.node(source), 0);
     const auto count = static_cast<size_t>(w.numel());
     const auto flip = static_cast<uint8_t>(w.dtype() == DType::uint8 ? 0x80 : 0);
     std::vector<int8_t> bytes(count);
@@ -142,25 +94,13 @@ Buffer pack(const StepDescription& step, const jit::ConvProblem& problem, size_t
   });
 }
 
-/// What makes a result of a sum: the integer part of the bias is added before, so that sums stay exact.
 void set_channels(const StepDescription& step, const jit::ConvProblem& p, const int32_t* sums, jit::ByteChannels* out) {
-  const QuantizedStep& q = *step.quantized;
   std::vector<float> scales;
   std::vector<double> bias;
   reads_weights(step, p.shape.out_channels, &scales);
-  reads_bias(step, p.shape.out_channels, &bias);
+  read_byte_bias(step, p.shape.out_channels, &bias);
   const fast::ConvShape& s = p.shape;
-  const double products = 255.0 * 128 * static_cast<double>(s.in_channels / s.groups * s.kernel_h * s.kernel_w);
-  for (int64_t o = 0; o < p.shape.out_channels; ++o) {
-    const auto i = static_cast<size_t>(o), lane = static_cast<size_t>(o % jit::kBlock);
-    jit::ByteChannels& block = out[o / jit::kBlock];
-    const double unit = static_cast<double>(q.in[0].scale) * static_cast<double>(scales[i]);
-    const double whole = unit != 0 ? std::nearbyint(bias[i] / unit) : 0;
-    const double first = std::abs(whole) + products < 2147483647.0 ? whole : 0;
-    block.start[lane] = static_cast<int32_t>(first) - q.in[0].blocked_zero() * sums[i];
-    block.factor[lane] = static_cast<float>(unit / static_cast<double>(q.out.scale));
-    block.shift[lane] = static_cast<float>((bias[i] - first * unit) / static_cast<double>(q.out.scale));
-  }
+  set_byte_channels(*step.quantized, scales, bias, s.in_channels / s.groups * s.kernel_h * s.kernel_w, sums, out);
 }
 
 std::shared_ptr<const Prepared> prepare(const StepDescription& step) {

@@ -4,6 +4,8 @@
 
 #include <engine/native/jit/byte_map.h>
 
+#include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace chorus::jit::test {
@@ -98,6 +100,47 @@ TEST(JitByteMap, EveryBitInPlainCode) {
     run_byte_map_plain(c.kind, args, c.count / 2, c.count - c.count / 2);
     for (size_t i = 0; i < n; ++i) c.expect(i, reals, bytes);
     if (HasFatalFailure()) return;
+  }
+}
+
+TEST(JitByteMap, RangesAndIntegers) {
+  std::mt19937 random(5);
+  for (int64_t vectors = 1; vectors < 6; ++vectors) {
+    const auto n = static_cast<size_t>(16 * vectors);
+    std::vector<float> reals(n), made(n);
+    std::vector<int32_t> integers(n);
+    for (size_t i = 0; i < n; ++i) {
+      reals[i] = i % 7 == 3 ? NAN : std::uniform_real_distribution<float>(-9, 9)(random);
+      integers[i] = static_cast<int32_t>(random());
+    }
+    for (const bool interpreted : {true, false}) {
+      if (!interpreted && level(cpu()) != Level::avx512) continue;
+      ByteMapParams params{};
+      alignas(64) float ends[32] = {};
+      const auto run = [&](ByteMap kind, const void* a, void* y, size_t y_bytes) {
+        ByteMapArgs args{a, nullptr, y, &params, vectors};
+        if (!interpreted) return find_byte_map(kind)(&args);
+        Interpreter interpreter;
+        interpreter.allow(&args, sizeof args), interpreter.allow(&params, sizeof params);
+        interpreter.allow(a, 4 * n), interpreter.allow(y, y_bytes);
+        interpreter.run(byte_map_code(kind), &args);
+      };
+      run(ByteMap::range, reals.data(), ends, sizeof ends);
+      run(ByteMap::to_real, integers.data(), made.data(), 4 * n);
+      float low = 0, high = 0, got_low = 0, got_high = 0;
+      for (const float x : reals) {
+        if (!std::isnan(x)) low = std::min(low, x), high = std::max(high, x);
+      }
+      for (int lane = 0; lane < 16; ++lane)
+        got_low = std::min(got_low, ends[lane]), got_high = std::max(got_high, ends[lane + 16]);
+      EXPECT_EQ(got_low, low);
+      EXPECT_EQ(got_high, high);
+      for (size_t i = 0; i < n; ++i) ASSERT_EQ(made[i], static_cast<float>(integers[i]));
+    }
+    float plain[32] = {};
+    run_byte_map_plain(ByteMap::range, {reals.data(), nullptr, plain, nullptr, 0}, 3, 7);
+    EXPECT_LE(plain[0], 0);
+    EXPECT_EQ(plain[16], std::max(0.0F, *std::max_element(reals.begin() + 4, reals.begin() + 10)));
   }
 }
 

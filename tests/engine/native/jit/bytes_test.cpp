@@ -120,7 +120,8 @@ struct Picture {
 };
 
 /// Exact but where the real number lies within rounding of a tie.
-void expect_byte(const Picture& d, int64_t o, int64_t sum, uint8_t got, const std::string& what) {
+void expect_byte(const Picture& d, int64_t o, int64_t sum, uint8_t bits, const std::string& what) {
+  const int got = d.p.alpha < 0 ? int{static_cast<int8_t>(bits)} : int{bits};
   const ByteChannels& c = d.channels[static_cast<size_t>(o / 16)];
   const auto l = static_cast<size_t>(o % 16);
   const double product = static_cast<double>(sum + c.start[l]) * double{c.factor[l]};
@@ -130,7 +131,7 @@ void expect_byte(const Picture& d, int64_t o, int64_t sum, uint8_t got, const st
     return std::min<double>(std::max<double>(std::nearbyint(r) + double{d.p.zero}, double{d.p.alpha}),
                             double{d.p.beta});
   };
-  ASSERT_TRUE(byte(v - slack) <= got && got <= byte(v + slack)) << what << ": " << int{got} << " of " << v;
+  ASSERT_TRUE(byte(v - slack) <= got && got <= byte(v + slack)) << what << ": " << got << " of " << v;
 }
 
 void check_picture(const Picture& d, Level level, Guard guard) {
@@ -160,7 +161,9 @@ void check_picture(const Picture& d, Level level, Guard guard) {
   const auto* y = reinterpret_cast<const uint8_t*>(out.data());
   for (int64_t i = 0; i < d.z.batch * s.out_channels * oh * ow; ++i) {
     const int64_t ox = i % ow, oy = i / ow % oh, o = i / ow / oh % s.out_channels, n = i / ow / oh / s.out_channels;
-    const int64_t at = (((n * blocks(s.out_channels) + o / 16) * oh + oy) * ow + ox) * 16 + o % 16;
+    const int64_t at = d.p.target == Target::rows
+                           ? (oy * ow + ox) * s.out_channels + o
+                           : (((n * blocks(s.out_channels) + o / 16) * oh + oy) * ow + ox) * 16 + o % 16;
     expect_byte(d, o, d.sum(n, o, oy, ox), y[at], what);
     if (::testing::Test::HasFatalFailure()) return;
   }
@@ -179,6 +182,8 @@ TEST(JitBytes, ConvolutionsToBytes) {
     s.groups = !planar && i % 5 == 1 ? 2 : 1;
     s.in_channels = planar ? pick(1, 4) : s.groups == 2 ? 32 : pick(1, 50);
     s.out_channels = s.groups == 2 ? 32 * pick(1, 2) : pick(1, 90);
+    if (i % 4 == 2) s.in_channels = s.out_channels = s.groups = pick(1, 50) + 1;  // single channels
+    if (i % 8 == 3) s.in_channels = s.out_channels = 16 * pick(1, 3), s.groups = s.in_channels / (2 << pick(0, 2));
     s.kernel_h = pick(1, 4), s.kernel_w = i % 3 == 0 ? 1 : pick(1, 5);
     s.stride_h = pick(1, 2), s.stride_w = pick(1, 3), s.dilation_h = pick(1, 2), s.dilation_w = pick(1, 2);
     if (i % 3 != 0)
@@ -192,6 +197,62 @@ TEST(JitBytes, ConvolutionsToBytes) {
       if (has) check_picture(d, Level::avx512, g);
     }
     if (HasFatalFailure()) return;
+  }
+}
+
+TEST(JitBytes, RowsToBytes) {
+  const bool has = cpu().avx512_vnni && level(cpu()) == Level::avx512;
+  std::mt19937 random(13);
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  for (uint32_t i = 0; i < 30; ++i) {
+    fast::ConvShape s;
+    s.in_channels = pick(1, 90), s.out_channels = 16 * pick(1, 9);
+    Picture d(s, {1, 1, pick(1, 60)}, Source::blocked, i);
+    d.p.target = Target::rows;
+    if (i % 2 == 0) d.p.zero -= 128, d.p.alpha -= 128, d.p.beta -= 128;  // signed bytes
+    if (i % 3 == 1) d.p.extents = Extents::open;
+    check_picture(d, Level::plain, Guard::behind);
+    for (const Guard g : {Guard::before, Guard::behind}) {
+      if (has) check_picture(d, Level::avx512, g);
+    }
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(JitBytes, SingleChannelsInterpreted) {
+  // Filters whose rows stay in registers, and long ones.
+  for (const int columns : {1, 3, 5, 9}) {
+    for (const int pixels : {1, 4, most_depthwise_pixels(Level::avx512, columns)}) {
+      fast::ConvShape s;
+      s.in_channels = s.out_channels = s.groups = 16, s.kernel_h = 2, s.kernel_w = columns;
+      const int width = pixels + columns - 1;
+      const Picture d(s, {1, 2, width}, Source::blocked, 4 + static_cast<uint32_t>(pixels));
+      std::vector<uint8_t> x(static_cast<size_t>(2 * width * 16)), out(static_cast<size_t>(pixels * 16));
+      for (int64_t i = 0; i < static_cast<int64_t>(d.x.size()); ++i)
+        x[static_cast<size_t>(i % (2 * width) * 16 + i / (2 * width))] = d.x[static_cast<size_t>(i)];
+      std::vector<int32_t> packed(packed_weight_bytes(d.p) / 4);
+      pack_byte_weights(d.p, d.w.data(), packed.data());
+      EpilogueParams params;
+      set_params(d.p, &params);
+      TileKey key;
+      key.pixels = pixels, key.lanes = key.last_lanes = 1, key.pixel_step = key.output_step = key.column_step = 16;
+      key.columns = columns, key.depthwise = true, key.epilogue = epilogue_key(d.p);
+      TileArgs a{};
+      a.input = reinterpret_cast<const float*>(x.data()), a.weights = reinterpret_cast<const float*>(packed.data());
+      a.bias = reinterpret_cast<const float*>(d.channels.data()), a.params = &params;
+      a.output = reinterpret_cast<float*>(out.data());
+      a.input_row = width * 16, a.rows = 2, a.tiles = 1;
+      Interpreter interpreter;
+      interpreter.allow(&a, sizeof a), interpreter.allow(&params, sizeof params);
+      interpreter.allow(x.data(), x.size()), interpreter.allow(packed.data(), packed.size() * 4);
+      interpreter.allow(out.data(), out.size());
+      interpreter.allow(d.channels.data(), d.channels.size() * sizeof(ByteChannels));
+      interpreter.run(depthwise_code(key), &a);
+      for (int64_t i = 0; i < 16 * pixels; ++i)
+        expect_byte(d, i % 16, d.sum(0, i % 16, 0, i / 16), out[static_cast<size_t>(i)], "tile");
+    }
   }
 }
 

@@ -109,7 +109,7 @@ TEST(JitX86, BytesAndFloats) {
   if (level(cpu()) != Level::avx512) GTEST_SKIP() << "no such instructions here";
   Operands o = some(9);
   for (int i = 0; i < 16; ++i) reinterpret_cast<uint8_t*>(o.a)[i] = static_cast<uint8_t>(i * 17);
-  for (const Op load : {Op::load_bytes, Op::load_signed}) {
+  for (const Op load : {Op::load_bytes, Op::load_signed, Op::load_wide}) {
     Code c;
     c.vec(load, 30, 0, member(offsetof(Operands, a)));
     c.store(member(offsetof(Operands, out)), 30);
@@ -131,7 +131,7 @@ TEST(JitX86, VectorInstructions) {
     for (int op = static_cast<int>(Op::fma); op <= static_cast<int>(Op::copy); ++op) {
       const Op o = static_cast<Op>(op);
       if (o == Op::dot || o == Op::dot_bytes) continue;  // above, as those between bytes and floats
-      if (o == Op::load_bytes || o == Op::load_signed || o == Op::store_bytes) continue;
+      if (o == Op::load_bytes || o == Op::load_signed || o == Op::load_wide || o == Op::store_bytes) continue;
       if ((o == Op::fma_splat || o == Op::scale) && l != Level::avx512) continue;
       for (const bool memory : {false, true}) {
         if (o == Op::power || o == Op::round || o == Op::fma_splat || o == Op::blend || o == Op::copy ||

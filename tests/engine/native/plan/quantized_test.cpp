@@ -71,9 +71,8 @@ TEST(QuantizedStep, FoldingLeavesWeightsThatAStepReads) {
     n.c.out(n.down(n.c.op("Conv", {n.up(n.x), n.real_weights()}, group)), "y");
     Model model;
     model.graph = chorus::testing::shared(std::move(n.c.graph));
-    // Single channels have no step of bytes: their weights become float32 at once.
     EXPECT_EQ(chorus::testing::ops_of(*optimize(model, {})),
-              has_products && !depthwise ? "DequantizeLinear DequantizeLinear Conv QuantizeLinear"
+              has_products ? "DequantizeLinear DequantizeLinear Conv QuantizeLinear"
                                          : "DequantizeLinear Conv QuantizeLinear");
   }
 }

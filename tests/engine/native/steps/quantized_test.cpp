@@ -163,9 +163,70 @@ TEST(QuantizedSteps, Convolutions) {
                dice.roll(5, 14), dice.roll(5, 20)};
     if (i % 4 == 0) z.in = dice.roll(1, 4), z.kernel = dice.roll(1, 5);
     if (i % 6 == 1) z.groups = 2, z.in = 32, z.out = 32;
+    if (i % 6 == 3) z.groups = z.in = z.out = dice.roll(2, 50);
+    if (i % 12 == 5) z.groups = 8, z.in = z.out = 32;
     z.open = i % 3 == 0;
     build_conv(q, z, i);
     q.check(has_products() ? "bytes.conv" : "", "case " + std::to_string(i));
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+/// MatMul, or Gemm with a bias of int32 or float32 or none.
+void build_product(Quantized& q, int variant) {
+  Dice& dice = q.dice;
+  const bool gemm = variant % 2 == 1, transposed = gemm && dice.coin(), open = variant % 3 == 0;
+  const int64_t m = dice.roll(1, 30), k = dice.roll(1, 100), n = variant % 4 < 2 ? 16 * dice.roll(1, 5) : dice.roll(1, 70);
+  const Shape shape = gemm ? Shape{m, k} : Shape{dice.roll(1, 3), m, k};
+  Dims dims;
+  if (open) {
+    for (int64_t d : shape) dims.push_back(d);
+    dims[0] = Dim::symbol("rows");
+  }
+  const DType type = q.any_type(), kind = dice.roll(0, 3) == 0 ? DType::uint8 : DType::int8;
+  const float in_scale = q.any_scale();
+  const ValueId x = q.c.op("DequantizeLinear", {q.tensor(type, shape, dims), q.c.constant(scalar(in_scale)),
+                                                q.c.constant(point(type, q.any_point(type)))});
+  const bool per_channel = dice.coin();
+  std::vector<float> scales(static_cast<size_t>(per_channel ? n : 1));
+  for (float& s : scales) s = q.any_scale();
+  const Shape many = per_channel ? Shape{n} : Shape{};
+  Value zeros = Value::tensor(kind, many);
+  std::memset(zeros.mutable_data(), kind == DType::uint8 ? 128 : 0, static_cast<size_t>(zeros.numel()));
+  Attributes axis;
+  axis.set("axis", int64_t{transposed ? 0 : 1});
+  const ValueId w = q.c.constant(bytes(dice, kind, transposed ? Shape{n, k} : Shape{k, n}));
+  const ValueId scale = q.c.constant(Value::of<float>(many, std::span<const float>(scales)));
+  std::vector<ValueId> operands{x, q.c.op("DequantizeLinear", {w, scale, q.c.constant(zeros)}, axis)};
+  if (gemm && variant % 6 == 1) operands.push_back(q.c.constant(dice.floats(Shape{n})));
+  if (gemm && variant % 6 == 3) {
+    std::vector<int32_t> bias(static_cast<size_t>(n));
+    for (int32_t& b : bias) b = static_cast<int32_t>(dice.roll(-20000, 20000));
+    std::vector<float> units(scales);
+    for (float& s : units) s *= in_scale;
+    Attributes first;
+    first.set("axis", int64_t{0});
+    operands.push_back(q.c.op("DequantizeLinear",
+                              {q.c.constant(Value::of<int32_t>(Shape{n}, std::span<const int32_t>(bias))),
+                               q.c.constant(Value::of<float>(many, std::span<const float>(units)))},
+                              first));
+  }
+  Attributes attributes;
+  if (transposed) attributes.set("transB", int64_t{1});
+  ValueId y = q.c.op(gemm ? "Gemm" : "MatMul", operands, attributes);
+  if (variant % 5 == 2) y = q.c.op("Relu", {y});
+  const float largest = in_scale * *std::max_element(scales.begin(), scales.end());
+  const auto out = static_cast<float>(largest * 60 * std::sqrt(static_cast<double>(k)));
+  q.sizes = 8 + static_cast<double>(k) * 255 * 128 * double{largest} / double{out};
+  q.finish(y, out);
+}
+
+TEST(QuantizedSteps, Products) {
+  Dice dice(37);
+  for (int i = 0; i < 60; ++i) {
+    Quantized q(dice);
+    build_product(q, i);
+    q.check(has_products() ? "bytes.product" : "", "case " + std::to_string(i));
     if (::testing::Test::HasFailure()) return;
   }
 }
