@@ -148,6 +148,12 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
   const bool bytes = options.optimize > 0 && !options.reference_kernels && jit::level(cpu()) == jit::Level::avx512;
   if (bytes && cpu().avx512_vnni) context.keeps = &may_be_quantized;
   run_passes(*graph, default_passes(options.optimize), context);
+#ifndef CHORUS_LITE
+  if (context.keeps != nullptr) {
+    constexpr Pass kForms{"quantized_forms", quantized_forms, "operators of bytes in the form that steps of bytes know"};
+    run_passes(*graph, {&kForms, 1}, context);
+  }
+#endif
   if (context.keeps != nullptr && any_kept(*graph)) {
     context.keeps = &stays_in_bytes;
     run_passes(*graph, default_passes(options.optimize), context);

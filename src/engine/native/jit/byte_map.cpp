@@ -16,7 +16,9 @@ Mem at(int base) { return {static_cast<int8_t>(base), -1, 1, 0}; }
 constexpr bool has_bytes_in(ByteMap kind) {
   return kind != ByteMap::quantize && kind != ByteMap::to_real && kind != ByteMap::range;
 }
-constexpr bool has_bytes_out(ByteMap kind) { return kind == ByteMap::quantize || kind == ByteMap::add; }
+constexpr bool adds(ByteMap kind) { return kind == ByteMap::add || kind == ByteMap::add_signed; }
+constexpr bool is_signed(ByteMap kind) { return kind == ByteMap::dequantize_signed || kind == ByteMap::add_signed; }
+constexpr bool has_bytes_out(ByteMap kind) { return kind == ByteMap::quantize || adds(kind); }
 
 }  // namespace
 
@@ -26,7 +28,7 @@ Code byte_map_code(ByteMap kind) {
   Code c;
   c.level = Level::avx512;
   c.get(r_a, argument(offsetof(ByteMapArgs, a)));
-  if (kind == ByteMap::add) c.get(r_b, argument(offsetof(ByteMapArgs, b)));
+  if (adds(kind)) c.get(r_b, argument(offsetof(ByteMapArgs, b)));
   c.get(r_y, argument(offsetof(ByteMapArgs, y)));
   c.get(r_params, argument(offsetof(ByteMapArgs, params)));
   c.get(r_count, argument(offsetof(ByteMapArgs, vectors)));
@@ -39,12 +41,12 @@ Code byte_map_code(ByteMap kind) {
   const EpilogueRegisters r{{4, 5, 6, 7}, r_params, r_count};
   if (!has_bytes_in(kind)) c.load(0, at(r_a));
   if (has_bytes_in(kind)) {
-    c.vec(kind == ByteMap::dequantize_signed ? Op::load_signed : Op::load_bytes, 0, 0, at(r_a));
+    c.vec(is_signed(kind) ? Op::load_signed : Op::load_bytes, 0, 0, at(r_a));
     c.vec(Op::sub, 0, 0, parameter(offsetof(ByteMapParams, zero_a)));
     c.vec(Op::mul, 0, 0, parameter(offsetof(ByteMapParams, scale_a)));
   }
-  if (kind == ByteMap::add) {
-    c.vec(Op::load_bytes, 1, 0, at(r_b));
+  if (adds(kind)) {
+    c.vec(is_signed(kind) ? Op::load_signed : Op::load_bytes, 1, 0, at(r_b));
     c.vec(Op::sub, 1, 1, parameter(offsetof(ByteMapParams, zero_b)));
     c.vec(Op::mul, 1, 1, parameter(offsetof(ByteMapParams, scale_b)));
     c.vec(Op::add, 0, 0, 1);
@@ -61,7 +63,7 @@ Code byte_map_code(ByteMap kind) {
     c.store(at(r_y), 0);
   }
   c.add_imm(r_a, has_bytes_in(kind) ? 16 : 64);
-  if (kind == ByteMap::add) c.add_imm(r_b, 16);
+  if (adds(kind)) c.add_imm(r_b, 16);
   if (kind != ByteMap::range) c.add_imm(r_y, has_bytes_out(kind) ? 16 : 64);
   c.loop(r_count, again);
   if (kind == ByteMap::range) {
@@ -82,8 +84,8 @@ Kernel find_byte_map(ByteMap kind) {
 void run_byte_map_plain(ByteMap kind, const ByteMapArgs& args, int64_t first, int64_t count) noexcept {
   const ByteMapParams& p = *args.params;
   const auto real = [&](const void* from, int64_t i, float zero, float scale) {
-    const int byte = kind == ByteMap::dequantize_signed ? int{static_cast<const int8_t*>(from)[i]}
-                                                        : int{static_cast<const uint8_t*>(from)[i]};
+    const int byte =
+        is_signed(kind) ? int{static_cast<const int8_t*>(from)[i]} : int{static_cast<const uint8_t*>(from)[i]};
     return (static_cast<float>(byte) - zero) * scale;
   };
   auto* y = static_cast<float*>(args.y);
@@ -98,7 +100,7 @@ void run_byte_map_plain(ByteMap kind, const ByteMapArgs& args, int64_t first, in
       continue;
     }
     float v = has_bytes_in(kind) ? real(args.a, i, p.zero_a[0], p.scale_a[0]) : static_cast<const float*>(args.a)[i];
-    if (kind == ByteMap::add) v = v + real(args.b, i, p.zero_b[0], p.scale_b[0]);
+    if (adds(kind)) v = v + real(args.b, i, p.zero_b[0], p.scale_b[0]);
     if (!has_bytes_out(kind)) {
       y[i] = v;
       continue;

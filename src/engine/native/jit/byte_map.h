@@ -12,7 +12,8 @@ enum class ByteMap : uint8_t {
   quantize,  ///< a: floats, y: bytes
   dequantize,  ///< a: unsigned bytes, y: floats
   dequantize_signed,
-  add,  ///< a, b, y: unsigned bytes
+  add,  ///< a, b: unsigned bytes; y: bytes
+  add_signed,  ///< a, b: signed bytes; y: bytes
   to_real,  ///< a: int32, y: floats
   range,  ///< a: floats; y: 16 floats, the least so far, and 16, the largest; what is no number counts for nothing
 };

@@ -203,7 +203,8 @@ void run_requantized_plain(const ConvProblem& p, const ConvSizes& z, const ConvB
           sum += w[place + t * g.tap * 4] * at(first + c, oy * s.stride_h - s.pad_top + t / s.kernel_w * s.dilation_h,
                                                ox * s.stride_w - s.pad_left + t % s.kernel_w * s.dilation_w);
       }
-      const int64_t to = rows ? (oy * ow + ox) * s.out_channels + o : ((o / kBlock * oh + oy) * ow + ox) * kBlock + o % kBlock;
+      const int64_t to =
+          rows ? (oy * ow + ox) * s.out_channels + o : ((o / kBlock * oh + oy) * ow + ox) * kBlock + o % kBlock;
       y[to] = requantized(p, channels[o / kBlock], o % kBlock, sum);
     }
   });

@@ -153,22 +153,23 @@ class Builder {
       StepDescription description{&g_, id, options_.cpu, {}, nullptr};
       description.quantized = &*step;
       const auto blocks = [&](ValueId v) { return can_be_blocked(g_.value(v)); };
+      Choice choice;
       for (const Candidate* c : quantized_candidates(g_.node(id).type)) {
-        if (!c->accepts(description) || !is_sized(g_.value(step->result).type)) continue;
         const bool plain = c->blocked_operands == nullptr;
+        const Candidate*& slot = plain ? choice.candidate : choice.blocked;
+        if (slot != nullptr || !c->accepts(description) || !is_sized(g_.value(step->result).type)) continue;
         const uint32_t blocked = plain ? 0 : c->blocked_operands(description);
         bool fits = plain || blocks(step->result);
         for (size_t i = 0; i < step->operands.size(); ++i)
           fits = fits && (blocked >> i & 1 ? blocks(step->operands[i]) : is_sized(g_.value(step->operands[i]).type));
-        if (!fits) continue;
-        Choice& choice = choices_[static_cast<size_t>(id)];
-        (plain ? choice.candidate : choice.blocked) = c;
-        choice.result = step->result;
-        for (NodeId covered : step->covers) absorbed_[static_cast<size_t>(covered)] = true;
-        emit_at_[static_cast<size_t>(step->covers.back())] = id;
-        choice.quantized = std::make_shared<QuantizedStep>(std::move(*step));
-        break;
+        if (fits) slot = c;
       }
+      if (choice.candidate == nullptr && choice.blocked == nullptr) continue;
+      choice.result = step->result;
+      for (NodeId covered : step->covers) absorbed_[static_cast<size_t>(covered)] = true;
+      emit_at_[static_cast<size_t>(step->covers.back())] = id;
+      choice.quantized = std::make_shared<QuantizedStep>(std::move(*step));
+      choices_[static_cast<size_t>(id)] = std::move(choice);
     }
   }
   // Its nodes run one by one after all.
@@ -303,7 +304,7 @@ class Builder {
         blocked = choice.blocked->blocked_operands(description);
         step.plain_ns = estimate.step_ns(id, choice.candidate, LayoutForm::plain);
         step.blocked_ns = estimate.step_ns(id, choice.blocked, LayoutForm::blocked);
-        if (choice.quantized != nullptr) step.plain_ns = kNeverNs;
+        if (choice.quantized != nullptr && choice.candidate == nullptr) step.plain_ns = kNeverNs;
         for (ValueId result : results(id)) {
           if (result == kNone || choice.blocked->output == LayoutForm::plain) continue;
           if (!can_be_blocked(g_.value(result))) step.blocked_ns = -1;
@@ -336,7 +337,8 @@ class Builder {
     const std::vector<bool> blocked = choose_layouts(problem);
     for (size_t i = 0; i < ids.size(); ++i) {
       Choice& choice = choices_[static_cast<size_t>(ids[i])];
-      choice.runs_blocked = choice.blocked != nullptr && (blocked[i] || choice.quantized != nullptr);
+      choice.runs_blocked =
+          choice.blocked != nullptr && (blocked[i] || (choice.quantized != nullptr && choice.candidate == nullptr));
     }
   }
 

@@ -1,6 +1,7 @@
 // Operators between DequantizeLinear and QuantizeLinear: what a step of bytes stands for.
 #pragma once
 #include <graph/graph.h>
+#include <graph/pass.h>
 
 #include <limits>
 #include <optional>
@@ -41,5 +42,9 @@ NodeId constant_dequantize(const Graph& graph, const Node& node, size_t operand)
 /// `may_be_quantized` where it may become so.
 bool may_be_quantized(const Graph& graph, NodeId dequantize);
 bool quantized_user(const Graph& graph, NodeId dequantize);
+
+/// A pass: QLinearConv and QLinearMatMul with constant weights become nodes between DequantizeLinear and QuantizeLinear; what only moves
+/// elements between two of the same scale moves bytes. Results of the former may differ from the operator's as those of QuantizedStep do.
+int quantized_forms(Graph& graph, PassContext& context);
 
 }  // namespace chorus::native

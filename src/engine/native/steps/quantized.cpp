@@ -38,7 +38,9 @@ constexpr int64_t kTaskElements = 16 << 10;
 int64_t bytes_in(ByteMap kind) noexcept {
   return kind == ByteMap::quantize || kind == ByteMap::to_real || kind == ByteMap::range ? 4 : 1;
 }
-int64_t bytes_out(ByteMap kind) noexcept { return kind == ByteMap::quantize || kind == ByteMap::add ? 1 : 4; }
+int64_t bytes_out(ByteMap kind) noexcept {
+  return kind == ByteMap::quantize || kind == ByteMap::add || kind == ByteMap::add_signed ? 1 : 4;
+}
 
 }  // namespace
 
@@ -145,28 +147,47 @@ bool accepts_add(const StepDescription& step) {
          same_dims(step.in(1), step.out(0));
 }
 
+/// Tensors as they lie: bytes of one kind.
+bool accepts_plain_add(const StepDescription& step) {
+  const QuantizedStep& q = *step.quantized;
+  return has_byte_code(step) && same_dims(step.in(0), step.out(0)) && same_dims(step.in(1), step.out(0)) &&
+         q.in[0].dtype == q.in[1].dtype;
+}
+
+template <LayoutForm form>
 std::shared_ptr<const Prepared> prepare_add(const StepDescription& step) {
   const QuantizedStep& q = *step.quantized;
   auto p = std::make_shared<PreparedMap>();
-  p->kind = ByteMap::add;
-  jit::fill(p->params.zero_a, static_cast<float>(q.in[0].blocked_zero()));
+  constexpr bool plain = form == LayoutForm::plain;
+  p->kind = plain && q.in[0].dtype == DType::int8 ? ByteMap::add_signed : ByteMap::add;
+  const auto zero = [](const Scaling& s) { return static_cast<float>(plain ? s.zero : s.blocked_zero()); };
+  jit::fill(p->params.zero_a, zero(q.in[0]));
   jit::fill(p->params.scale_a, q.in[0].scale);
-  jit::fill(p->params.zero_b, static_cast<float>(q.in[1].blocked_zero()));
+  jit::fill(p->params.zero_b, zero(q.in[1]));
   jit::fill(p->params.scale_b, q.in[1].scale);
   jit::fill(p->params.step, q.out.scale);
   const ByteRange range = byte_range(q);
-  jit::fill(p->params.out.zero, static_cast<float>(q.out.blocked_zero()));
-  jit::fill(p->params.out.alpha, range.least);
-  jit::fill(p->params.out.beta, range.largest);
+  const float turned = plain && q.out.dtype == DType::int8 ? 128 : 0;
+  jit::fill(p->params.out.zero, zero(q.out));
+  jit::fill(p->params.out.alpha, range.least - turned);
+  jit::fill(p->params.out.beta, range.largest - turned);
   p->kernel = jit::find_byte_map(p->kind);
   return p;
+}
+
+Status run_plain_add(KernelContext& ctx) noexcept {
+  const auto& p = *static_cast<const PreparedMap*>(ctx.prepared);
+  const TensorView& y = ctx.out[0];
+  if (y.count > 0) run_vectors(p, ctx.in[0].data, ctx.in[1].data, y.data, y.count, ctx.services->pool());
+  return {};
 }
 
 // MaxPool: the order of bytes is that of the numbers ------------------------------------------------------------------
 
 bool accepts_max(const StepDescription& step) {
   const QuantizedStep& q = *step.quantized;
-  return has_byte_code(step) && are_pictures(step) && accepts_max_pool(step) && q.in[0] == q.out && q.covers.size() == 2;
+  return has_byte_code(step) && are_pictures(step) && accepts_max_pool(step) && q.in[0] == q.out &&
+         q.covers.size() == 2;
 }
 
 using Lanes = uint8_t __attribute__((vector_size(16)));  // both compilers have it, on every processor
@@ -276,12 +297,12 @@ Candidate made(std::string_view op, std::string_view name, bool (*accepts)(const
 std::span<const Candidate> scaling_steps() {
   static const std::vector<Candidate> list = [] {
     std::vector<Candidate> all{
-      made("QuantizeLinear", "quantize", accepts_map, prepare_map<LayoutForm::plain>, run_plain, nullptr),
-      made("DequantizeLinear", "dequantize", accepts_map, prepare_map<LayoutForm::plain>, run_plain, nullptr),
-      made("QuantizeLinear", "quantize.blocked", accepts_blocked_map, prepare_map<LayoutForm::blocked>, run_blocked,
-           first_operand),
-      made("DequantizeLinear", "dequantize.blocked", accepts_blocked_map, prepare_map<LayoutForm::blocked>, run_blocked,
-           first_operand),
+        made("QuantizeLinear", "quantize", accepts_map, prepare_map<LayoutForm::plain>, run_plain, nullptr),
+        made("DequantizeLinear", "dequantize", accepts_map, prepare_map<LayoutForm::plain>, run_plain, nullptr),
+        made("QuantizeLinear", "quantize.blocked", accepts_blocked_map, prepare_map<LayoutForm::blocked>, run_blocked,
+             first_operand),
+        made("DequantizeLinear", "dequantize.blocked", accepts_blocked_map, prepare_map<LayoutForm::blocked>,
+             run_blocked, first_operand),
     };
     const auto dynamic = dynamic_quantize_steps();
     all.insert(all.end(), dynamic.begin(), dynamic.end());
@@ -293,7 +314,8 @@ std::span<const Candidate> scaling_steps() {
 std::span<const Candidate> quantized_steps() {
   static const std::vector<Candidate> list = [] {
     std::vector<Candidate> all{
-        made("Add", "bytes.add", accepts_add, prepare_add, run_blocked, two_operands),
+        made("Add", "bytes.add", accepts_plain_add, prepare_add<LayoutForm::plain>, run_plain_add, nullptr),
+        made("Add", "bytes.add.blocked", accepts_add, prepare_add<LayoutForm::blocked>, run_blocked, two_operands),
         made("MaxPool", "bytes.max_pool", accepts_max, nullptr, run_max, first_operand),
         made("GlobalAveragePool", "bytes.average", accepts_mean, prepare_mean, run_mean, first_operand),
         made("ReduceMean", "bytes.average", accepts_mean, prepare_mean, run_mean, first_operand),

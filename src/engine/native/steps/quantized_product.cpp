@@ -40,7 +40,8 @@ bool read_weights(const StepDescription& step, Weights* w) {
   if ((type.dtype != DType::int8 && type.dtype != DType::uint8) || type.rank() != 2 || !has_numbers(type)) return false;
   w->k = type.dims[w->transposed ? 1 : 0].number(), w->n = type.dims[w->transposed ? 0 : 1].number();
   // More than a row of bias would spread over rows.
-  if (gemm && step.has(2) && (step.in(2).rank() > 2 || (step.in(2).rank() == 2 && !step.in(2).dims[0].is(1)))) return false;
+  if (gemm && step.has(2) && (step.in(2).rank() > 2 || (step.in(2).rank() == 2 && !step.in(2).dims[0].is(1))))
+    return false;
   return read_byte_scales(*step.graph, d, w->n, type.dtype == DType::int8 ? 0 : 128, w->transposed ? 0 : 1,
                           &w->scales) &&
          (gemm ? read_byte_bias(step, w->n, &w->bias) : (w->bias.assign(static_cast<size_t>(w->n), 0), true));

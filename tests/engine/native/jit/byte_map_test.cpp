@@ -23,7 +23,7 @@ struct Case {
     const auto any = [&](float low, float high) { return std::uniform_real_distribution<float>(low, high)(random); };
     const float scales[] = {any(1e-3f, 1e-2f), any(1e-3f, 1e-2f), any(1e-3f, 1e-2f)};
     fill(params.step, scales[0]), fill(params.scale_a, scales[1]), fill(params.scale_b, scales[2]);
-    const bool is_signed = seed % 2 == 0 && kind == ByteMap::quantize;
+    const bool is_signed = seed % 2 == 0 && kind != ByteMap::add;
     fill(params.out.zero, static_cast<float>(random() % 256) - (is_signed ? 128 : 0));
     fill(params.out.alpha, is_signed ? -128 : 0), fill(params.out.beta, is_signed ? 127 : 255);
     fill(params.zero_a, static_cast<float>(random() % 256)), fill(params.zero_b, static_cast<float>(random() % 256));
@@ -35,16 +35,18 @@ struct Case {
     }
   }
   const void* first() const { return kind == ByteMap::quantize ? static_cast<const void*>(a_real.data()) : a.data(); }
-  bool to_bytes() const { return kind == ByteMap::quantize || kind == ByteMap::add; }
+  bool adds() const { return kind == ByteMap::add || kind == ByteMap::add_signed; }
+  bool to_bytes() const { return kind == ByteMap::quantize || adds(); }
 
   /// As ONNX writes it, each operation in float32.
   float real(const std::vector<uint8_t>& from, size_t i, float zero, float scale) const {
-    const int byte = kind == ByteMap::dequantize_signed ? static_cast<int8_t>(from[i]) : int{from[i]};
+    const int byte =
+        kind == ByteMap::dequantize_signed || kind == ByteMap::add_signed ? static_cast<int8_t>(from[i]) : int{from[i]};
     return static_cast<float>(byte - static_cast<int>(zero)) * scale;
   }
   void expect(size_t i, const std::vector<float>& reals, const std::vector<uint8_t>& bytes) const {
     float v = kind == ByteMap::quantize ? a_real[i] : real(a, i, params.zero_a[0], params.scale_a[0]);
-    if (kind == ByteMap::add) {
+    if (adds()) {
       const float other = real(b, i, params.zero_b[0], params.scale_b[0]);
       v += other;
     }
@@ -59,11 +61,12 @@ struct Case {
   }
 };
 
-constexpr ByteMap kKinds[] = {ByteMap::quantize, ByteMap::dequantize, ByteMap::dequantize_signed, ByteMap::add};
+constexpr ByteMap kKinds[] = {ByteMap::quantize, ByteMap::dequantize, ByteMap::dequantize_signed, ByteMap::add,
+                              ByteMap::add_signed};
 
 TEST(JitByteMap, EveryBitByCodeAndInterpreted) {
   for (uint32_t seed = 0; seed < 40; ++seed) {
-    const Case c(kKinds[seed / 2 % 4], 16 * (1 + seed % 5), seed);
+    const Case c(kKinds[seed / 2 % 5], 16 * (1 + seed % 5), seed);
     const auto n = static_cast<size_t>(c.count);
     for (const bool interpreted : {true, false}) {
       std::vector<float> reals(n);
@@ -90,7 +93,7 @@ TEST(JitByteMap, EveryBitByCodeAndInterpreted) {
 
 TEST(JitByteMap, EveryBitInPlainCode) {
   for (uint32_t seed = 0; seed < 40; ++seed) {
-    const Case c(kKinds[seed / 2 % 4], 1 + seed, seed);
+    const Case c(kKinds[seed / 2 % 5], 1 + seed, seed);
     const auto n = static_cast<size_t>(c.count);
     std::vector<float> reals(n);
     std::vector<uint8_t> bytes(n);

@@ -19,7 +19,8 @@ TEST(DynamicQuantizeSteps, EveryElement) {
     const Shape shape{dice.roll(1, 3), i % 5 == 0 ? dice.roll(20000, 70000) : dice.roll(1, 200)};
     Value x = dice.floats(shape);
     auto numbers = x.as_mutable<float>();
-    for (float& v : numbers) v = (v + (i % 3 == 0 ? 2 : i % 3 == 1 ? -2 : 0)) * static_cast<float>(i % 4 == 0 ? 1e-20 : 3);
+    for (float& v : numbers)
+      v = (v + (i % 3 == 0 ? 2 : i % 3 == 1 ? -2 : 0)) * static_cast<float>(i % 4 == 0 ? 1e-20 : 3);
     const auto any = static_cast<size_t>(dice.roll(0, static_cast<int64_t>(numbers.size()) - 1));
     if (i % 10 == 3) numbers[any] = infinity;
     if (i % 10 == 4) numbers[any] = -infinity;
