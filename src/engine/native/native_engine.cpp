@@ -150,7 +150,8 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
   run_passes(*graph, default_passes(options.optimize), context);
 #ifndef CHORUS_LITE
   if (context.keeps != nullptr) {
-    constexpr Pass kForms{"quantized_forms", quantized_forms, "operators of bytes in the form that steps of bytes know"};
+    constexpr Pass kForms{"quantized_forms", quantized_forms,
+                          "operators of bytes in the form that steps of bytes know"};
     run_passes(*graph, {&kForms, 1}, context);
   }
 #endif

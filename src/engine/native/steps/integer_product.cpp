@@ -167,7 +167,8 @@ Status run(KernelContext& ctx) noexcept {
 
 }  // namespace
 
-void bytes_into_blocks(const TensorView& a, int64_t first, int64_t last, int64_t rows, int64_t k, uint8_t* to) noexcept {
+void bytes_into_blocks(const TensorView& a, int64_t first, int64_t last, int64_t rows, int64_t k,
+                       uint8_t* to) noexcept {
   const uint64_t flip = a.dtype == DType::int8 ? 0x8080808080808080U : 0;
   for (int64_t c = 0; c < k; c += jit::kBlock) {
     const auto count = static_cast<size_t>(std::min(jit::kBlock, k - c));

@@ -138,9 +138,10 @@ class Interpreter {
       uint8_t bytes[16] = {};
       std::memcpy(bytes, where(i.mem, all / 4), all / 4);
       for (int l = 0; l < width_; ++l)
-        v_[i.d][l] = i.op == Op::load_wide
-                         ? real(bytes[l])
-                         : static_cast<float>(i.op == Op::load_bytes ? int{bytes[l]} : int{static_cast<int8_t>(bytes[l])});
+        v_[i.d][l] =
+            i.op == Op::load_wide
+                ? real(bytes[l])
+                : static_cast<float>(i.op == Op::load_bytes ? int{bytes[l]} : int{static_cast<int8_t>(bytes[l])});
     } else if (i.op == Op::store_bytes) {
       uint8_t bytes[16] = {};
       for (int l = 0; l < width_; ++l) bytes[l] = static_cast<uint8_t>(integer(v_[i.a][l]));

@@ -73,7 +73,7 @@ TEST(QuantizedStep, FoldingLeavesWeightsThatAStepReads) {
     model.graph = chorus::testing::shared(std::move(n.c.graph));
     EXPECT_EQ(chorus::testing::ops_of(*optimize(model, {})),
               has_products ? "DequantizeLinear DequantizeLinear Conv QuantizeLinear"
-                                         : "DequantizeLinear Conv QuantizeLinear");
+                           : "DequantizeLinear Conv QuantizeLinear");
   }
 }
 
