@@ -96,13 +96,18 @@ struct ThreadPool::Impl {
 
   std::atomic<bool> busy{false};
   std::atomic<bool> stop{false};
-  int64_t tasks = 0;
   const Body* body = nullptr;
   FirstError first_error;
 
   alignas(64) std::atomic<uint32_t> epoch{0};  // counts jobs; idle workers watch it
   alignas(64) std::atomic<uint32_t> state{0};
-  alignas(64) std::atomic<int64_t> next{0};  // the next task to claim
+  // The tasks of a worker, consecutive ones: whoever has done its own takes those that others have left. The same worker meets the same
+  // part of every job that is cut alike, so what one step writes is in the cache of the processor that reads it in the next.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares;
 
   void start(const Options& options);
   void pin(int worker, int processor);
@@ -204,23 +209,32 @@ void ThreadPool::Impl::leave() noexcept {
 }
 
 void ThreadPool::Impl::claim_tasks(int worker) noexcept {
-  const int64_t n = tasks;
   const Body& work = *body;
-  for (;;) {
-    const int64_t task = next.fetch_add(1, std::memory_order_relaxed);
-    if (task >= n) return;
-    try {
-      work(task, worker);
-    } catch (...) {
-      first_error.keep(task);
+  for (int i = 0; i < threads; ++i) {
+    Share& share = shares[static_cast<size_t>((worker + i) % threads)];
+    const int64_t end = share.end;
+    while (share.next.load(std::memory_order_relaxed) < end) {
+      const int64_t task = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (task >= end) break;
+      try {
+        work(task, worker);
+      } catch (...) {
+        first_error.keep(task);
+      }
     }
   }
 }
 
 void ThreadPool::Impl::dispatch(int64_t n, const Body& work) {
-  tasks = n;
   body = &work;
-  next.store(0, std::memory_order_relaxed);
+  const int64_t each = n / threads, more = n % threads;  // no product that could overflow
+  int64_t begin = 0;
+  for (int i = 0; i < threads; ++i) {
+    Share& share = shares[static_cast<size_t>(i)];
+    share.next.store(begin, std::memory_order_relaxed);
+    begin += each + (i < more ? 1 : 0);
+    share.end = begin;
+  }
   state.store(kOpen, std::memory_order_release);
   epoch.fetch_add(1, std::memory_order_release);
   // Costs a system call only when somebody sleeps.
@@ -284,6 +298,7 @@ ThreadPool::ThreadPool(const Options& options) : impl_(std::make_unique<Impl>())
   }
   impl_->threads = options.threads;
   impl_->spin_ns = int64_t{options.spin_us} * 1000;
+  impl_->shares = std::vector<Impl::Share>(static_cast<size_t>(options.threads));
   impl_->start(options);
 }
 

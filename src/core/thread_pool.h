@@ -32,7 +32,8 @@ class CHORUS_API ThreadPool {
   int threads() const noexcept;
 
   /// Calls body(task, worker) once for every task in [0, n); worker in [0, threads()). Returns when all are done.
-  /// Tasks are claimed one by one; nothing may depend on which worker runs which. When tasks throw, all others still
+  /// Every worker has an equal share of consecutive tasks and then helps with those of others, one by one; nothing may depend on
+  /// which worker runs which. When tasks throw, all others still
   /// run and the error of the lowest task is rethrown here: the same outcome with any number of threads.
   /// A sleeping worker that arrives after the last task was claimed is not waited for.
   /// No allocation and no lock on the way with n == 1 or one thread. Nested or concurrent calls are safe: a call that

@@ -21,7 +21,10 @@ constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size;
 constexpr int64_t kInputChunk = 384 << 10;
 constexpr int64_t kPanelBytes = 36 << 10, kPassBytes = 32 << 10;  // weights that stay in the first cache
 constexpr int64_t kPassTiles = 8;
-constexpr int64_t kTaskProducts = 2 << 20;  // a task is worth some ten microseconds
+constexpr int64_t kTaskProducts = 2 << 20;   // a task is worth some ten microseconds
+constexpr int64_t kLeastProducts = 384 << 10;  // below, another thread takes longer to begin and to hand over
+constexpr double kWeightCycles = 0.03;  // per byte that comes from the last cache, behind the products
+constexpr double kTaskCycles = 300;
 constexpr int64_t kWideRow = 2520;  // pixels: tiles of any size divide it
 constexpr int64_t kColdWeights = 256 << 10;  // bytes of weights that open problems prefetch
 
@@ -61,8 +64,8 @@ class DirectCall final : public TaskCall {
   std::vector<Run> runs_;           // of a row
   std::vector<Kernels> kernels_;    // of each run
   int64_t tiles_ = 0;               // of a row
-  int64_t chunks_ = 1, chunk_ = 1;  // along rows, or along tiles where there is one row
-  int64_t k_parts_ = 1, k_step_ = 1;  // groups of output blocks of a task
+  int64_t chunks_ = 1, chunk_ = 1;  // along rows, or along tiles where there is one row; units of the largest
+  int64_t k_parts_ = 1;             // parts of the groups of output blocks
   int64_t in_step_ = 1;             // input blocks of a pass over a part of the rows
   int64_t unit_step_ = 1;           // rows or tiles of that part
   int64_t pass_tiles_ = 1;          // of that part
@@ -74,6 +77,10 @@ class DirectCall final : public TaskCall {
   bool matrices() const { return p_.unit == Unit::matrices; }
   void choose_tiles();
   void choose_tasks();
+  void choose_parts(int64_t wanted, int64_t units, double work);
+  double share_of_two(int64_t units, int64_t chunks, int64_t groups, int64_t k) const;
+  /// Groups of output blocks that a tile computes together.
+  int64_t groups() const { return parts(g_.blocks_per_group, out_blocks_) * (g_.out_blocks / g_.blocks_per_group); }
   void choose_passes();
   int lines_ahead() const;
   double cost(int64_t width, int out_blocks) const;
@@ -184,23 +191,52 @@ void DirectCall::choose_tasks() {
   const int64_t in_bytes = in_height_ * in_width_ * in_floats * 4 * (depthwise() ? 1 : g_.in_blocks);
   const int64_t products =
       height_ * width_ * kBlock * g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w;  // of one output block
-  int64_t wanted = std::clamp<int64_t>(products * g_.out_blocks * z_.batch / kTaskProducts, 1, 32);
+  const int64_t all = products * g_.out_blocks * z_.batch;
+  int64_t wanted = std::clamp<int64_t>(all / kTaskProducts, all >= 2 * kLeastProducts ? 2 : 1, 32);
   if (wanted > 1) wanted += wanted % 2;  // two threads end together
   if (depthwise()) {
-    k_step_ = 1;
     k_parts_ = g_.out_blocks;
     chunks_ = std::clamp<int64_t>(parts(wanted, z_.batch * k_parts_), 1, units);
   } else {
     chunks_ = std::clamp<int64_t>(parts(in_bytes, input_chunk()), 1, units);
-    const int64_t groups = parts(g_.blocks_per_group, out_blocks_) * (g_.out_blocks / g_.blocks_per_group);
-    const int64_t splits = std::clamp<int64_t>(parts(wanted, z_.batch * chunks_), 1, groups);
-    k_step_ = parts(groups, splits);
-    k_parts_ = parts(groups, k_step_);
-    const int64_t tasks = z_.batch * chunks_ * k_parts_;
-    if (tasks < wanted) chunks_ = std::clamp<int64_t>(chunks_ * parts(wanted, tasks), 1, units);
+    k_parts_ = 1;
+    if (wanted > 1) choose_parts(wanted, units, static_cast<double>(all) / 32);
   }
   chunk_ = parts(units, chunks_);
-  chunks_ = parts(units, chunk_);
+}
+
+/// Of the cuts into enough tasks the one that two threads should end first with: equal shares, against weights that are read again by every
+/// chunk, and what a task costs. `work` in cycles.
+void DirectCall::choose_parts(int64_t wanted, int64_t units, double work) {
+  const int64_t groups = this->groups(), least = chunks_;
+  const double weights = static_cast<double>(g_.out_blocks * g_.out_block_floats) * 4 * kWeightCycles;
+  double best = 0;
+  for (int64_t k = 1; k <= std::min(groups, wanted); ++k) {
+    // As many chunks as this takes, and one more: an even number of tasks.
+    const int64_t first = std::clamp<int64_t>(parts(wanted, z_.batch * k), least, units);
+    for (int64_t c = first; c <= std::min(first + 1, units); ++c) {
+      const double cycles = (work * share_of_two(units, c, groups, k)) + static_cast<double>(c) * weights / 2 +
+                            static_cast<double>(z_.batch * c * k) * kTaskCycles;
+      if (best == 0 || cycles < best) best = cycles, chunks_ = c, k_parts_ = k;
+    }
+  }
+}
+
+/// The part of the work that the busier one of two threads does.
+double DirectCall::share_of_two(int64_t units, int64_t chunks, int64_t groups, int64_t k) const {
+  const auto part = [](int64_t n, int64_t parts, int64_t i) {
+    return static_cast<double>((i + 1) * n / parts - i * n / parts) / static_cast<double>(n);
+  };
+  const int64_t tasks = z_.batch * chunks * k, half = parts(tasks, 2);
+  double first = 0, most = 0;
+  for (int64_t i = 0; i < chunks * k; ++i) {
+    const double task = part(units, chunks, i / k) * part(groups, k, i % k) / static_cast<double>(z_.batch);
+    most = std::max(most, task);
+    // Tasks of all images; the first half of them is one thread's.
+    const int64_t images = half / (chunks * k) + (half % (chunks * k) > i ? 1 : 0);
+    first += task * static_cast<double>(images);
+  }
+  return std::min(std::max(first, 1 - first), 0.5 + most / 2);  // whoever is done helps
 }
 
 /// Weights of a pass stay in the first cache while tiles stream past them; sums wait in the output in between.
@@ -333,7 +369,8 @@ void DirectCall::panel(const TileArgs& args, int64_t first, int64_t last, int ou
 void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, Turn turn) const noexcept {
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
-  const int64_t first = chunk * chunk_, last = std::min(first + chunk_, height_ > 1 ? height_ : tiles_);
+  const int64_t units = height_ > 1 ? height_ : tiles_;
+  const int64_t first = chunk * units / chunks_, last = (chunk + 1) * units / chunks_;
   alignas(64) float sums[kMatrixSums];
   TileArgs args{};
   args.params = &params_;
@@ -346,9 +383,8 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, 
   args.column_step = s.dilation_w * pixel_floats_ * 4;
   const bool before = p_.residual_place == fast::ResidualPlace::before_activation;
   const int64_t per_group = parts(g_.blocks_per_group, out_blocks_);
-  const int64_t groups = per_group * (g_.out_blocks / g_.blocks_per_group);
-  const int64_t end = std::min((part + 1) * k_step_, groups);
-  for (int64_t i = part * k_step_; i < end; ++i) {
+  const int64_t end = (part + 1) * groups() / k_parts_;
+  for (int64_t i = part * groups() / k_parts_; i < end; ++i) {
     const int64_t inner = i % per_group * out_blocks_;
     const int64_t k = i / per_group * g_.blocks_per_group + inner;
     const int count = static_cast<int>(std::min<int64_t>(out_blocks_, g_.blocks_per_group - inner));

@@ -16,6 +16,7 @@ using fast::ConvSizes;
 
 constexpr int64_t kChunkTiles = 56;       // tiles whose products are computed together
 constexpr int64_t kManyChunks = 4;        // from here on chunks are tasks, below their parts are
+constexpr int64_t kLeastTransforms = 4;   // tasks of the transforms of one chunk
 constexpr int64_t kMost = 6 * 6 * kBlock; // floats of a tile
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
@@ -34,9 +35,9 @@ class WinogradCall final : public ConvCall {
   const char* name() const noexcept override { return name_; }
 
  private:
-  /// Some rows of tiles of one image.
+  /// Tiles of one image that follow each other, row by row.
   struct Chunk {
-    int64_t image, first_row, rows;
+    int64_t image, first, tiles;
     float *values, *products;
     const TaskCall* product;
   };
@@ -44,8 +45,8 @@ class WinogradCall final : public ConvCall {
   ConvProblem p_;
   ConvSizes z_;
   int64_t m_, n_, height_, width_, in_blocks_, out_blocks_;
-  int64_t tile_rows_, tile_columns_;
-  int64_t chunks_, chunk_rows_, large_chunks_;  // of an image; rows of a large one, the others have one less
+  int64_t tiles_, tile_columns_;                 // of an image
+  int64_t chunks_, chunk_tiles_, large_chunks_;  // of an image; tiles of a large one, the others have one less
   int64_t floats_ = 0;  // scratch of one chunk
   Kernel input_ = nullptr, output_ = nullptr;
   std::shared_ptr<const TaskCall> product_, small_product_;
@@ -56,23 +57,24 @@ class WinogradCall final : public ConvCall {
   ConvProblem product_problem() const;
   bool generate_transforms(Level level);
   Chunk chunk(int64_t index, float* scratch) const noexcept;
-  void transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept;
+  /// Tiles [from, to) of the chunk.
+  void transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t from, int64_t to) const noexcept;
   void multiply(const ConvBuffers& b, const Chunk& c, int64_t index) const noexcept;
-  void transform_outputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept;
+  void transform_outputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t from, int64_t to) const noexcept;
 };
 
 WinogradCall::WinogradCall(const ConvProblem& problem, const ConvSizes& sizes, Level level)
     : p_(problem), z_(sizes), m_(tile_of(problem)), n_(m_ + 2) {
   height_ = fast::conv_out_height(p_.shape, z_), width_ = fast::conv_out_width(p_.shape, z_);
   in_blocks_ = blocks(p_.shape.in_channels), out_blocks_ = blocks(p_.shape.out_channels);
-  tile_rows_ = parts(height_, m_), tile_columns_ = parts(width_, m_);
-  const int64_t together = p_.tiling.chunk > 0 ? p_.tiling.chunk : kChunkTiles;
-  const int64_t wanted = std::max<int64_t>(together / std::max<int64_t>(tile_columns_, 1), 1);
-  // Chunks are tasks: they differ by one row at most, the larger ones first, so that threads end together.
-  chunks_ = parts(tile_rows_, wanted);
-  chunk_rows_ = chunks_ > 0 ? parts(tile_rows_, chunks_) : 0;
-  large_chunks_ = chunks_ > 0 ? tile_rows_ - (chunk_rows_ - 1) * chunks_ : 0;
-  floats_ = n_ * n_ * chunk_rows_ * tile_columns_ * (in_blocks_ + out_blocks_) * kBlock;
+  tile_columns_ = parts(width_, m_);
+  tiles_ = parts(height_, m_) * tile_columns_;
+  // Chunks are tasks: an even number that differ by one tile at most, so that threads end together.
+  chunks_ = parts(tiles_, p_.tiling.chunk > 0 ? p_.tiling.chunk : kChunkTiles);
+  if (chunks_ > 1) chunks_ += chunks_ % 2;
+  chunk_tiles_ = chunks_ > 0 ? parts(tiles_, chunks_) : 0;
+  large_chunks_ = chunks_ > 0 ? tiles_ - (chunk_tiles_ - 1) * chunks_ : 0;
+  floats_ = n_ * n_ * chunk_tiles_ * (in_blocks_ + out_blocks_) * kBlock;
   set_params(p_, &params_);
   name_ = m_ == 2 ? (level == Level::avx512 ? "winograd2.avx512" : "winograd2.avx2")
                   : (level == Level::avx512 ? "winograd4.avx512" : "winograd4.avx2");
@@ -87,12 +89,12 @@ ConvProblem WinogradCall::product_problem() const {
 }
 
 bool WinogradCall::generate(Level level) {
-  if (chunks_ == 0 || tile_columns_ == 0 || z_.batch <= 0) return true;
+  if (chunks_ == 0 || z_.batch <= 0) return true;
   if (!generate_transforms(level)) return false;
-  product_ = make_direct(product_problem(), {1, 1, chunk_rows_ * tile_columns_}, level, More::weights);
-  small_product_ = large_chunks_ == chunks_ ? product_
-                                            : make_direct(product_problem(), {1, 1, (chunk_rows_ - 1) * tile_columns_},
-                                                          level, More::weights);
+  product_ = make_direct(product_problem(), {1, 1, chunk_tiles_}, level, More::weights);
+  small_product_ = large_chunks_ == chunks_
+                       ? product_
+                       : make_direct(product_problem(), {1, 1, chunk_tiles_ - 1}, level, More::weights);
   return product_ != nullptr && small_product_ != nullptr;
 }
 
@@ -125,26 +127,27 @@ WinogradCall::Chunk WinogradCall::chunk(int64_t index, float* scratch) const noe
   Chunk c{};
   c.image = index / chunks_;
   const int64_t i = index % chunks_;
-  c.first_row = i * chunk_rows_ - std::max<int64_t>(i - large_chunks_, 0);
-  c.rows = i < large_chunks_ ? chunk_rows_ : chunk_rows_ - 1;
+  c.first = i * chunk_tiles_ - std::max<int64_t>(i - large_chunks_, 0);
+  c.tiles = i < large_chunks_ ? chunk_tiles_ : chunk_tiles_ - 1;
   c.values = scratch;
-  c.products = scratch + n_ * n_ * c.rows * tile_columns_ * in_blocks_ * kBlock;
+  c.products = scratch + n_ * n_ * c.tiles * in_blocks_ * kBlock;
   c.product = (i < large_chunks_ ? product_ : small_product_).get();
   return c;
 }
 
-void WinogradCall::transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept {
+void WinogradCall::transform_inputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t from,
+                                    int64_t to) const noexcept {
   alignas(64) float between[kMost];
   alignas(64) float patch[kMost];
-  const int64_t tiles = c.rows * tile_columns_, plane = z_.height * z_.width * kBlock;
+  const int64_t plane = z_.height * z_.width * kBlock;
   const float* picture = b.input + c.image * images(p_, z_, b).input + block * plane;
   TransformArgs args{};
   args.between = between;
-  args.target_step = in_blocks_ * tiles * kBlock * 4;
-  const int64_t y = (c.first_row + row) * m_ - p_.shape.pad_top;
-  for (int64_t t = 0; t < tile_columns_; ++t) {
-    const int64_t x = t * m_ - p_.shape.pad_left;
-    args.target = c.values + (block * tiles + row * tile_columns_ + t) * kBlock;
+  args.target_step = in_blocks_ * c.tiles * kBlock * 4;
+  for (int64_t t = from; t < to; ++t) {
+    const int64_t y = (c.first + t) / tile_columns_ * m_ - p_.shape.pad_top;
+    const int64_t x = (c.first + t) % tile_columns_ * m_ - p_.shape.pad_left;
+    args.target = c.values + (block * c.tiles + t) * kBlock;
     if (y >= 0 && x >= 0 && y + n_ <= z_.height && x + n_ <= z_.width) {
       args.source = picture + (y * z_.width + x) * kBlock;
       args.source_step = z_.width * kBlock * 4;
@@ -163,28 +166,29 @@ void WinogradCall::transform_inputs(const ConvBuffers& b, const Chunk& c, int64_
 }
 
 void WinogradCall::multiply(const ConvBuffers& b, const Chunk& c, int64_t index) const noexcept {
-  const int64_t tasks = c.product->tasks(), point = index / tasks, tiles = c.rows * tile_columns_;
+  const int64_t tasks = c.product->tasks(), point = index / tasks;
   ConvBuffers q;
-  q.input = c.values + point * in_blocks_ * tiles * kBlock;
+  q.input = c.values + point * in_blocks_ * c.tiles * kBlock;
   q.weights = b.weights + point * in_blocks_ * out_blocks_ * kBlock * kBlock;
-  q.output = c.products + point * out_blocks_ * tiles * kBlock;
+  q.output = c.products + point * out_blocks_ * c.tiles * kBlock;
   c.product->task(q, index % tasks);
 }
 
-void WinogradCall::transform_outputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t row) const noexcept {
+void WinogradCall::transform_outputs(const ConvBuffers& b, const Chunk& c, int64_t block, int64_t from,
+                                     int64_t to) const noexcept {
   alignas(64) float between[kMost];
   alignas(64) float patch[kMost];
   alignas(64) float residual_patch[kMost];
   const Images image = images(p_, z_, b);
-  const int64_t tiles = c.rows * tile_columns_, y = (c.first_row + row) * m_;
   const bool before = p_.residual_place == fast::ResidualPlace::before_activation;
   TransformArgs args{};
   args.between = between;
   args.params = &params_;
   args.bias = b.bias != nullptr ? b.bias + block * kBlock : nullptr;
-  args.source_step = out_blocks_ * tiles * kBlock * 4;
-  for (int64_t t = 0; t < tile_columns_; ++t) {
-    const int64_t x = t * m_, at = ((block * height_ + y) * width_ + x) * kBlock;
+  args.source_step = out_blocks_ * c.tiles * kBlock * 4;
+  for (int64_t t = from; t < to; ++t) {
+    const int64_t y = (c.first + t) / tile_columns_ * m_, x = (c.first + t) % tile_columns_ * m_;
+    const int64_t at = ((block * height_ + y) * width_ + x) * kBlock;
     const int64_t rows = std::min(m_, height_ - y);
     const auto bytes = static_cast<size_t>(std::min(m_, width_ - x) * kBlock) * sizeof(float);
     const bool whole = rows == m_ && x + m_ <= width_;
@@ -196,7 +200,7 @@ void WinogradCall::transform_outputs(const ConvBuffers& b, const Chunk& c, int64
       for (int64_t i = 0; i < rows; ++i) std::memcpy(residual_patch + i * step, residual + i * width_ * kBlock, bytes);
       residual = residual_patch;
     }
-    args.source = c.products + (block * tiles + row * tile_columns_ + t) * kBlock;
+    args.source = c.products + (block * c.tiles + t) * kBlock;
     args.target = whole ? to : patch;
     args.target_step = step * 4;
     args.initial = before ? residual : nullptr;
@@ -212,21 +216,25 @@ void WinogradCall::run(const ConvBuffers& b, ThreadPool& pool) const noexcept {
   if (chunked()) {
     pool.parallel_for(z_.batch * chunks_, [&](int64_t index, int worker) {
       const Chunk c = chunk(index, scratch + worker * floats_);
-      for (int64_t i = 0; i < in_blocks_ * c.rows; ++i) transform_inputs(b, c, i / c.rows, i % c.rows);
+      for (int64_t block = 0; block < in_blocks_; ++block) transform_inputs(b, c, block, 0, c.tiles);
       for (int64_t i = 0; i < n_ * n_ * c.product->tasks(); ++i) multiply(b, c, i);
-      for (int64_t i = 0; i < out_blocks_ * c.rows; ++i) transform_outputs(b, c, i / c.rows, i % c.rows);
+      for (int64_t block = 0; block < out_blocks_; ++block) transform_outputs(b, c, block, 0, c.tiles);
     });
     return;
   }
   for (int64_t index = 0; index < z_.batch * chunks_; ++index) {
     const Chunk c = chunk(index, scratch);
-    pool.parallel_for(in_blocks_, [&](int64_t i, int) {
-      for (int64_t row = 0; row < c.rows; ++row) transform_inputs(b, c, i, row);
-    });
+    // Few blocks: their tiles are shared, too.
+    const auto each = [&](int64_t all, auto transform) {
+      const int64_t pieces = std::min(parts(kLeastTransforms, all), c.tiles), size = parts(c.tiles, pieces);
+      pool.parallel_for(all * pieces, [&](int64_t i, int) {
+        const int64_t from = std::min(i % pieces * size, c.tiles);
+        transform(i / pieces, from, std::min(from + size, c.tiles));
+      });
+    };
+    each(in_blocks_, [&](int64_t block, int64_t from, int64_t to) { transform_inputs(b, c, block, from, to); });
     pool.parallel_for(n_ * n_ * c.product->tasks(), [&](int64_t i, int) { multiply(b, c, i); });
-    pool.parallel_for(out_blocks_, [&](int64_t i, int) {
-      for (int64_t row = 0; row < c.rows; ++row) transform_outputs(b, c, i, row);
-    });
+    each(out_blocks_, [&](int64_t block, int64_t from, int64_t to) { transform_outputs(b, c, block, from, to); });
   }
 }
 
