@@ -18,12 +18,19 @@ using fast::ConvShape;
 using fast::ConvSizes;
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+/// Where part i of n things begins: parts differ by one at most, larger ones lie between smaller ones.
+constexpr int64_t begin_of(int64_t i, int64_t n, int64_t parts) { return i * (n / parts) + i * (n % parts) / parts; }
 constexpr int64_t kInputChunk = 384 << 10;
 constexpr int64_t kPanelBytes = 36 << 10, kPassBytes = 32 << 10;  // weights that stay in the first cache
 constexpr int64_t kPassTiles = 8;
 constexpr int64_t kTaskProducts = 2 << 20;   // a task is worth some ten microseconds
-constexpr int64_t kLeastProducts = 384 << 10;  // below, another thread takes longer to begin and to hand over
-constexpr double kWeightCycles = 0.03;  // per byte that comes from the last cache, behind the products
+constexpr int64_t kLeastProducts = 1 << 20;     // below, another thread takes longer to begin and to hand over
+constexpr double kNearCycles = 0.03,
+                 kFarCycles = 0.2;  // per byte of weights from the second cache, and from behind it
+constexpr int64_t kMostTasks = 12;   // of one image, beyond what caches want
+constexpr int64_t kManyTasks = 64;   // from here on shares are even enough
+constexpr double kInputCycles = 0.06;  // per byte of an input that does not stay in the second cache
+constexpr double kFewTasks = 0.01;  // share of the work, for every task that is wanted beside one that is there
 constexpr double kTaskCycles = 300;
 constexpr int64_t kWideRow = 2520;  // pixels: tiles of any size divide it
 constexpr int64_t kColdWeights = 256 << 10;  // bytes of weights that open problems prefetch
@@ -77,7 +84,7 @@ class DirectCall final : public TaskCall {
   bool matrices() const { return p_.unit == Unit::matrices; }
   void choose_tiles();
   void choose_tasks();
-  void choose_parts(int64_t wanted, int64_t units, double work);
+  void choose_parts(int64_t wanted, int64_t units, double work, int64_t in_bytes);
   double share_of_two(int64_t units, int64_t chunks, int64_t groups, int64_t k) const;
   /// Groups of output blocks that a tile computes together.
   int64_t groups() const { return parts(g_.blocks_per_group, out_blocks_) * (g_.out_blocks / g_.blocks_per_group); }
@@ -188,11 +195,16 @@ void DirectCall::choose_tasks() {
   const ConvShape& s = p_.shape;
   const int64_t units = height_ > 1 ? height_ : tiles_;
   const int64_t in_floats = p_.source == Source::rows ? kBlock : pixel_floats_;  // of a pixel and block
-  const int64_t in_bytes = in_height_ * in_width_ * in_floats * 4 * (depthwise() ? 1 : g_.in_blocks);
+  const int64_t rows_read = parts(in_height_ * std::min(s.kernel_h, s.stride_h), s.stride_h);
+  const int64_t columns_read = parts(in_width_ * std::min(s.kernel_w, s.stride_w), s.stride_w);
+  const int64_t in_bytes = rows_read * columns_read * in_floats * 4 * (depthwise() ? 1 : g_.in_blocks);
   const int64_t products =
       height_ * width_ * kBlock * g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w;  // of one output block
   const int64_t all = products * g_.out_blocks * z_.batch;
-  int64_t wanted = std::clamp<int64_t>(all / kTaskProducts, all >= 2 * kLeastProducts ? 2 : 1, 32);
+  // Several products that follow each other are many tasks without being cut.
+  const bool alone = more_ == More::nothing;
+  int64_t wanted = std::clamp<int64_t>(all / (alone ? 1 : 4) / kTaskProducts,
+                                       alone && all >= 2 * kLeastProducts ? 2 : 1, kMostTasks);
   if (wanted > 1) wanted += wanted % 2;  // two threads end together
   if (depthwise()) {
     k_parts_ = g_.out_blocks;
@@ -200,23 +212,28 @@ void DirectCall::choose_tasks() {
   } else {
     chunks_ = std::clamp<int64_t>(parts(in_bytes, input_chunk()), 1, units);
     k_parts_ = 1;
-    if (wanted > 1) choose_parts(wanted, units, static_cast<double>(all) / 32);
+    if (wanted > 1 || chunks_ > 1) choose_parts(wanted, units, static_cast<double>(all) / 32, in_bytes);
   }
   chunk_ = parts(units, chunks_);
 }
 
 /// Of the cuts into enough tasks the one that two threads should end first with: equal shares, against weights that are read again by every
 /// chunk, and what a task costs. `work` in cycles.
-void DirectCall::choose_parts(int64_t wanted, int64_t units, double work) {
+void DirectCall::choose_parts(int64_t wanted, int64_t units, double work, int64_t in_bytes) {
   const int64_t groups = this->groups(), least = chunks_;
-  const double weights = static_cast<double>(g_.out_blocks * g_.out_block_floats) * 4 * kWeightCycles;
+  const int64_t bytes = g_.out_blocks * g_.out_block_floats * 4;
+  const double weights = static_cast<double>(bytes) * (bytes > kColdWeights ? kFarCycles : kNearCycles);
+  // Read again by every group of output blocks.
+  const double input = static_cast<double>(in_bytes) * static_cast<double>(groups) * kInputCycles;
   double best = 0;
   for (int64_t k = 1; k <= std::min(groups, wanted); ++k) {
-    // As many chunks as this takes, and one more: an even number of tasks.
-    const int64_t first = std::clamp<int64_t>(parts(wanted, z_.batch * k), least, units);
-    for (int64_t c = first; c <= std::min(first + 1, units); ++c) {
-      const double cycles = (work * share_of_two(units, c, groups, k)) + static_cast<double>(c) * weights / 2 +
-                            static_cast<double>(z_.batch * c * k) * kTaskCycles;
+    // One chunk, as many as the cache wants, as many as make enough tasks, and one more: an even number of tasks.
+    const int64_t enough = std::clamp<int64_t>(parts(wanted, z_.batch * k), least, units);
+    for (const int64_t c : {int64_t{1}, least, enough, std::min(enough + 1, units)}) {
+      const auto tasks = static_cast<double>(z_.batch * c * k);
+      const double few = std::max(static_cast<double>(wanted) / tasks - 1, 0.0);  // more threads want more tasks
+      const double cycles = work * (share_of_two(units, c, groups, k) + few * kFewTasks) +
+                            (static_cast<double>(c) * weights + (c < least ? input : 0)) / 2 + tasks * kTaskCycles;
       if (best == 0 || cycles < best) best = cycles, chunks_ = c, k_parts_ = k;
     }
   }
@@ -225,9 +242,10 @@ void DirectCall::choose_parts(int64_t wanted, int64_t units, double work) {
 /// The part of the work that the busier one of two threads does.
 double DirectCall::share_of_two(int64_t units, int64_t chunks, int64_t groups, int64_t k) const {
   const auto part = [](int64_t n, int64_t parts, int64_t i) {
-    return static_cast<double>((i + 1) * n / parts - i * n / parts) / static_cast<double>(n);
+    return static_cast<double>(begin_of(i + 1, n, parts) - begin_of(i, n, parts)) / static_cast<double>(n);
   };
   const int64_t tasks = z_.batch * chunks * k, half = parts(tasks, 2);
+  if (chunks * k > kManyTasks) return 0.5;
   double first = 0, most = 0;
   for (int64_t i = 0; i < chunks * k; ++i) {
     const double task = part(units, chunks, i / k) * part(groups, k, i % k) / static_cast<double>(z_.batch);
@@ -370,7 +388,7 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, 
   const ConvShape& s = p_.shape;
   const int64_t part = index % k_parts_, chunk = index / k_parts_ % chunks_, n = index / k_parts_ / chunks_;
   const int64_t units = height_ > 1 ? height_ : tiles_;
-  const int64_t first = chunk * units / chunks_, last = (chunk + 1) * units / chunks_;
+  const int64_t first = begin_of(chunk, units, chunks_), last = begin_of(chunk + 1, units, chunks_);
   alignas(64) float sums[kMatrixSums];
   TileArgs args{};
   args.params = &params_;
@@ -383,8 +401,8 @@ void DirectCall::task(const ConvBuffers& b, const Images& image, int64_t index, 
   args.column_step = s.dilation_w * pixel_floats_ * 4;
   const bool before = p_.residual_place == fast::ResidualPlace::before_activation;
   const int64_t per_group = parts(g_.blocks_per_group, out_blocks_);
-  const int64_t end = (part + 1) * groups() / k_parts_;
-  for (int64_t i = part * groups() / k_parts_; i < end; ++i) {
+  const int64_t end = begin_of(part + 1, groups(), k_parts_);
+  for (int64_t i = begin_of(part, groups(), k_parts_); i < end; ++i) {
     const int64_t inner = i % per_group * out_blocks_;
     const int64_t k = i / per_group * g_.blocks_per_group + inner;
     const int count = static_cast<int>(std::min<int64_t>(out_blocks_, g_.blocks_per_group - inner));
