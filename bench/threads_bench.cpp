@@ -75,8 +75,8 @@ void print(Side& one, Side& many, double workers, size_t count) {
   for (Side* side : {&one, &many}) std::sort(side->runs.begin(), side->runs.end());
   const double a = one.runs.front(), b = many.runs.front();
   const double sa = sum(one.steps), sb = sum(many.steps);
-  std::printf("runs: one=%.3f ms %.0f threads=%.3f ms ratio=%.3f   least steps: %.3f %.3f ratio=%.3f\n", a / 1e6, workers,
-              b / 1e6, a / b, sa / 1e6, sb / 1e6, sa / sb);
+  std::printf("runs: one=%.3f ms %.0f threads=%.3f ms ratio=%.3f   least steps: %.3f %.3f ratio=%.3f\n", a / 1e6,
+              workers, b / 1e6, a / b, sa / 1e6, sb / 1e6, sa / sb);
   const std::vector<StepInfo> infos = one.instance->steps();
   std::map<std::string, Group> groups;
   std::vector<size_t> order;

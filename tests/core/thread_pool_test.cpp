@@ -88,6 +88,37 @@ TEST(ThreadPool, WorkersReallyTakePart) {
   EXPECT_TRUE(together.load());
 }
 
+// Both workers are held in their first task until the other has one: nobody can help yet, so these are the first of their shares.
+TEST(ThreadPool, AWorkerBeginsWithItsOwnShareAndThenHelps) {
+  ThreadPool pool(options(2));
+  for (const int64_t n : {2, 3, 10}) {
+    int64_t first[2] = {-1, -1};
+    std::atomic<int> here{0};
+    std::atomic<int64_t> ran{0};
+    pool.parallel_for(n, [&](int64_t task, int worker) {
+      ++ran;
+      if (first[worker] >= 0) return;
+      first[worker] = task;
+      ++here;
+      const int64_t end = now_ns() + 5'000'000'000;
+      while (here.load() < 2 && now_ns() < end) std::this_thread::yield();
+    });
+    EXPECT_EQ(first[0], 0);
+    EXPECT_EQ(first[1], (n + 1) / 2);
+    EXPECT_EQ(ran.load(), n);
+  }
+  // One is held until all others ran: they include the rest of its own share.
+  std::atomic<int> ran{0};
+  pool.parallel_for(10, [&](int64_t task, int) {
+    if (task == 0) {
+      const int64_t end = now_ns() + 5'000'000'000;
+      while (ran.load() < 9 && now_ns() < end) std::this_thread::yield();
+      EXPECT_EQ(ran.load(), 9);
+    }
+    ++ran;
+  });
+}
+
 TEST(ThreadPool, OneThreadMeansTheCallersThread) {
   ThreadPool pool(options(1));
   const auto self = std::this_thread::get_id();

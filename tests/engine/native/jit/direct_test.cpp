@@ -21,6 +21,18 @@ TEST(JitDirect, EveryNumberOfOutputBlocks) {
   }
 }
 
+// Enough work for several tasks: cut along rows, along output blocks and both, into parts of different sizes.
+TEST(JitDirect, CutsIntoTasks) {
+  for (const Level l : levels()) {
+    if (l == Level::plain) continue;
+    check(square(128, 176, 3, 1, 1), {1, 9, 13}, l, Guard::behind, 2);
+    check(square(640, 128, 1, 1, 0), {1, 7, 7}, l, Guard::behind, 3);
+    check(square(48, 80, 3, 1, 1), {1, 37, 29}, l, Guard::behind, 2);
+    check(square(512, 336, 1, 2, 0), {2, 15, 15}, l, Guard::behind, 2);
+    check(square(16, 16, 3, 1, 1), {3, 41, 40}, l, Guard::behind, 4);
+  }
+}
+
 TEST(JitDirect, EveryInputTail) {
   Thinned grid(5);
   for (int64_t in = 1; in <= 34; ++in)

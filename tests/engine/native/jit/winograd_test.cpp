@@ -22,6 +22,12 @@ TEST(JitWinograd, Winograd) {
       if (l != Level::plain) check(p, {1, 14, 14}, l, Guard::behind);
     }
     for (const Level l : levels()) check(p, {5, 4, 20}, l, Guard::behind, 3);
+    // Several chunks of tiles that begin within a row, of two sizes; as many threads as chunks and fewer.
+    p.shape.in_channels = 17;
+    for (const Level l : levels()) {
+      check(p, {1, 53, 57}, l, Guard::behind, 4);
+      check(p, {2, 31, 37}, l, Guard::before, 2);
+    }
   }
 }
 
