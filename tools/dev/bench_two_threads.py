@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """How much faster two threads are than one, for every model of bench_models.txt above 10 ms, and whether their results are the same bytes.
 
-  bench_two_threads.py --chorus PROGRAM [--only NAME…] [--rounds N] [--steps] [--output FILE]
+  bench_two_threads.py --chorus PROGRAM [--only NAME…] [--all] [--rounds N] [--engines a,b] [--steps] [--output FILE]
 
 Called by `./dev bench --two-threads`. One and two threads take turns; a round is one `chorus bench` of each, the ratio of a model the
-median over the rounds. Writes the table between its marks in docs/performance.md; refuses on a busy machine unless --output is given.
+median over the rounds. Then all engines (--engines: these; "native": none but ours) run on two threads each, in turns, as `chorus bench
+--peers` does. Models that take long to make are measured where they were made before; --all makes them. Writes the table between its marks
+in docs/performance.md; refuses on a busy machine unless --output is given.
 --steps: prints the steps that gain least, too.
 Exit status: 0 done, 1 results differ, 3 the machine is busy.
 """
@@ -22,6 +24,8 @@ import bench_report
 BEGIN, END = "<!-- two threads by ./dev bench --two-threads: begin -->", "<!-- two threads: end -->"
 LEAST_MS = 10
 SECONDS = 2
+PEERS = "native,onnxruntime,openvino"
+PEER_ROUNDS = 10
 
 
 def answer(args, folder, threads, *more):
@@ -61,10 +65,31 @@ def measure(args, folder):
     return middle([r[0] for r in rounds]), middle([r[1] for r in rounds]), middle([a / b for a, b in rounds])
 
 
+def peers(args, folder, names):
+    """Two cells per engine of names: its ms on two threads, and the ratio of Chorus' time to it."""
+    if not names:
+        return []
+    found, _ = bench.measure(argparse.Namespace(chorus=args.chorus, rounds=PEER_ROUNDS, quick=False, engines=args.engines), folder, 2)
+    result = {"answer": found}
+    return [cell for name in names for cell in bench_report.cells(result, name)]
+
+
+def rows_and_folders(args):
+    """The list's rows that are asked for and there, and {name: folder}."""
+    rows = [r for r in bench.listed(bench.LIST.read_text()) if not args.only or r[0] in args.only]
+    if not args.all and not args.only:
+        made = {"more": "models-more", "families": "families"}
+        rows = [r for r in rows if r[1] not in made or (bench.ROOT / ".cache/truth" / f"{made[r[1]]}.stamp").exists()]
+    known = bench.folders({r[1] for r in rows})
+    return [r for r in rows if r[0] in known], known
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chorus", type=pathlib.Path, default=bench.ROOT / "build/bin/chorus")
     parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--all", action="store_true", help="the models of the list that take long to make, too")
+    parser.add_argument("--engines", default=PEERS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", action="store_true")
     parser.add_argument("--output", type=pathlib.Path)
@@ -72,16 +97,19 @@ def main():
     if args.output is None and not bench.quiet():
         print("two threads: this machine is busy; --output FILE measures all the same", file=sys.stderr)
         return bench.BUSY_STATUS
-    rows = [r for r in bench.listed(bench.LIST.read_text()) if not args.only or r[0] in args.only]
-    known = bench.folders({r[1] for r in rows})
-    lines, well = ["| model | one thread, ms | two threads, ms | times faster | results |", "|---|---|---|---|---|"], True
+    rows, known = rows_and_folders(args)
+    names = [name for name in args.engines.split(",") if name != "native"]
+    titles = ["model", "one thread, ms", "two threads, ms", "times faster", "results"]
+    titles += [cell for name in names for cell in (f"{name} on two, ms", f"Chorus / {name}")]
+    lines, well = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"], True
     for name, _, title in rows:
-        found = measure(args, known[name]) if name in known else None
+        found = measure(args, known[name])
         if found is None:
             continue
         equal = same_bytes(args, known[name])
         well = well and equal
-        lines.append(f"| {title} | {found[0]:.1f} | {found[1]:.1f} | {found[2]:.2f} | {'the same bytes' if equal else 'DIFFER'} |")
+        row = [title, f"{found[0]:.1f}", f"{found[1]:.1f}", f"{found[2]:.2f}", "the same bytes" if equal else "DIFFER"]
+        lines.append("| " + " | ".join(row + peers(args, known[name], names)) + " |")
         print(lines[-1], flush=True)
         if args.steps:
             print("\n".join(lagging_steps(args, known[name])), flush=True)
