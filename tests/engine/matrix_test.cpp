@@ -22,7 +22,8 @@ namespace {
 using testing::message_of;
 
 constexpr const char* kPage = "docs/engine_matrix.md";
-constexpr const char* kEngines[] = {"native", "onnxruntime", "openvino", "paddle", "tensorflow", "torch"};
+constexpr const char* kEngines[] = {"native", "mindspore",  "onnxruntime", "openvino",
+                                    "paddle", "tensorflow", "torch",       "tvm"};
 
 struct OneNode {
   Model model;
@@ -129,7 +130,8 @@ class Matrix : public ::testing::Test {
       return native::has_kernel(node.model.graph->node(node.model.graph->order().back())) ? Answer::native
                                                                                           : Answer::decomposed;
     }
-    if (engine.name() == "openvino") {  // compiles for the processor at once, which takes long: its reader is asked
+    // These compile for the processor at once, which takes long: they are asked only, without decomposition.
+    if (engine.name() == "openvino" || engine.name() == "tvm") {
       std::vector<Claim> claims;
       if (!message_of([&] { claims = engine.claim(*node.model.graph, {}); }).empty()) return Answer::refuses;
       return claims.empty() || claims[0].verdict == Verdict::no ? Answer::refuses : Answer::native;

@@ -255,5 +255,45 @@ TEST_F(OpenVino, WhatItDividesByZeroForIsRefused) {
   EXPECT_EQ(run(some, {x})[0].as<float>()[0], 2);
 }
 
+// Wrong answers that can be told from the node: better refused.
+TEST_F(OpenVino, WhatItComputesAsSomethingElseIsRefused) {
+  using Axes = std::vector<int64_t>;
+  GraphCase softmax, reduce, average, lp, most;
+  softmax.graph.opsets[""] = 11;
+  softmax.out(softmax.op("Softmax", {softmax.in("x", {2, 3, 4})}, {{"axis", int64_t{1}}}, 1, 11), "y");
+  reduce.out(reduce.op("ReduceL1", {reduce.in("x", {3})}, {{"noop_with_empty_axes", int64_t{1}}}), "y");
+  average.out(average.op("AveragePool", {average.in("x", {1, 1, 4, 4})},
+                         {{"kernel_shape", Axes{3, 3}},
+                          {"strides", Axes{2, 2}},
+                          {"ceil_mode", int64_t{1}},
+                          {"count_include_pad", int64_t{1}}}),
+              "y");
+  lp.out(lp.op("LpPool", {lp.in("x", {1, 1, 4, 4})},
+               {{"kernel_shape", Axes{3, 3}}, {"strides", Axes{2, 2}}, {"ceil_mode", int64_t{1}}}),
+         "y");
+  most.out(most.op("MaxPool", {most.in("x", {1, 1, 2, 2})},
+                   {{"kernel_shape", Axes{1, 1}}, {"strides", Axes{2, 2}}, {"ceil_mode", int64_t{1}}}),
+           "y");
+  CompileOptions options;
+  options.fallback = Fallback::none;
+  for (auto [c, words] :
+       {std::pair(&softmax, "over one axis"), std::pair(&reduce, "noop_with_empty_axes"),
+        std::pair(&average, "ceil_mode"), std::pair(&lp, "ceil_mode"), std::pair(&most, "ceil_mode")}) {
+    Code code = Code::ok;
+    const std::string said = message_of([&] { engine_->compile(model_of(*c), options); }, &code);
+    EXPECT_NE(said.find(words), std::string::npos) << words << ": " << said;
+    EXPECT_EQ(code, Code::unsupported);
+  }
+  GraphCase last, plain, inside;   // and what means the same is not
+  last.graph.opsets[""] = 11;
+  last.out(last.op("Softmax", {last.in("x", {2, 3})}, {{"axis", int64_t{1}}}, 1, 11), "y");
+  plain.out(plain.op("ReduceL1", {plain.in("x", {3})}), "y");
+  inside.out(inside.op("MaxPool", {inside.in("x", {1, 1, 4, 4})},
+                       {{"kernel_shape", Axes{3, 3}}, {"strides", Axes{2, 2}}, {"ceil_mode", int64_t{1}}}),
+             "y");
+  for (GraphCase* c : {&last, &plain, &inside})
+    EXPECT_EQ(message_of([&] { engine_->compile(model_of(*c), options); }), "");
+}
+
 }  // namespace
 }  // namespace chorus

@@ -47,6 +47,73 @@ bool selects_nothing(const ch_graph& graph, const ch_node& node) {
   return std::none_of(bytes, bytes + count, [](unsigned char b) { return b != 0; });
 }
 
+// Operand i as it is known: null where it is none or no constant.
+const ch_value* constant_of(const ch_graph& graph, const ch_node& node, uint32_t i) {
+  const int32_t v = i < node.n_inputs ? node.inputs[i] : CH_NO_INDEX;
+  const int32_t constant = v == CH_NO_INDEX ? CH_NO_INDEX : graph.values[v]->constant;
+  return constant == CH_NO_INDEX ? nullptr : graph.constants[constant];
+}
+
+// Version 11 is over all axes from `axis` on; where that is the last alone, both mean the same.
+bool is_over_several_axes(const ch_graph& graph, const ch_node& node) {
+  if (node.since >= 13 || node.n_inputs == 0) return false;
+  const ch_type& type = *graph.values[node.inputs[0]]->type;
+  const ch_attribute* axis = attribute(node, "axis");
+  const int64_t at = axis == nullptr ? 1 : axis->i;
+  if (type.has_rank == 0) return at != -1;
+  const int64_t from = at < 0 ? at + type.rank : at;
+  for (int64_t d = from + 1; d < type.rank; ++d) {
+    if (type.dims[d] != 1) return true;
+  }
+  return false;
+}
+
+// What is left of a reduction over no axes: the magnitude, the square, the logarithm.
+bool leaves_out_magnitude(const ch_graph& graph, const ch_node& node, const std::string& op) {
+  if (op != "ReduceL1" && op != "ReduceL2" && op != "ReduceSumSquare" && op != "ReduceLogSum") return false;
+  if (!is_set(node, "noop_with_empty_axes")) return false;
+  if (node.n_inputs < 2 || node.inputs[1] == CH_NO_INDEX) return true;
+  const ch_value* axes = constant_of(graph, node, 1);
+  return axes == nullptr || axes->rank == 0 || axes->dims[0] == 0;
+}
+
+std::vector<int64_t> ints_of(const ch_node& node, const char* name, size_t n, int64_t otherwise) {
+  const ch_attribute* a = attribute(node, name);
+  if (a == nullptr || a->count != n) return std::vector<int64_t>(n, otherwise);
+  return {a->ints, a->ints + a->count};
+}
+
+// Rounded up, the number of windows holds one that begins behind the picture and the padding before it; ONNX leaves it out.
+bool has_window_behind(const ch_graph& graph, const ch_node& node) {
+  const ch_attribute* kernel = attribute(node, "kernel_shape");
+  if (kernel == nullptr || node.n_inputs == 0) return false;
+  const auto n = static_cast<size_t>(kernel->count);
+  const ch_type& type = *graph.values[node.inputs[0]]->type;
+  const std::vector<int64_t> pads = ints_of(node, "pads", 2 * n, 0), strides = ints_of(node, "strides", n, 1);
+  const std::vector<int64_t> dilations = ints_of(node, "dilations", n, 1);
+  for (size_t d = 0; d < n; ++d) {
+    const int64_t size = type.has_rank != 0 && type.rank == n + 2 ? type.dims[2 + d] : -1;
+    const int64_t spanned = (kernel->ints[d] - 1) * dilations[d] + 1, end = pads[n + d],
+                  stride = std::max<int64_t>(1, strides[d]);
+    if (size < 0 && (end > 0 || stride > spanned)) return true;  // may have one
+    const int64_t last = (size + pads[d] + end - spanned + stride - 1) / stride * stride;
+    if (size >= 0 && last >= size + pads[d]) return true;
+  }
+  return false;
+}
+
+// Windows that begin or end behind the picture.
+std::string window_refusal(const ch_graph& graph, const ch_node& node, const std::string& op) {
+  if (!is_set(node, "ceil_mode")) return {};
+  if (op == "AveragePool" && is_set(node, "count_include_pad"))
+    return op + ": OpenVINO counts places behind the padding (ceil_mode with count_include_pad)";
+  if (op == "LpPool")
+    return op + ": OpenVINO divides by the length of a window that reaches behind the picture (ceil_mode)";
+  if (op == "MaxPool" && has_window_behind(graph, node))
+    return op + ": OpenVINO keeps a window that begins behind the picture (ceil_mode)";
+  return {};
+}
+
 // Where its reader passes over an attribute and the result is another one: better refused than wrong.
 std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
   const std::string op(view(node.op));
@@ -80,6 +147,12 @@ std::string silent_refusal(const ch_graph& graph, const ch_node& node) {
   }
   if ((op == "Gather" && is_empty(graph, node)) || (op == "Compress" && selects_nothing(graph, node)))
     return op + ": OpenVINO divides by zero when it compiles this operator for no elements";
+  if (op == "Softmax" && is_over_several_axes(graph, node))
+    return op + ": OpenVINO takes version " + std::to_string(node.since) +
+           " over one axis, where ONNX takes it over all from `axis` on";
+  if (leaves_out_magnitude(graph, node, op))
+    return op + ": OpenVINO makes nothing of noop_with_empty_axes but the input";
+  if (std::string why = window_refusal(graph, node, op); !why.empty()) return why;
   const ch_attribute* mode = attribute(node, "mode");
   if (op == "RoiAlign" && mode != nullptr && view(mode->s) == "max")
     return op + ": OpenVINO takes another maximum than ONNX";
@@ -182,7 +255,7 @@ std::vector<std::string> refusals(const Functions& ov, const OvCore* core, const
     if (reasons[i].empty()) reasons[i] = silent_refusal(graph, *graph.nodes[i]);
     refused = refused || !reasons[i].empty();
   }
-  if (refused) return reasons;   // the reader would say the same in more words
+  if (refused) return reasons;  // the reader would say the same in more words
   std::string bytes;
   try {
     bytes = onnx_bytes(host, graph, kMaxOpset, kMaxIr);
