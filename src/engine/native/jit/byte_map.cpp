@@ -1,8 +1,8 @@
 #include <engine/native/jit/byte_map.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <cstring>
 
 namespace chorus::jit {
 namespace {
@@ -81,35 +81,93 @@ Kernel find_byte_map(ByteMap kind) {
   return find_kernel(std::as_bytes(std::span(words)), [&] { return byte_map_code(kind); });
 }
 
-void run_byte_map_plain(ByteMap kind, const ByteMapArgs& args, int64_t first, int64_t count) noexcept {
-  const ByteMapParams& p = *args.params;
-  const auto real = [&](const void* from, int64_t i, float zero, float scale) {
-    const int byte =
-        is_signed(kind) ? int{static_cast<const int8_t*>(from)[i]} : int{static_cast<const uint8_t*>(from)[i]};
-    return (static_cast<float>(byte) - zero) * scale;
-  };
-  auto* y = static_cast<float*>(args.y);
-  for (int64_t i = first; i < first + count; ++i) {
-    if (kind == ByteMap::to_real) {
-      y[i] = static_cast<float>(static_cast<const int32_t*>(args.a)[i]);
-      continue;
-    }
-    if (kind == ByteMap::range) {
-      const float x = static_cast<const float*>(args.a)[i];
-      y[0] = std::min(y[0], x), y[16] = std::max(y[16], x);
-      continue;
-    }
-    float v = has_bytes_in(kind) ? real(args.a, i, p.zero_a[0], p.scale_a[0]) : static_cast<const float*>(args.a)[i];
-    if (adds(kind)) v = v + real(args.b, i, p.zero_b[0], p.scale_b[0]);
-    if (!has_bytes_out(kind)) {
-      y[i] = v;
-      continue;
-    }
-    v = std::nearbyint(v / p.step[0]) + p.out.zero[0];
-    v = v > p.out.alpha[0] ? v : p.out.alpha[0];  // no number: the least
-    v = v < p.out.beta[0] ? v : p.out.beta[0];
-    static_cast<uint8_t*>(args.y)[i] = static_cast<uint8_t>(static_cast<int32_t>(v));
+namespace {
+
+constexpr int kLanes = 16;  // loops of so many become vectors of any processor
+
+/// Of |x| < 2^22, ties to even.
+float nearest(float x) noexcept {
+  constexpr float kWhole = 12582912.0F;  // 1.5 * 2^23: no place for a fraction
+  return (x + kWhole) - kWhole;
+}
+
+template <class Byte>
+void real_of(const Byte* from, float zero, float scale, float (&v)[kLanes]) noexcept {
+  for (int l = 0; l < kLanes; ++l) v[l] = (static_cast<float>(from[l]) - zero) * scale;
+}
+void real_of(ByteMap kind, const void* from, int64_t i, float zero, float scale, float (&v)[kLanes]) noexcept {
+  is_signed(kind) ? real_of(static_cast<const int8_t*>(from) + i, zero, scale, v)
+                  : real_of(static_cast<const uint8_t*>(from) + i, zero, scale, v);
+}
+
+void to_bytes(const ByteMapParams& p, float (&v)[kLanes], uint8_t* to) noexcept {
+  constexpr float kFar = 1 << 20;  // beyond every byte
+  const float step = p.step[0], zero = p.out.zero[0], low = p.out.alpha[0], high = p.out.beta[0];
+  int32_t whole[kLanes];
+  for (int l = 0; l < kLanes; ++l) {
+    float q = v[l] / step;
+    q = q > -kFar ? q : -kFar;  // no number: the least
+    q = q < kFar ? q : kFar;
+    q = nearest(q) + zero;
+    q = q > low ? q : low;
+    q = q < high ? q : high;
+    whole[l] = static_cast<int32_t>(q);
   }
+  for (int l = 0; l < kLanes; ++l) to[l] = static_cast<uint8_t>(whole[l]);
+}
+
+/// kLanes elements from i on.
+void run_lanes(ByteMap kind, const ByteMapArgs& args, int64_t i) noexcept {
+  const ByteMapParams& p = *args.params;
+  const auto* reals = static_cast<const float*>(args.a) + i;
+  float v[kLanes], other[kLanes];
+  if (!has_bytes_in(kind))
+    std::copy_n(reals, kLanes, v);
+  else
+    real_of(kind, args.a, i, p.zero_a[0], p.scale_a[0], v);
+  if (adds(kind)) {
+    real_of(kind, args.b, i, p.zero_b[0], p.scale_b[0], other);
+    for (int l = 0; l < kLanes; ++l) v[l] += other[l];
+  }
+  if (has_bytes_out(kind))
+    to_bytes(p, v, static_cast<uint8_t*>(args.y) + i);
+  else
+    std::copy_n(v, kLanes, static_cast<float*>(args.y) + i);
+}
+
+void widen_range(const float* x, int64_t count, float* y) noexcept {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int l = 0; l < kLanes; ++l) {
+      y[l] = x[i + l] < y[l] ? x[i + l] : y[l];
+      y[kLanes + l] = x[i + l] > y[kLanes + l] ? x[i + l] : y[kLanes + l];
+    }
+  }
+  for (; i < count; ++i) y[0] = std::min(y[0], x[i]), y[kLanes] = std::max(y[kLanes], x[i]);
+}
+
+}  // namespace
+
+void run_byte_map_plain(ByteMap kind, const ByteMapArgs& args, int64_t first, int64_t count) noexcept {
+  if (kind == ByteMap::range)
+    return widen_range(static_cast<const float*>(args.a) + first, count, static_cast<float*>(args.y));
+  if (kind == ByteMap::to_real) {
+    const auto* from = static_cast<const int32_t*>(args.a) + first;
+    std::transform(from, from + count, static_cast<float*>(args.y) + first,
+                   [](int32_t v) { return static_cast<float>(v); });
+    return;
+  }
+  int64_t i = first;
+  for (; i + kLanes <= first + count; i += kLanes) run_lanes(kind, args, i);
+  if (i == first + count) return;
+  // The rest, in a place of its own.
+  const auto rest = static_cast<size_t>(first + count - i);
+  const size_t in = has_bytes_in(kind) ? 1 : sizeof(float), out = has_bytes_out(kind) ? 1 : sizeof(float);
+  alignas(64) std::byte a[kLanes * sizeof(float)] = {}, b[kLanes] = {}, y[kLanes * sizeof(float)];
+  std::memcpy(a, static_cast<const std::byte*>(args.a) + static_cast<size_t>(i) * in, rest * in);
+  if (adds(kind)) std::memcpy(b, static_cast<const std::byte*>(args.b) + i, rest);
+  run_lanes(kind, {a, b, y, args.params, 0}, 0);
+  std::memcpy(static_cast<std::byte*>(args.y) + static_cast<size_t>(i) * out, y, rest * out);
 }
 
 }  // namespace chorus::jit

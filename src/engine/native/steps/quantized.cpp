@@ -48,6 +48,10 @@ bool has_byte_code(const StepDescription& step) {
   return jit::level(step.cpu != nullptr ? *step.cpu : cpu()) == jit::Level::avx512;
 }
 
+jit::Kernel find_byte_code(const StepDescription& step, ByteMap kind) {
+  return has_byte_code(step) ? jit::find_byte_map(kind) : nullptr;
+}
+
 void run_byte_map(ByteMap kind, jit::Kernel kernel, const jit::ByteMapParams& params, const void* a, const void* b,
                   void* y, int64_t count, ThreadPool& pool) noexcept {
   const int64_t in = bytes_in(kind), out = bytes_out(kind);
@@ -105,12 +109,11 @@ Status run_blocked(KernelContext& ctx) noexcept {
 
 // QuantizeLinear and DequantizeLinear ---------------------------------------------------------------------------------
 
-bool accepts_map(const StepDescription& step) {
-  return has_byte_code(step) && scaling_of(*step.graph, step.n()).has_value();
-}
+bool accepts_map(const StepDescription& step) { return scaling_of(*step.graph, step.n()).has_value(); }
 bool accepts_blocked_map(const StepDescription& step) {
   const bool to_bytes = step.n().op->name == "QuantizeLinear";
-  return accepts_map(step) && is_byte_picture(*step.graph, to_bytes ? step.n().outputs[0] : step.n().inputs[0]);
+  return has_byte_code(step) && accepts_map(step) &&
+         is_byte_picture(*step.graph, to_bytes ? step.n().outputs[0] : step.n().inputs[0]);
 }
 
 template <LayoutForm form>
@@ -130,7 +133,7 @@ std::shared_ptr<const Prepared> prepare_map(const StepDescription& step) {
     jit::fill(p->params.zero_a, zero);
     jit::fill(p->params.scale_a, s.scale);
   }
-  p->kernel = jit::find_byte_map(p->kind);
+  p->kernel = find_byte_code(step, p->kind);
   return p;
 }
 
@@ -150,8 +153,7 @@ bool accepts_add(const StepDescription& step) {
 /// Tensors as they lie: bytes of one kind.
 bool accepts_plain_add(const StepDescription& step) {
   const QuantizedStep& q = *step.quantized;
-  return has_byte_code(step) && same_dims(step.in(0), step.out(0)) && same_dims(step.in(1), step.out(0)) &&
-         q.in[0].dtype == q.in[1].dtype;
+  return same_dims(step.in(0), step.out(0)) && same_dims(step.in(1), step.out(0)) && q.in[0].dtype == q.in[1].dtype;
 }
 
 template <LayoutForm form>
@@ -171,7 +173,7 @@ std::shared_ptr<const Prepared> prepare_add(const StepDescription& step) {
   jit::fill(p->params.out.zero, zero(q.out));
   jit::fill(p->params.out.alpha, range.least - turned);
   jit::fill(p->params.out.beta, range.largest - turned);
-  p->kernel = jit::find_byte_map(p->kind);
+  p->kernel = find_byte_code(step, p->kind);
   return p;
 }
 

@@ -16,7 +16,7 @@ ByteRange byte_range(const QuantizedStep& step);
 /// Elements of a blocked image with its padding lanes.
 int64_t blocked_image(const TensorView& t) noexcept;
 
-/// Element by element in tasks; y is all of one task's for ByteMap::range. `kernel` null: memory for code was refused.
+/// Element by element in tasks; y is all of one task's for ByteMap::range. `kernel` null: in C++.
 void run_byte_map(jit::ByteMap kind, jit::Kernel kernel, const jit::ByteMapParams& params, const void* a, const void* b,
                   void* y, int64_t count, ThreadPool& pool) noexcept;
 /// A constant operand of any node; null when it is none.
@@ -32,6 +32,8 @@ void set_byte_channels(const QuantizedStep& step, std::span<const float> scales,
                        int64_t depth, const int32_t* sums, jit::ByteChannels* out);
 /// Code for vectors of 16 is there.
 bool has_byte_code(const StepDescription& step);
+/// Null where there is none: the same in C++.
+jit::Kernel find_byte_code(const StepDescription& step, jit::ByteMap kind);
 
 std::span<const Candidate> quantized_convolution_steps();
 /// MatMul and Gemm with constant weights.

@@ -16,13 +16,13 @@ struct PreparedKernels final : Prepared {
 };
 
 bool accepts_dynamic(const StepDescription& step) {
-  return has_byte_code(step) && is_float32(step.in(0)) && step.out(0).dtype == DType::uint8;
+  return is_float32(step.in(0)) && step.out(0).dtype == DType::uint8;
 }
 
-std::shared_ptr<const Prepared> prepare_dynamic(const StepDescription&) {
+std::shared_ptr<const Prepared> prepare_dynamic(const StepDescription& step) {
   auto p = std::make_shared<PreparedKernels>();
-  p->range = jit::find_byte_map(ByteMap::range);
-  p->quantize = jit::find_byte_map(ByteMap::quantize);
+  p->range = find_byte_code(step, ByteMap::range);
+  p->quantize = find_byte_code(step, ByteMap::quantize);
   return p;
 }
 
@@ -70,12 +70,12 @@ Status run_dynamic(KernelContext& ctx) noexcept {
 
 bool accepts_cast(const StepDescription& step) {
   const Type& x = step.in(0);
-  return has_byte_code(step) && x.is_tensor() && x.dtype == DType::int32 && is_float32(step.out(0));
+  return x.is_tensor() && x.dtype == DType::int32 && is_float32(step.out(0));
 }
 
-std::shared_ptr<const Prepared> prepare_cast(const StepDescription&) {
+std::shared_ptr<const Prepared> prepare_cast(const StepDescription& step) {
   auto p = std::make_shared<PreparedKernels>();
-  p->to_real = jit::find_byte_map(ByteMap::to_real);
+  p->to_real = find_byte_code(step, ByteMap::to_real);
   return p;
 }
 
