@@ -130,11 +130,10 @@ const char* bytes_refusal(const ConvProblem& p) noexcept {
     return "bytes with a bias or an activation";
   if (s.in_channels / s.groups * s.kernel_h * s.kernel_w > kMostByteProducts)
     return "bytes of so many channels that int32 does not hold their sums";
-  if (p.requantize) {
-    return nullptr;
-  }
-  const bool points = s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && !has_pads(s);
-  return !points || s.groups != 1 || p.source != Source::blocked ? "bytes of another form than a product" : nullptr;
+  if (p.requantize) return nullptr;
+  if (has_pads(s) || p.source != Source::blocked) return "bytes of another form than a product";
+  const Form form = form_of(s, p.source);
+  return form == Form::depthwise || form == Form::diagonal ? "bytes of small groups" : nullptr;
 }
 
 namespace {
@@ -169,49 +168,6 @@ uint8_t requantized(const ConvProblem& p, const ByteChannels& block, int64_t lan
   return static_cast<uint8_t>(static_cast<int32_t>(v < p.beta ? v : p.beta));
 }
 
-namespace {
-
-/// The bytes below a filter at one output pixel.
-void run_requantized_plain(const ConvProblem& p, const ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {
-  const ConvShape& s = p.shape;
-  const Geometry g = geometry(p);
-  const int64_t oh = fast::conv_out_height(s, z), ow = fast::conv_out_width(s, z), area = z.height * z.width;
-  const bool planar = p.source == Source::planar, rows = p.target == Target::rows;
-  const int64_t in = s.in_channels / s.groups, out_group = s.out_channels / s.groups, taps = s.kernel_h * s.kernel_w;
-  const int64_t in_image = b.input_image != 0 ? b.input_image
-                           : planar           ? s.in_channels * area
-                                              : blocks(s.in_channels) * area * kBlock;
-  const int64_t out_image = b.output_image != 0 ? b.output_image : g.out_blocks * oh * ow * kBlock;
-  const auto* channels = reinterpret_cast<const ByteChannels*>(b.bias);
-  pool.parallel_for(z.batch * oh * ow, [&](int64_t task, int) {
-    const int64_t ox = task % ow, oy = task / ow % oh, n = task / ow / oh;
-    const auto* x = reinterpret_cast<const uint8_t*>(b.input) + n * in_image;
-    auto* y = reinterpret_cast<uint8_t*>(b.output) + n * out_image;
-    const auto at = [&](int64_t c, int64_t iy, int64_t ix) {
-      if (iy < 0 || iy >= z.height || ix < 0 || ix >= z.width) return int32_t{p.border};
-      const int64_t pixel = iy * z.width + ix;
-      return planar ? int32_t{static_cast<uint8_t>(x[c * area + pixel] ^ p.flip)}
-                    : int32_t{x[(c / kBlock * area + pixel) * kBlock + c % kBlock]};
-    };
-    for (int64_t o = 0; o < g.out_blocks * kBlock; ++o) {
-      const auto* w = reinterpret_cast<const int8_t*>(b.weights) + o / kBlock * g.out_block_floats * 4;
-      const int64_t first = std::min(o, s.out_channels - 1) / out_group * in;
-      int32_t sum = 0;
-      for (int64_t c = 0; c < in; ++c) {
-        const int64_t place = weight_place(g, taps, first + c - g.first_in(o / kBlock) * kBlock, o);
-        for (int64_t t = 0; t < taps; ++t)
-          sum += w[place + t * g.tap * 4] * at(first + c, oy * s.stride_h - s.pad_top + t / s.kernel_w * s.dilation_h,
-                                               ox * s.stride_w - s.pad_left + t % s.kernel_w * s.dilation_w);
-      }
-      const int64_t to =
-          rows ? (oy * ow + ox) * s.out_channels + o : ((o / kBlock * oh + oy) * ow + ox) * kBlock + o % kBlock;
-      y[to] = requantized(p, channels[o / kBlock], o % kBlock, sum);
-    }
-  });
-}
-
-}  // namespace
-
 std::shared_ptr<const ConvCall> make_bytes(const ConvProblem& problem, const ConvSizes& sizes, Level level) {
   if (level != Level::avx512) return nullptr;
   auto call = std::make_shared<ByteCall>(problem, sizes);
@@ -229,26 +185,43 @@ void generate_bytes(const ConvProblem& problem, const ConvSizes& sizes, Level le
 }
 
 void run_bytes_plain(const ConvProblem& p, const fast::ConvSizes& z, const ConvBuffers& b, ThreadPool& pool) noexcept {
-  if (p.requantize) return run_requantized_plain(p, z, b, pool);
+  const ConvShape& s = p.shape;
   const Geometry g = geometry(p);
-  const int64_t pixels = z.height * z.width, channels = p.shape.out_channels;
-  const bool rows = p.target == Target::rows;
-  const int64_t out_image = b.output_image != 0 ? b.output_image : g.out_blocks * kBlock * pixels;
-  const int64_t in_image = b.input_image != 0 ? b.input_image : g.in_blocks * g.lanes * pixels;
-  const auto* weights = reinterpret_cast<const int8_t*>(b.weights);
-  pool.parallel_for(z.batch * pixels, [&](int64_t task, int) {
-    const int64_t n = task / pixels, pixel = task % pixels;
-    const auto* x = reinterpret_cast<const uint8_t*>(b.input + n * in_image);
+  const int64_t oh = fast::conv_out_height(s, z), ow = fast::conv_out_width(s, z), area = z.height * z.width;
+  const bool planar = p.source == Source::planar, rows = p.target == Target::rows;
+  const int64_t in = s.in_channels / s.groups, out_group = s.out_channels / s.groups, taps = s.kernel_h * s.kernel_w;
+  const int64_t unit = p.requantize ? 1 : 4;  // of the distances between images, in bytes
+  const int64_t in_image = b.input_image != 0 ? b.input_image * unit
+                           : planar           ? s.in_channels * area
+                                              : blocks(s.in_channels) * area * kBlock;
+  const int64_t out_image = b.output_image != 0 ? b.output_image : g.out_blocks * oh * ow * kBlock;
+  const auto* channels = reinterpret_cast<const ByteChannels*>(b.bias);
+  pool.parallel_for(z.batch * oh * ow, [&](int64_t task, int) {
+    const int64_t ox = task % ow, oy = task / ow % oh, n = task / ow / oh;
+    const auto* x = reinterpret_cast<const uint8_t*>(b.input) + n * in_image;
+    const auto at = [&](int64_t c, int64_t iy, int64_t ix) {
+      if (iy < 0 || iy >= z.height || ix < 0 || ix >= z.width) return int32_t{p.border};
+      const int64_t pixel = iy * z.width + ix;
+      return planar ? int32_t{static_cast<uint8_t>(x[c * area + pixel] ^ p.flip)}
+                    : int32_t{x[(c / kBlock * area + pixel) * kBlock + c % kBlock]};
+    };
     for (int64_t o = 0; o < g.out_blocks * kBlock; ++o) {
-      const int8_t* w = weights + o / kBlock * g.out_block_floats * 4;
-      const int64_t at =
-          n * out_image + (rows ? pixel * channels + o : (o / kBlock * pixels + pixel) * kBlock + o % kBlock);
+      const auto* w = reinterpret_cast<const int8_t*>(b.weights) + o / kBlock * g.out_block_floats * 4;
+      const int64_t first = std::min(o, s.out_channels - 1) / out_group * in;
+      const int64_t to = n * out_image + (rows ? (oy * ow + ox) * s.out_channels + o
+                                               : ((o / kBlock * oh + oy) * ow + ox) * kBlock + o % kBlock);
       int32_t sum = 0;
-      if (p.residual) std::memcpy(&sum, b.residual + at, sizeof sum);
-      for (int64_t c = 0; c < p.shape.in_channels; ++c)
-        sum += int32_t{x[(c / kBlock * pixels + pixel) * kBlock + c % kBlock]} *
-               w[(c / 4 * kBlock + o % kBlock) * 4 + c % 4];
-      std::memcpy(b.output + at, &sum, sizeof sum);
+      if (p.residual) std::memcpy(&sum, b.residual + to, sizeof sum);
+      for (int64_t c = 0; c < in; ++c) {
+        const int64_t place = weight_place(g, taps, first + c - g.first_in(o / kBlock) * kBlock, o);
+        for (int64_t t = 0; t < taps; ++t)
+          sum += w[place + t * g.tap * 4] * at(first + c, oy * s.stride_h - s.pad_top + t / s.kernel_w * s.dilation_h,
+                                               ox * s.stride_w - s.pad_left + t % s.kernel_w * s.dilation_w);
+      }
+      if (p.requantize)
+        reinterpret_cast<uint8_t*>(b.output)[to] = requantized(p, channels[o / kBlock], o % kBlock, sum);
+      else
+        std::memcpy(b.output + to, &sum, sizeof sum);
     }
   });
 }

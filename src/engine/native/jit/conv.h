@@ -67,7 +67,7 @@ enum class Extents : uint8_t { fixed, open };
 /// What products are made of; sums, bias, residual and results are float32 in any case. bf16: input and weights are rounded to bfloat16
 /// (relative error 2^-9 each) and numbers below 2^-126 count as zero; only where CpuFeatures::avx512_bf16 is.
 /// bytes: products of unsigned input and signed weights, both bytes, in blocks; residual (none, or int32, added before) and sums are int32
-/// in the place of floats, exact; without bias and activation, only where CpuFeatures::avx512_vnni is.
+/// in the place of floats, exact; without bias and activation, of any filter without pads, only where CpuFeatures::avx512_vnni is.
 enum class Element : uint8_t { f32, bf16, bytes };
 
 /// What computes: vector registers, or matrix registers (AMX): bfloat16 with whole blocks of input channels, only where

@@ -31,9 +31,13 @@ AutoPad auto_pad_of(std::string_view mode) noexcept {
 bool read_conv_shape(const StepDescription& step, Direction direction, fast::ConvShape* out) {
   const Type &x = step.in(0), &w = step.in(1);
   const int rank = x.rank();
-  if (!is_float32(x) || (rank != 3 && rank != 4) || !is_float32(w, rank) || !has_numbers(w) ||
-      !is_float32(step.out(0), rank))
-    return false;
+  const auto is_byte = [](const Type& t) {
+    return t.is_tensor() && t.has_rank && (t.dtype == DType::int8 || t.dtype == DType::uint8);
+  };
+  const Type& y = step.out(0);
+  const bool sums = is_byte(x) && is_byte(w) && y.is_tensor() && y.has_rank && y.dtype == DType::int32;
+  if (!sums && (!is_float32(x) || !is_float32(w) || !is_float32(y))) return false;
+  if ((rank != 3 && rank != 4) || w.rank() != rank || y.rank() != rank || !has_numbers(w)) return false;
   const AttrReader attrs = step.n().attrs();
   const auto axes = static_cast<size_t>(rank - 2);
   const auto strides = attrs.integers("strides"), dilations = attrs.integers("dilations"),

@@ -9,7 +9,7 @@ enum class AutoPad : uint8_t { none, upper, lower, valid };
 
 AutoPad auto_pad_of(std::string_view mode) noexcept;
 /// Shape of the operator from its attributes and the type of its weights (one or two spatial axes; one is a height of 1); false
-/// where the kernels do not mean the same. Pads are those of auto_pad none.
+/// where the kernels do not mean the same. Operands and result are float32, or bytes and int32 (ConvInteger). Pads are those of auto_pad none.
 bool read_conv_shape(const StepDescription& step, Direction direction, fast::ConvShape* out);
 /// A ConvTranspose whose extents follow from strides, pads and output_padding; fills output_pad too.
 bool read_transposed_shape(const StepDescription& step, fast::ConvShape* out);

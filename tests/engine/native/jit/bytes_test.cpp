@@ -200,6 +200,57 @@ TEST(JitBytes, ConvolutionsToBytes) {
   }
 }
 
+void check_sums(const Picture& d, Level level, Guard guard) {
+  ASSERT_EQ(refusal(d.p), nullptr);
+  const fast::ConvShape& s = d.p.shape;
+  const int64_t oh = fast::conv_out_height(s, d.z), ow = fast::conv_out_width(s, d.z), area = d.z.height * d.z.width;
+  Guarded in(d.z.batch * blocks(s.in_channels) * area * 4, guard);
+  Guarded packed(static_cast<int64_t>(packed_weight_bytes(d.p) / 4), guard);
+  Guarded out(d.z.batch * blocks(s.out_channels) * oh * ow * 16, guard);
+  auto* x = reinterpret_cast<uint8_t*>(in.data());
+  std::memset(x, 77, static_cast<size_t>(in.count()) * 4);
+  for (size_t i = 0; i < d.x.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const int64_t pixel = at % area, c = at / area % s.in_channels, n = at / area / s.in_channels;
+    x[((n * blocks(s.in_channels) + c / 16) * area + pixel) * 16 + c % 16] = d.x[i];
+  }
+  pack_byte_weights(d.p, d.w.data(), packed.data());
+  const auto call = make_generated(d.p, d.z, level);
+  ThreadPool pool({.threads = 2});
+  ConvBuffers b{in.data(), packed.data(), nullptr, nullptr, out.data(), nullptr};
+  b.input_image = blocks(s.in_channels) * area * 4;
+  call->run(b, pool);
+  for (int64_t i = 0; i < d.z.batch * s.out_channels * oh * ow; ++i) {
+    const int64_t ox = i % ow, oy = i / ow % oh, o = i / ow / oh % s.out_channels, n = i / ow / oh / s.out_channels;
+    int32_t got = 0;
+    std::memcpy(&got, out.data() + (((n * blocks(s.out_channels) + o / 16) * oh + oy) * ow + ox) * 16 + o % 16, 4);
+    ASSERT_EQ(got, d.sum(n, o, oy, ox)) << text(d.p, d.z, level);
+  }
+}
+
+TEST(JitBytes, ConvolutionsToSums) {
+  const bool has = cpu().avx512_vnni && level(cpu()) == Level::avx512;
+  std::mt19937 random(14);
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  for (uint32_t i = 0; i < 24; ++i) {
+    fast::ConvShape s;
+    s.groups = i % 5 == 1 ? 2 : 1;
+    s.in_channels = s.groups == 2 ? 32 : pick(1, 50), s.out_channels = s.groups == 2 ? 32 : pick(1, 70);
+    s.kernel_h = pick(1, 3), s.kernel_w = pick(1, 4), s.stride_h = pick(1, 2), s.stride_w = pick(1, 2);
+    s.dilation_h = pick(1, 2), s.dilation_w = pick(1, 2);
+    Picture d(s, {pick(1, 2), pick(6, 12), pick(8, 24)}, Source::blocked, i);
+    d.p.requantize = false, d.p.zero = d.p.alpha = d.p.beta = 0;
+    if (i % 2 == 1) d.p.extents = Extents::open;
+    check_sums(d, Level::plain, Guard::behind);
+    for (const Guard g : {Guard::before, Guard::behind}) {
+      if (has) check_sums(d, Level::avx512, g);
+    }
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST(JitBytes, RowsToBytes) {
   const bool has = cpu().avx512_vnni && level(cpu()) == Level::avx512;
   std::mt19937 random(13);
