@@ -2,6 +2,7 @@
 // reference kernels. Each level is a process of its own. CHORUS_WRITE_ERRORS=1 writes the page; else no error may exceed it.
 #include <core/convert.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -27,6 +28,8 @@ enum class Unit : uint8_t {
 };
 
 using Numbers = std::vector<double>;
+/// What an element type's numbers are measured against where float64 is not enough: operands first, then constants.
+using Truth = std::function<Numbers(std::span<const Value>)>;
 
 /// A graph that can be built of any element type; operands are drawn once.
 struct ErrorCase {
@@ -36,6 +39,9 @@ struct ErrorCase {
   std::function<ValueId(GraphCase&, std::span<const ValueId> inputs, std::span<const ValueId> constants)> build;
   DType type = DType::float32;
   double low = -2;  ///< of inputs and constants; the greatest is 2
+  Precision precision = Precision::f32;  ///< of the products
+  Truth truth = {};  ///< null: the graph in float64
+  DType rounding() const { return precision == Precision::bf16 ? DType::bfloat16 : type; }
 };
 
 enum class Operands : uint8_t { signed_numbers, absolute };
@@ -46,6 +52,8 @@ Value drawn(const ErrorCase& c, const Shape& shape, uint64_t seed, DType type, O
   for (int64_t i = 0; i < shape.numel(); ++i) {
     double x = double{base.as<float>()[static_cast<size_t>(i)]};
     x = c.low + (x + 2) / 4 * (2 - c.low);
+    if (c.type == DType::float64)
+      x *= 0.70710678118654757;  // more digits than float32 has: its products are exact in float64
     set_f64(c.type, narrow.mutable_data(), i, x);  // all types see the number that the case's own type holds
     x = get_f64(c.type, narrow.data(), i);
     set_f64(type, v.mutable_data(), i, operands == Operands::absolute ? std::fabs(x) : x);
@@ -53,17 +61,29 @@ Value drawn(const ErrorCase& c, const Shape& shape, uint64_t seed, DType type, O
   return v;
 }
 
+/// Inputs, then constants.
+std::vector<Value> operands_of(const ErrorCase& c, DType type, Operands operands) {
+  std::vector<Value> all;
+  uint64_t seed = 0;
+  for (const Shape& s : c.inputs) all.push_back(drawn(c, s, ++seed, type, operands));
+  for (const Shape& s : c.constants) all.push_back(drawn(c, s, 100 + ++seed, type, operands));
+  return all;
+}
+
 GraphCase graph_of(const ErrorCase& c, DType type, Operands operands, std::vector<Value>& feeds) {
   GraphCase g;
   std::vector<ValueId> ins, fixed;
-  uint64_t seed = 0;
-  for (const Shape& s : c.inputs) {
+  std::vector<Value> values = operands_of(c, type, operands);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i >= c.inputs.size()) {
+      fixed.push_back(g.constant(std::move(values[i])));
+      continue;
+    }
     Dims dims;
-    for (int64_t d : s) dims.push_back(d);
-    ins.push_back(g.in("x" + std::to_string(ins.size()), dims, type));
-    feeds.push_back(drawn(c, s, ++seed, type, operands));
+    for (int64_t d : c.inputs[i]) dims.push_back(d);
+    ins.push_back(g.in("x" + std::to_string(i), dims, type));
+    feeds.push_back(std::move(values[i]));
   }
-  for (const Shape& s : c.constants) fixed.push_back(g.constant(drawn(c, s, 100 + ++seed, type, operands)));
   g.out(c.build(g, ins, fixed), "y");
   return g;
 }
@@ -87,7 +107,10 @@ struct Measured {
 };
 
 double worst(const Numbers& got, const Numbers& want, const Numbers& scale, DType type) {
-  const double rounding = type == DType::float16 ? 0x1p-11 : type == DType::bfloat16 ? 0x1p-8 : 0x1p-24;
+  const double rounding = type == DType::float16    ? 0x1p-11
+                          : type == DType::bfloat16 ? 0x1p-8
+                          : type == DType::float64  ? 0x1p-53
+                                                    : 0x1p-24;
   double error = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     if (got[i] == want[i]) continue;
@@ -111,10 +134,16 @@ Numbers row_tops(const Numbers& y, int64_t length) {
 Measured measure(const ErrorCase& c) {
   std::vector<Value> feeds;
   const GraphCase g = graph_of(c, c.type, Operands::signed_numbers, feeds);
-  const auto instance = compile_steps(g.graph)->instance();
+  auto graph = std::make_shared<Graph>(g.graph);
+  infer_types(*graph);
+  CompileOptions options;
+  options.precision = c.precision;
+  const auto program = std::make_shared<native::NativeProgram>(std::move(graph), options);
+  const auto instance = program->instance();
   std::vector<Value> out(1);
   instance->run(feeds, out, {});
-  const Numbers want = in_float64(c, Operands::signed_numbers);
+  const Numbers want =
+      c.truth ? c.truth(operands_of(c, c.type, Operands::signed_numbers)) : in_float64(c, Operands::signed_numbers);
   const Numbers scale = c.unit == Unit::magnitudes ? in_float64(c, Operands::absolute)
                                                    : row_tops(want, out[0].shape()[out[0].shape().rank() - 1]);
   Measured m;
@@ -127,7 +156,7 @@ Measured measure(const ErrorCase& c) {
       continue;
     m.kernels += (m.kernels.empty() ? "" : "+") + kernel;
   }
-  m.error = worst(numbers(out[0]), want, scale, c.type);
+  m.error = worst(numbers(out[0]), want, scale, c.rounding());
   return m;
 }
 
@@ -285,9 +314,117 @@ std::vector<ErrorCase> rows() {
   };
 }
 
+/// As tiles compute where `--precision bf16` is asked for; without such instructions they are those of float32.
+std::vector<ErrorCase> rounded_products() {
+  std::vector<ErrorCase> all{
+      {"matrix product, to bfloat16",
+       Unit::magnitudes,
+       {{40, 320}},
+       {{320, 96}},
+       [](GraphCase& g, Ids x, Ids w) {
+         return g.op("MatMul", {x[0], w[0]});
+       }},
+      convolution("convolution 3x3, to bfloat16", {1, 64, 28, 28}, {64, 64, 3, 3}, 1, 1),
+  };
+  for (ErrorCase& c : all) c.precision = Precision::bf16;
+  return all;
+}
+
+// In the widest type that C++ has.
+using Wide = long double;
+
+Numbers wide_product(std::span<const Value> v) {
+  const int64_t m = v[0].shape()[0], k = v[0].shape()[1], n = v[1].shape()[1];
+  Numbers y;
+  for (int64_t i = 0; i < m * n; ++i) {
+    Wide sum = 0;
+    for (int64_t j = 0; j < k; ++j)
+      sum += Wide{v[0].as<double>()[static_cast<size_t>(i / n * k + j)]} *
+             Wide{v[1].as<double>()[static_cast<size_t>(j * n + i % n)]};
+    y.push_back(static_cast<double>(sum));
+  }
+  return y;
+}
+
+/// Filters without pads and strides.
+Numbers wide_convolution(std::span<const Value> v) {
+  const Shape &x = v[0].shape(), &w = v[1].shape();
+  const int64_t oh = x[2] - w[2] + 1, ow = x[3] - w[3] + 1;
+  Numbers y;
+  for (int64_t i = 0; i < w[0] * oh * ow; ++i) {
+    Wide sum = 0;
+    for (int64_t t = 0; t < w[1] * w[2] * w[3]; ++t) {
+      const int64_t c = t / (w[2] * w[3]), row = i / ow % oh + t / w[3] % w[2], column = i % ow + t % w[3];
+      sum += Wide{v[0].as<double>()[static_cast<size_t>((c * x[2] + row) * x[3] + column)]} *
+             Wide{v[1].as<double>()[static_cast<size_t>(i / (oh * ow) * w[1] * w[2] * w[3] + t)]};
+    }
+    y.push_back(static_cast<double>(sum));
+  }
+  return y;
+}
+
+Numbers wide_softmax(std::span<const Value> v) {
+  const int64_t n = v[0].shape()[1];
+  Numbers y;
+  for (int64_t row = 0; row < v[0].shape()[0]; ++row) {
+    const double* x = v[0].as<double>().data() + row * n;
+    const Wide top = Wide{*std::max_element(x, x + n)};
+    Wide sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += std::exp(Wide{x[i]} - top);
+    for (int64_t i = 0; i < n; ++i) y.push_back(static_cast<double>(std::exp(Wide{x[i]} - top) / sum));
+  }
+  return y;
+}
+
+Numbers wide_layer_norm(std::span<const Value> v) {
+  const int64_t n = v[0].shape()[1];
+  Numbers y;
+  for (int64_t row = 0; row < v[0].shape()[0]; ++row) {
+    const double* x = v[0].as<double>().data() + row * n;
+    Wide mean = 0, square = 0;
+    for (int64_t i = 0; i < n; ++i) mean += Wide{x[i]} / static_cast<Wide>(n);
+    for (int64_t i = 0; i < n; ++i) square += (Wide{x[i]} - mean) * (Wide{x[i]} - mean) / static_cast<Wide>(n);
+    const Wide root = std::sqrt(square + Wide{1e-5F});
+    for (int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<size_t>(i);
+      y.push_back(
+          static_cast<double>((Wide{x[i]} - mean) / root * Wide{v[1].as<double>()[at]} + Wide{v[2].as<double>()[at]}));
+    }
+  }
+  return y;
+}
+
+std::vector<ErrorCase> in_wide_numbers() {
+  std::vector<ErrorCase> all{
+      {"matrix product of float64",
+       Unit::magnitudes,
+       {{24, 300}},
+       {{300, 32}},
+       [](GraphCase& g, Ids x, Ids w) {
+         return g.op("MatMul", {x[0], w[0]});
+       }},
+      convolution("convolution of float64", {1, 24, 9, 9}, {16, 24, 3, 3}, 1, 0),
+      {"softmax of float64",
+       Unit::row,
+       {{10, 400}},
+       {},
+       [](GraphCase& g, Ids x, Ids) { return g.op("Softmax", {x[0]}); }},
+      {"layer normalisation of float64",
+       Unit::row,
+       {{10, 400}},
+       {{400}, {400}},
+       [](GraphCase& g, Ids x, Ids w) {
+         return g.op("LayerNormalization", {x[0], w[0], w[1]});
+       }},
+  };
+  const Truth truths[] = {wide_product, wide_convolution, wide_softmax, wide_layer_norm};
+  for (size_t i = 0; i < all.size(); ++i) all[i].type = DType::float64, all[i].truth = truths[i];
+  return all;
+}
+
 std::vector<ErrorCase> every_case() {
   std::vector<ErrorCase> all;
-  for (auto family : {products, convolutions, windows, rows}) {
+  for (auto family : {products, convolutions, windows, rows, rounded_products, in_wide_numbers}) {
     for (ErrorCase& c : family()) all.push_back(std::move(c));
   }
   return all;
@@ -339,10 +476,11 @@ void write_page(const std::map<std::string, Page>& found) {
   std::ofstream file(kPage);
   file << "# How exact the native engine is\n\nBounds of errors of the fast steps, by instruction level, in roundings "
           "(2^-24; float16 "
-          "2^-11, bfloat16 2^-8)\nof the *sum of magnitudes* that an element adds up (the same operator over absolute "
+          "2^-11, bfloat16 and products rounded to it 2^-8, float64 2^-53)\nof the *sum of magnitudes* that an element "
+          "adds up (the same operator over absolute "
           "operands), or of "
           "the *top of the row*, the\ngreatest number along the last axis. Truth is the same graph in float64 by "
-          "reference kernels. "
+          "reference kernels, of float64 C++'s widest type. "
           "Before each bound: the steps that\ncomputed it. `tests/engine/native/steps/error_test.cpp` measures on each "
           "run, fails above a "
           "bound and where a bound is four times\ntoo wide; `CHORUS_WRITE_ERRORS=1 build/bin/test_steps "
