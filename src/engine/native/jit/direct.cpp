@@ -28,7 +28,6 @@ constexpr int64_t kLeastProducts = 1 << 20;     // below, another thread takes l
 constexpr double kNearCycles = 0.03,
                  kFarCycles = 0.2;  // per byte of weights from the second cache, and from behind it
 constexpr int64_t kMostTasks = 12;   // of one image, beyond what caches want
-constexpr int64_t kManyTasks = 64;   // from here on shares are even enough
 constexpr double kInputCycles = 0.06;  // per byte of an input that does not stay in the second cache
 constexpr double kFewTasks = 0.01;  // share of the work, for every task that is wanted beside one that is there
 constexpr double kTaskCycles = 300;
@@ -241,19 +240,13 @@ void DirectCall::choose_parts(int64_t wanted, int64_t units, double work, int64_
 
 /// The part of the work that the busier one of two threads does.
 double DirectCall::share_of_two(int64_t units, int64_t chunks, int64_t groups, int64_t k) const {
-  const auto part = [](int64_t n, int64_t parts, int64_t i) {
-    return static_cast<double>(begin_of(i + 1, n, parts) - begin_of(i, n, parts)) / static_cast<double>(n);
-  };
-  const int64_t tasks = z_.batch * chunks * k, half = parts(tasks, 2);
-  if (chunks * k > kManyTasks) return 0.5;
-  double first = 0, most = 0;
-  for (int64_t i = 0; i < chunks * k; ++i) {
-    const double task = part(units, chunks, i / k) * part(groups, k, i % k) / static_cast<double>(z_.batch);
-    most = std::max(most, task);
-    // Tasks of all images; the first half of them is one thread's.
-    const int64_t images = half / (chunks * k) + (half % (chunks * k) > i ? 1 : 0);
-    first += task * static_cast<double>(images);
-  }
+  const auto of = [](int64_t i, int64_t all) { return static_cast<double>(i) / static_cast<double>(all); };
+  // The first half of the tasks is one thread's: whole images, whole chunks of the next, parts of the next chunk.
+  const int64_t half = parts(z_.batch * chunks * k, 2), rest = half % (chunks * k), chunk = rest / k;
+  const int64_t begin = begin_of(chunk, units, chunks), end = begin_of(chunk + 1, units, chunks);
+  const double image = of(begin, units) + of(end - begin, units) * of(begin_of(rest % k, groups, k), groups);
+  const double first = of(half / (chunks * k), z_.batch) + image / static_cast<double>(z_.batch);
+  const double most = of(parts(units, chunks), units) * of(parts(groups, k), groups) / static_cast<double>(z_.batch);
   return std::min(std::max(first, 1 - first), 0.5 + most / 2);  // whoever is done helps
 }
 
