@@ -126,6 +126,19 @@ TEST_F(OnnxRuntime, RefusesWhatItDoesNotKnow) {
   EXPECT_NE(said.find("element type"), std::string::npos) << said;
 }
 
+// It would answer, and wrongly, or fail in the run only.
+TEST_F(OnnxRuntime, RefusesWhatItAnswersWrongly) {
+  GraphCase mean, rest;
+  mean.out(mean.op("ReduceMean", {mean.in("x", {0, 3}), mean.constant(Value::of<int64_t>(Shape{1}, {0}))}), "y");
+  rest.out(rest.op("Mod", {rest.in("x", {2}, DType::int32), rest.in("z", {2}, DType::int32)}), "y");
+  Code code = Code::ok;
+  const std::string said = message_of([&] { engine_->compile(model_of(mean), {}); }, &code);
+  EXPECT_EQ(code, Code::unsupported);
+  EXPECT_NE(said.find("mean of no elements"), std::string::npos) << said;
+  const Value x = Value::of<int32_t>(Shape{2}, {7, -7}), z = Value::of<int32_t>(Shape{2}, {3, 3});
+  EXPECT_EQ(run(rest, {x, z})[0].as<int32_t>()[1], 2);  // of integers it is right
+}
+
 TEST_F(OnnxRuntime, ALongRunEndsAtItsDeadline) {
   GraphCase c;  // 400 products of 300 by 300: far more than the deadline
   ValueId v = c.in("x", {300, 300});

@@ -10,6 +10,7 @@
 
 #include "values.h"
 #include "watch.h"
+#include "wrong_answers.h"
 
 struct ch_engine {
   chorus_ort::Context context;
@@ -106,13 +107,6 @@ std::string refusal(const ch_graph& graph, const ch_node& node, Conversion& conv
            ", the last that ONNX Runtime 1.31 knows; " +
            (domain.empty() ? conversion.refusal() : "there is no conversion");
   }
-  if (op == "Attention" && domain.empty()) {
-    for (uint32_t i = 0; i < node.n_attributes; ++i) {
-      const std::string_view name = view(node.attributes[i]->name);
-      if (name == "left_window_size" || name == "right_window_size")
-        return "Attention: ONNX Runtime 1.31 has the version of opset 24 alone, without " + std::string(name);
-    }
-  }
   const bool own = node.since > 0 && !domain.empty() && domain != "ai.onnx.ml" && domain != "com.microsoft";
   if (own) return op + ": ONNX Runtime does not know the operators of domain \"" + domain + "\"";
   for (const auto& [list, n] : {std::pair(node.inputs, node.n_inputs), std::pair(node.outputs, node.n_outputs)}) {
@@ -130,7 +124,7 @@ std::string refusal(const ch_graph& graph, const ch_node& node, Conversion& conv
       }
     }
   }
-  return {};
+  return wrong_refusal(graph, node);
 }
 
 ch_code claim(ch_engine* engine, const ch_graph* graph, const ch_options*, ch_claim* const* claims, uint32_t n,

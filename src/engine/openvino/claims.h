@@ -15,6 +15,9 @@ inline constexpr int kMaxOpset = 25, kMaxIr = 13;  ///< asked of the host's conv
 /// One reason per node, empty where nothing speaks against it. Throws Failure where the reader's complaint names no node.
 std::vector<std::string> refusals(const Functions& ov, const OvCore* core, const ch_host& host, const ch_graph& graph);
 
+/// What OpenVINO would answer wrongly without a word: better refused than wrong. Empty where nothing is known.
+std::string silent_refusal(const ch_graph& graph, const ch_node& node);
+
 /// Whether a node, a body of one, or an output takes the value.
 bool is_used(const ch_graph& graph, std::string_view name);
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "claims.h"
+#include "infinities.h"
 #include "values.h"
 
 struct ch_engine {
@@ -197,7 +198,7 @@ ch_code compile(ch_engine* engine, const ch_graph* graph, const ch_options* opti
     program->engine = engine;
     {
       OvModel* made = nullptr;
-      const std::string bytes = onnx_bytes(*engine->host, *graph, kMaxOpset, kMaxIr);
+      const std::string bytes = with_infinities(*graph, onnx_bytes(*engine->host, *graph, kMaxOpset, kMaxIr));
       check(ov, ov.core_read_model_from_memory_buffer(engine->core, bytes.data(), bytes.size(), nullptr, &made),
             "loading the model");
       const std::unique_ptr<OvModel, void (*)(OvModel*)> model(made, ov.model_free);
