@@ -39,6 +39,10 @@ constexpr Pass kArithmetic{"simplify_arithmetic", passes::simplify_arithmetic,
                            Repeat::until_stable};
 constexpr Pass kMovement{"cancel_movement", passes::cancel_movement,
                          "transposes and reshapes that undo each other cancel", Repeat::until_stable};
+constexpr Pass kRows{
+    "lift_rows", passes::lift_rows,
+    "a product of rows that are folded into a matrix before and unfolded behind takes them as they are",
+    Repeat::until_stable};
 constexpr Pass kCommon{"eliminate_common", passes::eliminate_common, "equal computations are done once",
                        Repeat::until_stable};
 constexpr Pass kBatchNorm{"fold_batch_norm", passes::fold_batch_norm,
@@ -53,8 +57,9 @@ constexpr Pass kWiden{"widen_half", passes::widen_half,
 
 constexpr Pass kNeeded[] = {kClose, kInline, kGradient, kDead, kNewest, kDecompose, kDead};
 constexpr Pass kOptimizing[] = {
-    kClose,     kInline, kGradient,  kDead, kNewest,   kFold,       kIdentity, kArithmetic, kMovement,  kCommon,
-    kBatchNorm, kSweep,  kDecompose, kFold, kIdentity, kArithmetic, kMovement, kCommon,     kBatchNorm, kSweep,
+    kClose,      kInline,   kGradient, kDead,      kNewest,    kFold,      kIdentity, kArithmetic,
+    kRows,       kMovement, kCommon,   kBatchNorm, kSweep,     kDecompose, kFold,     kIdentity,
+    kArithmetic, kRows,     kMovement, kCommon,    kBatchNorm, kSweep,
 };
 
 constexpr Pass kWidening[] = {kWiden, kFold, kIdentity, kMovement, kCommon, kSweep};

@@ -10,10 +10,17 @@ constexpr double kBytesPerNs = 16;       // through the second cache
 constexpr double kReorderBytesPerNs = 8;
 constexpr double kReferenceBytesPerNs = 0.5;
 constexpr double kStepNs = 300;
+constexpr double kPlainDepthwise =
+    0.2;  // of what a plain convolution of many channels reaches: vectors run along short rows
 constexpr int64_t kMostExtent = int64_t{1} << 31;   // more says no more, and products of two fit
 
 double padding(int64_t channels) {
   return channels <= 0 ? 1 : static_cast<double>((channels + 15) / 16 * 16) / static_cast<double>(channels);
+}
+
+bool is_depthwise(const Node& node, std::span<const int64_t> out) {
+  const int64_t groups = node.attrs().integer("group", 1);
+  return groups > 1 && out.size() > 1 && out[1] == groups;
 }
 
 class NodeSizes final : public CostContext {
@@ -80,7 +87,9 @@ double Estimate::step_ns(NodeId id, const Candidate* candidate, LayoutForm form)
   if (candidate == nullptr) return kStepNs + bytes / kReferenceBytesPerNs + cost.flops;
   const auto out = sizes.dims(true, 0);
   const double more = form == LayoutForm::blocked && out.size() > 1 ? padding(out[1]) : 1;
-  const double products = candidate->efficiency > 0 ? cost.flops / (candidate->efficiency * kFlopsPerNs) : 0;
+  double efficiency = candidate->efficiency;
+  if (form == LayoutForm::plain && node.type == "Conv" && is_depthwise(node, out)) efficiency *= kPlainDepthwise;
+  const double products = efficiency > 0 ? cost.flops / (efficiency * kFlopsPerNs) : 0;
   return kStepNs + (products + bytes / kBytesPerNs) * more;
 }
 

@@ -1,5 +1,5 @@
 // Epilogues: bias, residual and activation that follow a product and are read by nobody else go into its step.
-#include <core/convert.h>
+#include <engine/native/plan/gelu.h>
 #include <engine/native/plan/plan.h>
 
 #include <cmath>
@@ -25,13 +25,6 @@ std::optional<Value> per_channel(const Value& value, int64_t channels, int rank,
   return value.reshaped(Shape{channels});
 }
 
-std::optional<float> scalar(const Graph& g, ValueId id) {
-  if (id == kNone || !g.value(id).is_constant() || g.value(id).is_input) return std::nullopt;
-  const Value& v = g.value(id).constant;
-  if (!v.is_tensor() || v.numel() != 1 || !is_float(v.dtype())) return std::nullopt;
-  return static_cast<float>(get_f64(v.dtype(), v.data(), 0));
-}
-
 ValueId operand(const Node& n, size_t i) { return i < n.inputs.size() ? n.inputs[i] : kNone; }
 
 std::optional<EpilogueItem> activation(const Graph& g, const Node& n, NodeId id) {
@@ -55,7 +48,7 @@ std::optional<EpilogueItem> activation(const Graph& g, const Node& n, NodeId id)
     item.kind = attrs.string("approximate") == "tanh" ? EpilogueKind::gelu_tanh : EpilogueKind::gelu;
   } else if (n.type == "Clip") {
     item.kind = EpilogueKind::clip;
-    const auto low = scalar(g, operand(n, 1)), high = scalar(g, operand(n, 2));
+    const auto low = constant_number(g, operand(n, 1)), high = constant_number(g, operand(n, 2));
     if ((operand(n, 1) != kNone && !low) || (operand(n, 2) != kNone && !high)) return std::nullopt;
     item.alpha = low.value_or(std::numeric_limits<float>::lowest());
     item.beta = high.value_or(std::numeric_limits<float>::max());
@@ -139,7 +132,7 @@ class Spelled {
     if (n.type != type || n.inputs.size() != 2) return false;
     const ValueId before = nodes_.size() > 1 ? g_.node(nodes_[nodes_.size() - 2]).outputs[0] : x_;
     const bool first = n.inputs[0] == before;
-    const auto c = scalar(g_, n.inputs[first ? 1 : 0]);
+    const auto c = constant_number(g_, n.inputs[first ? 1 : 0]);
     if (!c || n.inputs[first ? 0 : 1] != before || (type == "Div" && !first)) return false;
     return std::abs(*c - number) <= 4e-7 * std::abs(number) &&
            g_.value(n.inputs[first ? 1 : 0]).constant.rank() <= g_.value(x_).type.rank();
@@ -183,7 +176,7 @@ class Spelled {
   bool hard_swish_in_steps(EpilogueKind& kind) {  // x · clip(x + 3, 0, 6) / 6
     kind = EpilogueKind::hard_swish;
     if (!is("Add", 3) || !next() || last().type != "Clip" || last().inputs.size() != 3) return false;
-    const auto low = scalar(g_, last().inputs[1]), high = scalar(g_, last().inputs[2]);
+    const auto low = constant_number(g_, last().inputs[1]), high = constant_number(g_, last().inputs[2]);
     return low && high && *low == 0 && *high == 6 && joins_scaled(1.0 / 6);
   }
   bool gelu(EpilogueKind& kind) {  // x · (erf(x / √2) + 1) / 2
@@ -212,6 +205,11 @@ FusionChoice choose_epilogues(const Graph& g, NodeId node, uint32_t accepted) {
   bool activated = false, residual = false;
   while (!activated) {
     if (auto item = Spelled(g, current).find(); item && (accepted & epilogue_bit(item->kind))) {
+      choice.result = g.node(item->node).outputs[0];
+      choice.epilogues.push_back(std::move(*item));
+      return choice;
+    }
+    if (auto item = find_gelu_tanh(g, current); item && (accepted & epilogue_bit(item->kind))) {
       choice.result = g.node(item->node).outputs[0];
       choice.epilogues.push_back(std::move(*item));
       return choice;

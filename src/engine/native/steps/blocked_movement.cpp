@@ -1,4 +1,4 @@
-// What moves data in channel blocks: reorders, Concat, Split and Slice of channels, Resize. Ranges that begin at a block are shared
+// What moves data in channel blocks: reorders, Transpose of channels to the end and back, Concat, Split and Slice of channels, Resize. Ranges that begin at a block are shared
 // by the plan (plan/share.cpp); the kernels here copy what could not be.
 #include <engine/native/steps/resize.h>
 
@@ -236,6 +236,48 @@ Status run_parts(KernelContext& ctx) noexcept {
   return {};
 }
 
+// Transpose -----------------------------------------------------------------------------------------------------------
+
+uint32_t no_operand(const StepDescription&) { return 0; }
+
+/// Whole blocks of channels go behind the spatial axes (`to` plain) or come from there: pixels of 16 channels move as they are.
+template <LayoutForm to>
+bool accepts_channels_last(const StepDescription& step) {
+  const Type& picture = to == LayoutForm::plain ? step.in(0) : step.out(0);
+  if (!is_picture(picture) || !is_float32(step.in(0)) || !is_float32(step.out(0)) ||
+      picture.dims[1].number() % fast::channel_block != 0)
+    return false;
+  const auto perm = step.n().attrs().integers("perm");
+  const auto rank = static_cast<int64_t>(perm.size());
+  if (rank != picture.rank() || perm[0] != 0) return false;
+  for (int64_t i = 1; i < rank; ++i) {
+    const int64_t wanted = to == LayoutForm::plain ? (i + 1 < rank ? i + 1 : 1) : (i == 1 ? rank - 1 : i - 1);
+    if (perm[static_cast<size_t>(i)] != wanted) return false;
+  }
+  return true;
+}
+
+template <LayoutForm to>
+Status run_channels_last(KernelContext& ctx) noexcept {
+  constexpr bool out = to == LayoutForm::plain;
+  const TensorView &x = ctx.in[0], &y = ctx.out[0], &picture = out ? x : y;
+  if (y.count == 0) return {};
+  const int64_t area = pixels(picture), channels = picture.dims[1], blocks = channels / fast::channel_block;
+  const int64_t few = std::max<int64_t>(1, 8192 / channels), parts = (area + few - 1) / few;  // pixels of a task
+  ctx.services->pool().parallel_for(picture.dims[0] * parts, [&](int64_t task, int) {
+    const int64_t n = task / parts, first = task % parts * few, last = std::min(first + few, area);
+    for (int64_t b = 0; b < blocks; ++b) {
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t block = n * picture.image_stride + (b * area + i) * fast::channel_block;
+        const int64_t row = (n * area + i) * channels + b * fast::channel_block;
+        std::memcpy(y.as<float>() + (out ? row : block), x.as<const float>() + (out ? block : row),
+                    fast::channel_block * sizeof(float));
+      }
+    }
+  });
+  return {};
+}
+
 // Resize --------------------------------------------------------------------------------------------------------------
 
 bool accepts_pictures(const StepDescription& step) { return is_picture(step.in(0)) && accepts_resize(step); }
@@ -281,6 +323,13 @@ std::span<const Candidate> blocked_movement_steps() {
     add({"Slice", at_level("slice.lanes"), accepts_any_slice, 0, prepare_any_slice, nullptr, run_lanes}, first_operand);
     add({"Resize", at_level("resize.blocked"), accepts_pictures, 0, prepare_resize, resize_scratch, run_resize},
         first_operand);
+    Candidate last{"Transpose", "channels_last", accepts_channels_last<LayoutForm::plain>, 0,
+                   nullptr,     nullptr,         run_channels_last<LayoutForm::plain>};
+    last.output = LayoutForm::plain;
+    add(last, first_operand);
+    add({"Transpose", "channels_first", accepts_channels_last<LayoutForm::blocked>, 0, nullptr, nullptr,
+         run_channels_last<LayoutForm::blocked>},
+        no_operand);
     return all;
   }();
   return list;

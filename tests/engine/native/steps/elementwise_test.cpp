@@ -34,6 +34,19 @@ TEST(ElementwiseSteps, RandomBroadcastsOfUpToSevenAxes) {
   }
 }
 
+TEST(ElementwiseSteps, CubesOfAnyNumber) {
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> x{0.0F,   -0.0F,   1.5F,   -1.5F,   inf,      -inf, std::nanf(""),
+                       1e-14F, -3e-15F, 1e-20F, 6.9e12F, -7.1e12F, 1e30F};
+  Dice dice(21);
+  const Value more = dice.floats(Shape{40});
+  x.insert(x.end(), more.as<float>().begin(), more.as<float>().end());
+  GraphCase c;
+  c.out(c.op("Pow", {c.in("a", {static_cast<int64_t>(x.size())}), c.floats({}, {3})}), "y");
+  expect_steps(c, {Value::of<float>(Shape{static_cast<int64_t>(x.size())}, std::span<const float>(x))}, 1e-7,
+               "binary.");
+}
+
 TEST(ElementwiseSteps, PowersOfPositiveAndNegativeNumbers) {
   GraphCase c;
   c.out(c.op("Pow", {c.in("a", {8}), c.in("b", {8})}), "y");

@@ -2,6 +2,8 @@
 
 #include <engine/native/jit/conv.h>
 
+#include <cmath>
+
 namespace chorus::testing {
 namespace {
 
@@ -54,6 +56,54 @@ TEST(ProductSteps, GemmWithBothFormsOfTheRightMatrix) {
     expect_steps(c, {dice.floats(Shape{m, k})}, kTolerance, kernel("gemm.tiles", "gemm.gemm"),
                  "case " + std::to_string(i));
   }
+}
+
+TEST(ProductSteps, LongRowsAreSummedInParts) {
+  Dice dice(15);
+  for (int i = 0; i < 8; ++i) {
+    GraphCase c;
+    const int64_t m = dice.roll(60, 130), k = i % 2 == 0 ? 2048 : 3072, n = 16 * dice.roll(1, 3);
+    std::vector<Value> inputs{dice.floats(Shape{m, k})};
+    Value b = dice.floats(Shape{k, n});
+    for (float& v : b.as_mutable<float>()) v /= std::sqrt(static_cast<float>(k));
+    ValueId y = c.op("MatMul", {c.in("a", {m, k}), c.constant(std::move(b))});
+    if (dice.coin()) y = c.op("Add", {y, c.constant(dice.floats(Shape{n}))});
+    if (dice.coin()) {
+      y = c.op("Add", {y, c.in("r", {m, n})});
+      inputs.push_back(dice.floats(Shape{m, n}));
+    }
+    if (dice.coin()) y = c.op(dice.coin() ? "Relu" : "Gelu", {y});
+    c.out(y, "y");
+    expect_steps(c, inputs, kTolerance, kernel("matmul.tiles", "matmul.gemm"), "case " + std::to_string(i));
+    if (HasFailure()) return;
+  }
+}
+
+/// Gelu by the tangent in the order that `form` says, behind a product.
+ValueId spelled_gelu(GraphCase& c, ValueId x, int form) {
+  const auto number = [&](double v) { return c.floats({}, {v}); };
+  const ValueId cube = form % 2 == 0 ? c.op("Pow", {x, number(3)}) : c.op("Mul", {x, c.op("Mul", {x, x})});
+  const ValueId sum = c.op("Add", {x, c.op("Mul", {cube, number(0.044715)})});
+  const ValueId bell = c.op("Add", {c.op("Tanh", {c.op("Mul", {sum, number(std::sqrt(2 / M_PI))})}), number(1)});
+  if (form / 2 == 0) return c.op("Mul", {c.op("Mul", {x, number(0.5)}), bell});
+  if (form / 2 == 1) return c.op("Mul", {number(0.5), c.op("Mul", {x, bell})});
+  return c.op("Mul", {x, c.op("Div", {bell, number(2)})});
+}
+
+TEST(ProductSteps, GeluByTheTangentIsFoldedInEverySpelling) {
+  Dice dice(16);
+  for (int form = 0; form < 6; ++form) {
+    GraphCase c;
+    const ValueId x = c.op("MatMul", {c.in("a", {12, 20}), c.constant(dice.floats(Shape{20, 32}))});
+    c.out(spelled_gelu(c, x, form), "y");
+    EXPECT_EQ(expect_steps(c, {dice.floats(Shape{12, 20})}, 1e-4, kernel("matmul.tiles", "matmul.gemm")).size(), 1U)
+        << form;
+  }
+  GraphCase read;  // by somebody else in between
+  const ValueId x = read.op("MatMul", {read.in("a", {12, 20}), read.constant(dice.floats(Shape{20, 32}))});
+  read.out(spelled_gelu(read, x, 0), "y");
+  read.out(read.op("Neg", {x}), "z");
+  EXPECT_GT(expect_steps(read, {dice.floats(Shape{12, 20})}, 1e-4, kernel("matmul.tiles", "matmul.gemm")).size(), 5U);
 }
 
 TEST(ProductSteps, RowsAreCountedAtBind) {

@@ -101,13 +101,19 @@ CHORUS_FAST_INLINE D power(D x, D y) {
   return pick((y == 0.0) | (x == 1.0), all(1.0), r);
 }
 
+CHORUS_FAST_INLINE bool all_are(F x, float number) {
+  return !any(lt(zero(), select(eq(x, set1(number)), zero(), set1(1.0f))));
+}
+
 CHORUS_FAST_INLINE F pow(F x, F y) {
+  const bool cube = all_are(y, 3.0f);  // as networks spell it; rounded twice, the first time to float64
   HalfF xs[2], ys[2], rs[2];
   std::memcpy(xs, &x, sizeof x);
   std::memcpy(ys, &y, sizeof y);
 #pragma GCC unroll 2
   for (int i = 0; i < 2; ++i) {
-    const D r = power(__builtin_convertvector(xs[i], D), __builtin_convertvector(ys[i], D));
+    const D a = __builtin_convertvector(xs[i], D);
+    const D r = cube ? a * a * a : power(a, __builtin_convertvector(ys[i], D));
     rs[i] = __builtin_convertvector(r, HalfF);
   }
   F r;
