@@ -19,7 +19,11 @@ using fast::ConvSizes;
 
 constexpr int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 /// Where part i of n things begins: parts differ by one at most, larger ones lie between smaller ones.
-constexpr int64_t begin_of(int64_t i, int64_t n, int64_t parts) { return i * (n / parts) + i * (n % parts) / parts; }
+constexpr int64_t begin_of(int64_t i, int64_t n, int64_t parts) {
+  const int64_t rest = n % parts;
+  const bool safe = parts < int64_t{1} << 31;  // sizes in files need not be meant
+  return i * (n / parts) + (safe ? i * rest / parts : std::min(i, rest));
+}
 constexpr int64_t kInputChunk = 384 << 10;
 constexpr int64_t kPanelBytes = 36 << 10, kPassBytes = 32 << 10;  // weights that stay in the first cache
 constexpr int64_t kPassTiles = 8;
@@ -197,13 +201,13 @@ void DirectCall::choose_tasks() {
   const int64_t rows_read = parts(in_height_ * std::min(s.kernel_h, s.stride_h), s.stride_h);
   const int64_t columns_read = parts(in_width_ * std::min(s.kernel_w, s.stride_w), s.stride_w);
   const int64_t in_bytes = rows_read * columns_read * in_floats * 4 * (depthwise() ? 1 : g_.in_blocks);
-  const int64_t products =
-      height_ * width_ * kBlock * g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w;  // of one output block
-  const int64_t all = products * g_.out_blocks * z_.batch;
+  const auto real = [](int64_t n) { return static_cast<double>(n); };  // sizes in files need not be meant
+  const double all = real(height_) * real(width_) * real(z_.batch * g_.out_blocks) * kBlock *
+                     real(g_.in_blocks * g_.lanes * s.kernel_h * s.kernel_w);
   // Several products that follow each other are many tasks without being cut.
   const bool alone = more_ == More::nothing;
-  int64_t wanted = std::clamp<int64_t>(all / (alone ? 1 : 4) / kTaskProducts,
-                                       alone && all >= 2 * kLeastProducts ? 2 : 1, kMostTasks);
+  const double least = alone && all >= 2 * kLeastProducts ? 2 : 1;
+  auto wanted = static_cast<int64_t>(std::clamp(all / (alone ? 1 : 4) / kTaskProducts, least, real(kMostTasks)));
   if (wanted > 1) wanted += wanted % 2;  // two threads end together
   if (depthwise()) {
     k_parts_ = g_.out_blocks;
@@ -211,7 +215,7 @@ void DirectCall::choose_tasks() {
   } else {
     chunks_ = std::clamp<int64_t>(parts(in_bytes, input_chunk()), 1, units);
     k_parts_ = 1;
-    if (wanted > 1 || chunks_ > 1) choose_parts(wanted, units, static_cast<double>(all) / 32, in_bytes);
+    if (wanted > 1 || chunks_ > 1) choose_parts(wanted, units, all / 32, in_bytes);
   }
   chunk_ = parts(units, chunks_);
 }

@@ -33,6 +33,15 @@ TEST(JitDirect, CutsIntoTasks) {
   }
 }
 
+// Nobody means to run these; a file may name them, and a call of them is made before anybody asks for the memory.
+TEST(JitDirect, SizesThatNoMemoryHolds) {
+  for (const Level l : levels()) {
+    if (l == Level::plain) continue;
+    generate(square(64, 64, 3, 1, 1), {1, int64_t{1} << 26, int64_t{1} << 26}, l);
+    generate(square(64, 64, 1, 1, 0), {1, int64_t{1} << 26, int64_t{1} << 26}, l);
+  }
+}
+
 TEST(JitDirect, EveryInputTail) {
   Thinned grid(5);
   for (int64_t in = 1; in <= 34; ++in)
