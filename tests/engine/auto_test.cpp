@@ -134,6 +134,18 @@ TEST(Auto, WhoRefusesFailsOrIsAbsentIsListed) {
   EXPECT_EQ(code, Code::bad_input);
 }
 
+// What samples a picture is a segment of its own, as in detectors of objects.
+TEST(Auto, RegionsBehindConvolutionsAreASegment) {
+  GraphCase c;
+  const ValueId conv = c.op("Conv", {c.in("x", {1, 1, 6, 6}), c.constant(testing::noise(Shape{2, 1, 3, 3}))});
+  const ValueId regions = c.op("RoiAlign", {conv, c.constant(testing::noise(Shape{3, 4})), c.ints({0, 0, 0})});
+  c.out(c.op("Relu", {regions}), "y");
+  const placement::Segments segments = placement::segments_of(model_of(c));
+  ASSERT_EQ(segments.nodes.size(), 2u);
+  EXPECT_EQ(segments.nodes[0].size(), 1u);
+  EXPECT_EQ(segments.nodes[1].size(), 2u);
+}
+
 // Each engine is slow on a segment: the cut is faster than both.
 TEST(Auto, ACutIsChosenWhereItIsFastest) {
   GraphCase c;

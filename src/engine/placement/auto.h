@@ -49,7 +49,7 @@ std::shared_ptr<Engine> make_auto_engine(AutoEngines engines);
 // ---- parts of it, for tests
 
 /// Segments of the model's normal form that suit different engines, one after the other: convolutions, products, trees, recurrent
-/// cells, the rest. At most kMostSegments, else one.
+/// cells, what samples and selects, the rest. At most kMostSegments, else one.
 inline constexpr size_t kMostSegments = 6;
 struct Segments {
   std::shared_ptr<const Graph> graph;

@@ -9,7 +9,7 @@
 namespace chorus::placement {
 namespace {
 
-enum Kind : int { kLight = -1, kConvolution, kProduct, kTree, kCell, kBody, kData };
+enum Kind : int { kLight = -1, kConvolution, kProduct, kTree, kCell, kSampling, kBody, kData };
 
 Kind kind_of(const Graph& graph, const Node& node) {
   constexpr std::array<std::string_view, 5> kConvolutions = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv",
@@ -17,6 +17,8 @@ Kind kind_of(const Graph& graph, const Node& node) {
   constexpr std::array<std::string_view, 7> kProducts = {"MatMul",    "Gemm",   "MatMulInteger", "QLinearMatMul",
                                                          "Attention", "Einsum", "FlexAttention"};
   constexpr std::array<std::string_view, 3> kCells = {"LSTM", "GRU", "RNN"};
+  constexpr std::array<std::string_view, 8> kSamplings = {"RoiAlign", "MaxRoiPool", "GridSample", "NonMaxSuppression",
+                                                          "TopK",     "Unique",     "DFT",        "STFT"};
   const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), node.type) != list.end(); };
   for (const auto& item : node.attributes.items()) {
     if (item.value.kind() == AttrKind::graph) return kBody;
@@ -28,7 +30,11 @@ Kind kind_of(const Graph& graph, const Node& node) {
     if (!type.is_tensor() || type.dtype == DType::string) return kData;
   }
   if (!node.domain.empty()) return kLight;
-  return in(kConvolutions) ? kConvolution : in(kProducts) ? kProduct : in(kCells) ? kCell : kLight;
+  return in(kConvolutions) ? kConvolution
+         : in(kProducts)   ? kProduct
+         : in(kCells)      ? kCell
+         : in(kSamplings)  ? kSampling
+                           : kLight;
 }
 
 template <class F>
