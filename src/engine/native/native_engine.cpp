@@ -6,6 +6,7 @@
 #include <engine/native/jit/conv.h>
 #include <engine/native/native_engine.h>
 #include <engine/native/plan/quantized.h>
+#include <engine/native/plan/spelled_forms.h>
 #include <graph/hollow.h>
 #include <graph/infer.h>
 
@@ -149,6 +150,10 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
   if (bytes && cpu().avx512_vnni) context.keeps = &may_be_quantized;
   run_passes(*graph, default_passes(options.optimize), context);
 #ifndef CHORUS_LITE
+  if (options.optimize > 0 && !options.reference_kernels) {
+    constexpr Pass kSpelled{"spelled_forms", spelled_forms, "what is spelled out becomes the operator for it"};
+    run_passes(*graph, {&kSpelled, 1}, context);
+  }
   if (context.keeps != nullptr) {
     constexpr Pass kForms{"quantized_forms", quantized_forms,
                           "operators of bytes in the form that steps of bytes know"};
