@@ -58,9 +58,22 @@ std::optional<EpilogueItem> activation(const Graph& g, const Node& n, NodeId id)
   return item;
 }
 
+/// 1 / v of powers of two: the product with them is the quotient in every bit.
+std::optional<Value> inverse(const Value& v) {
+  if (!v.is_tensor() || v.dtype() != DType::float32) return std::nullopt;
+  std::vector<float> all;
+  for (const float x : v.as<float>()) {
+    int exponent = 0;
+    if (std::abs(std::frexp(x, &exponent)) != 0.5F || std::abs(exponent) > 100) return std::nullopt;
+    all.push_back(1 / x);
+  }
+  return Value::of<float>(v.shape(), std::span<const float>(all));
+}
+
 std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, ValueId current, int channel_axis,
                                    bool first) {
-  if (n.type != "Add" && n.type != "Mul") return std::nullopt;
+  const bool divides = n.type == "Div" && n.inputs[0] == current;
+  if (n.type != "Add" && n.type != "Mul" && !divides) return std::nullopt;
   const ValueId other = n.inputs[0] == current ? n.inputs[1] : n.inputs[0];
   if (other == current) return std::nullopt;
   const Type& type = g.value(current).type;
@@ -70,7 +83,8 @@ std::optional<EpilogueItem> binary(const Graph& g, const Node& n, NodeId id, Val
   const Dim& channels = type.dims[static_cast<size_t>(channel_axis)];
   if (o.is_constant() && !o.is_input) {
     if (!first || !channels.is_number()) return std::nullopt;
-    auto values = per_channel(o.constant, channels.number(), type.rank(), channel_axis);
+    const auto factor = divides ? inverse(o.constant) : std::optional<Value>(o.constant);
+    auto values = factor ? per_channel(*factor, channels.number(), type.rank(), channel_axis) : std::nullopt;
     if (!values) return std::nullopt;
     EpilogueItem item{n.type == "Add" ? EpilogueKind::bias_channel : EpilogueKind::scale_channel, id};
     item.constant = std::move(*values);

@@ -216,14 +216,40 @@ class Matcher {
     return false;
   }
 
+  /// The middle of a LayerNormalization: the sum behind it is looked at later.
+  bool is_centred(ValueId x) const {
+    const Node* centred = made_by(x, "Sub");
+    return centred != nullptr && mean_of(centred->inputs[1]) == centred->inputs[0];
+  }
+
+  /// Whose weights are all one.
+  std::optional<Scaled> without_weights(NodeId id) {
+    Scaled s;
+    const ValueId y = g_.node(id).outputs[0];
+    if (g_.value(y).uses.empty() && !g_.is_output(y)) return std::nullopt;  // what a match has left
+    const auto epsilon = normalised(y, &s.x);
+    if (!epsilon || !(*epsilon >= 0) || !is_real(s.x) || is_centred(s.x) || !g_.value(s.x).type.dims.back().is_number())
+      return std::nullopt;
+    for (const Use& use : g_.value(y).uses) {  // weights that follow: the product with them is looked at later
+      const Node& user = g_.node(use.node);
+      if (is(user, "Mul") &&
+          std::any_of(user.inputs.begin(), user.inputs.end(), [&](ValueId v) { return is_row(v, s.x); }))
+        return std::nullopt;
+    }
+    const int64_t n = g_.value(s.x).type.dims.back().number();
+    if (n < 1 || n > 1 << 20) return std::nullopt;
+    const std::vector<float> ones(static_cast<size_t>(n), 1.0F);
+    s.weights = g_.add_constant("ones", Value::of<float>(Shape{n}, std::span<const float>(ones)));
+    s.epsilon = *epsilon;
+    return s;
+  }
+
   bool rms_norm(NodeId id) {
-    if (!is(g_.node(id), "Mul")) return false;
-    const auto s = scaled(g_.node(id).outputs[0]);
+    if (!is(g_.node(id), "Mul") && !is(g_.node(id), "Div")) return false;
+    auto s = scaled(g_.node(id).outputs[0]);
+    if (!s) s = without_weights(id);
     if (!s) return false;
-    // The middle of a LayerNormalization: the sum behind it is looked at later.
-    const Node* centred = made_by(s->x, "Sub");
-    if (centred != nullptr && mean_of(centred->inputs[1]) == centred->inputs[0]) return false;
-    return replace(id, "RMSNormalization", {s->x, s->weights}, last_axis(s->epsilon));
+    return !is_centred(s->x) && replace(id, "RMSNormalization", {s->x, s->weights}, last_axis(s->epsilon));
   }
 };
 

@@ -63,6 +63,12 @@ TEST(SpelledForms, RootMeanSquare) {
   }
 }
 
+TEST(SpelledForms, RootMeanSquareWithoutWeights) {
+  Net n;
+  const ValueId root = n.c.op("Sqrt", {n.add(n.mean(n.mul(n.x, n.x)), n.number(1e-6F))});
+  EXPECT_EQ(n.after(n.c.op("Neg", {n.mul(n.x, n.c.op("Reciprocal", {root}))})), "RMSNormalization Neg");
+}
+
 ValueId layer_norm(Net& n, ValueId centred, ValueId squared) {
   const ValueId root = n.c.op("Sqrt", {n.add(n.mean(squared), n.number(1e-5F))});
   return n.add(n.mul(n.c.op("Div", {centred, root}), n.row(3)), n.row(4));

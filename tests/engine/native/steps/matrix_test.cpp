@@ -131,5 +131,17 @@ TEST(MatrixSteps, OneProgramRunsManySizes) {
   }
 }
 
+TEST(MatrixSteps, QuotientsByPowersOfTwoBelongToTheProduct) {
+  Dice dice(61);
+  for (const double divisor : {8.0, 3.0}) {
+    GraphCase c;
+    const ValueId product = c.op("MatMul", {c.in("a", {2, 9, 16}), c.in("b", {2, 16, 11})});
+    c.out(c.op("Div", {product, c.floats(Shape{}, {divisor})}), "y");
+    const auto kernels =
+        expect_steps(c, {dice.floats(Shape{2, 9, 16}), dice.floats(Shape{2, 16, 11})}, 1e-5, "matmul.gemm");
+    EXPECT_EQ(kernels.size(), divisor == 8 ? 1U : 2U);
+  }
+}
+
 }  // namespace
 }  // namespace chorus::testing
