@@ -119,6 +119,32 @@ Expansion resize_13_to_11(OpBuilder& b) {
   return Expansion(b.emit("Resize", operands, b.attrs().all(), 1));
 }
 
+/// Version 10 has asymmetric coordinates alone, and of the nearest neighbours the one that resize_10 names.
+Expansion resize_11_to_10(OpBuilder& b) {
+  const std::string_view mode = b.attrs().string("mode", "nearest");
+  if (mode == "cubic" || b.attrs().string("coordinate_transformation_mode", "half_pixel") != "asymmetric")
+    return Expansion::refuse("Resize has asymmetric coordinates and no mode 'cubic' in version 10");
+  if (b.has_input(3) && rules::known_count(b, 3) != 0)
+    return Expansion::refuse("Resize has scales and no sizes in version 10");
+  if (mode == "nearest") {
+    const Value* scales = static_cast<const NodeContext&>(b).constant(2);
+    if (scales == nullptr)
+      return Expansion::refuse("Resize by scales that only the run knows has no form in version 10");
+    bool grows = false, shrinks = false;
+    for (const double s : scales->to_doubles()) {
+      grows |= s > 1;
+      shrinks |= s < 1;
+    }
+    if (grows && shrinks) return Expansion::refuse("Resize that grows and shrinks has no form in version 10");
+    const std::string_view nearest = b.attrs().string("nearest_mode", "round_prefer_floor");
+    if ((grows && nearest != "floor") || (shrinks && nearest != "ceil"))
+      return Expansion::refuse(fmt::format("Resize with nearest_mode '{}' has no form in version 10", nearest));
+  }
+  const Ref operands[] = {b.in(0), b.in(2)};
+  previous_version(b);
+  return Expansion(b.emit("Resize", operands, {{"mode", mode}}, 1));
+}
+
 Expansion resize_18_to_13(OpBuilder& b) {
   if (b.attrs().integer("antialias") != 0 || b.attrs().given("axes") ||
       b.attrs().string("keep_aspect_ratio_policy", "stretch") != "stretch") {
@@ -428,7 +454,7 @@ constexpr Version kMaxRoiPool[] = {
     {22, "(T X, T rois) -> (T Y) {pooled_shape: ints!, spatial_scale: float = 1}; T = floats"},
 };
 constexpr Version kResize[] = {
-    {10, "(T X, @f32 scales) -> (T Y) {mode: string = 'nearest'}; T = all", resize_10},
+    {10, "(T X, @f32 scales) -> (T Y) {mode: string = 'nearest'}; T = all", resize_10, resize_11_to_10},
     {11,
      "(T1 X, T2 roi, @f32 scales, @i64? sizes) -> (T1 Y) {coordinate_transformation_mode: string = 'half_pixel', "
      "cubic_coeff_a: float = -0.75, exclude_outside: int = 0, extrapolation_value: float = 0, mode: string = "

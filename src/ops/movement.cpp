@@ -125,6 +125,30 @@ Expansion slice_10_to_1(OpBuilder& b) {
   return emit_older(b, std::move(attributes));
 }
 
+/// Version 10 says nothing of axes from the end.
+Expansion slice_11_to_10(OpBuilder& b) {
+  Ref operands[5];
+  for (int i = 0; i < 5; ++i) {
+    if (b.has_input(i)) operands[i] = b.in(i);
+  }
+  const auto axes = b.has_input(3) ? rules::known_ints(b, 3) : std::nullopt;
+  if (axes && std::ranges::any_of(*axes, [](int64_t axis) { return axis < 0; })) {
+    if (!b.input(0).has_rank)
+      return Expansion::refuse("Slice with axes from the end of an unknown rank has no form in version 10");
+    const std::vector<int> front = rules::normalize_axes(b, *axes, b.input(0).rank());
+    const Shape count{static_cast<int64_t>(front.size())};
+    if (b.input(3).dtype == DType::int64) {
+      const std::vector<int64_t> list(front.begin(), front.end());
+      operands[3] = b.constant(Value::of<int64_t>(count, std::span<const int64_t>(list)));
+    } else {  // all bounds have one type
+      const std::vector<int32_t> list(front.begin(), front.end());
+      operands[3] = b.constant(Value::of<int32_t>(count, std::span<const int32_t>(list)));
+    }
+  }
+  rules::previous_version(b);
+  return Expansion(b.emit("Slice", operands, {}, 1));
+}
+
 Expansion pad_11_to_2(OpBuilder& b) {
   const auto pads = rules::known_ints(b, 1);
   if (!pads) return not_constant(b, "pads");
@@ -357,7 +381,8 @@ constexpr Version kSplit[] = {
 };
 constexpr Version kSlice[] = {
     {1, "(T data) -> (T output) {axes: ints, ends: ints!, starts: ints!}; T = all", slice_1, slice_10_to_1},
-    {10, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all; Tind = i32 i64"},
+    {10, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all; Tind = i32 i64",
+     nullptr, slice_11_to_10},
     {11, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all; Tind = i32 i64"},
     {13, "(T data, @Tind starts, @Tind ends, @Tind? axes, @Tind? steps) -> (T output); T = all13; Tind = i32 i64"},
 };

@@ -1,9 +1,11 @@
-// The pages of the operators: docs/operators/<Operator>.md, and an index.
+// The pages of the operators: docs/operators/<Operator>.md, and an index. What engines do comes from docs/engine_matrix.md.
 #include "gen.h"
 
 #include <ops/gradients/rules.h>
 #include <fmt/format.h>
 
+#include <sstream>
+#include <stdexcept>
 #include <vector>
 
 namespace chorus::gen {
@@ -70,7 +72,35 @@ std::string cases(std::string_view grid) {
   return out;
 }
 
-std::string page(const OpDef& def) {
+/// The cells of a line "| a | b |".
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells;
+  std::stringstream parts(line.substr(1));
+  for (std::string cell; std::getline(parts, cell, '|');) {
+    const size_t begin = cell.find_first_not_of(' '), end = cell.find_last_not_of(' ');
+    cells.push_back(begin == std::string::npos ? "" : cell.substr(begin, end - begin + 1));
+  }
+  return cells;
+}
+
+std::string engines(const OpDef& def, const Matrix& matrix) {
+  const std::string name = def.domain.empty() ? std::string(def.name) : fmt::format("{}.{}", def.domain, def.name);
+  const auto row = matrix.rows.find(name);
+  if (row == matrix.rows.end()) return "Not asked yet: [the matrix](../../../docs/engine_matrix.md) has no row.\n";
+  std::string head = "|", rule = "|", line = "|";
+  for (size_t i = 0; i < matrix.engines.size() && i < row->second.size(); ++i) {
+    head += fmt::format(" {} |", matrix.engines[i]);
+    rule += "---|";
+    line += fmt::format(" {} |", row->second[i]);
+  }
+  return head + "\n" + rule + "\n" + line + "\n\n" +
+         wrapped(
+             "Of the cases below that are of the newest version; what the words mean stands in "
+             "[the matrix](../../../docs/engine_matrix.md).",
+             "");
+}
+
+std::string page(const OpDef& def, const Matrix& matrix) {
   const Schema& schema = def.newest();
   std::string text = fmt::format("# {}\n\n{}\n", def.name, wrapped(def.doc, ""));
   if (const std::string c = declaration_of(def); !c.empty()) text += fmt::format("```cpp\n{};\n```\n\n", c);
@@ -92,17 +122,34 @@ std::string page(const OpDef& def) {
   text += fmt::format(". Promised error of float32: {}.\n",
                       def.ulp == 0 ? "none" : fmt::format("{} units in the last place", def.ulp));
   if (def.sizes == Sizes::known_after_run) text += "Sizes of the results are known only after the run.\n";
-  text += fmt::format("\n## Gradient\n\n{}\n\n## Decomposition\n\n{}\n\n## Cases\n\n{}", gradient(def), meaning(def),
-                      cases(def.grid));
+  text += fmt::format("\n## Gradient\n\n{}\n\n## Decomposition\n\n{}\n\n## Engines\n\n{}\n## Cases\n\n{}",
+                      gradient(def), meaning(def), engines(def, matrix), cases(def.grid));
   return text;
 }
 
 }  // namespace
 
-void add_docs(Files& files) {
-  std::string index = "# Operators\n\nWritten by chorus-gen from the operator table.\n\n";
+Matrix Matrix::parse(const std::string& page) {
+  Matrix matrix;
+  std::stringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("| ", 0) != 0) continue;
+    std::vector<std::string> cells = cells_of(line);
+    const std::string name = cells[0];
+    cells.erase(cells.begin());
+    if (matrix.engines.empty())
+      matrix.engines = std::move(cells);
+    else
+      matrix.rows[name] = std::move(cells);
+  }
+  if (matrix.rows.empty()) throw std::runtime_error("docs/engine_matrix.md is missing, or has no table");
+  return matrix;
+}
+
+void add_docs(Files& files, const Matrix& matrix) {
+  std::string index = "# Operators\n\nWritten by chorus-gen from the operator table and docs/engine_matrix.md.\n\n";
   for (const OpDef* def : all_ops()) {
-    files["docs/operators/" + page_name(*def)] = page(*def);
+    files["docs/operators/" + page_name(*def)] = page(*def, matrix);
     index += fmt::format("- [{}]({}){}\n", def->name, page_name(*def),
                          has_function(*def) ? fmt::format(" `{}`", def->api.cpp) : "");
   }

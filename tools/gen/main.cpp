@@ -1,4 +1,4 @@
-// chorus-gen [--check] DIR: writes the files that follow from the operator table, or says which are stale.
+// chorus-gen [--check] DIR: writes the files that follow from the operator table and docs/engine_matrix.md, or says which are stale.
 #include "gen.h"
 
 #include <cstdio>
@@ -14,6 +14,13 @@ namespace fs = std::filesystem;
 std::string read(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Of the tree that gen/ lies in, else of the working directory.
+chorus::gen::Matrix read_matrix(const fs::path& root) {
+  const fs::path name = fs::path("docs") / "engine_matrix.md";
+  const fs::path beside = fs::absolute(root).lexically_normal() / ".." / name;
+  return chorus::gen::Matrix::parse(read(fs::exists(beside) ? beside : name));
 }
 
 int check(const fs::path& root, const chorus::gen::Files& files) {
@@ -32,7 +39,10 @@ int check(const fs::path& root, const chorus::gen::Files& files) {
       ++stale;
     }
   }
-  if (stale > 0) std::fprintf(stderr, "%d files do not follow from the operator table; run the target gen\n", stale);
+  if (stale > 0)
+    std::fprintf(stderr,
+                 "%d files do not follow from the operator table and docs/engine_matrix.md; run the target gen\n",
+                 stale);
   return stale > 0 ? 1 : 0;
 }
 
@@ -67,7 +77,7 @@ int main(int argc, char** argv) {
   try {
     chorus::gen::Files files;
     chorus::gen::add_api(files);
-    chorus::gen::add_docs(files);
+    chorus::gen::add_docs(files, read_matrix(argv[argc - 1]));
     return checks ? check(argv[2], files) : write(argv[1], files);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -225,6 +225,21 @@ class CheckWriter(TruthTest):
         self.assertIn("without a sentence", self.check(REFUSE_SILENTLY, "14", "test_matmul_2d")[1])
 
 
+class CheckVersions(TruthTest):
+    def test_axes_from_the_end(self):
+        from check_versions import counted_from_end
+
+        def model(operator, opset, **attributes):
+            node = helper.make_node(operator, ["x"], ["y"], **attributes)
+            graph = helper.make_graph([node], "g", [], [])
+            return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+        self.assertEqual(counted_from_end(model("ReduceSum", 10, axes=[0, -1])), {"ReduceSum"})
+        self.assertEqual(counted_from_end(model("Softmax", 9, axis=-1)), {"Softmax"})
+        for right in (model("ReduceSum", 11, axes=[-1]), model("Softmax", 9, axis=2), model("LpNormalization", 9, axis=-1), model("Gather", 9, axis=-1)):
+            self.assertEqual(counted_from_end(right), set())
+
+
 class CompareModels(TruthTest):
     def compare(self, name, factor, missing="False", *options):
         rng = np.random.default_rng(1)

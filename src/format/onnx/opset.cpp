@@ -45,6 +45,49 @@ std::string forbidden_output(const Graph& graph, const Node& n, const Schema& sc
   return {};
 }
 
+/// The numbers of axes of which operand or result the entries of an attribute count; 0: the attribute names no axes.
+int axes_counted(const Graph& graph, const Node& n, std::string_view attribute, size_t entry) {
+  const auto rank_of = [&](std::span<const ValueId> values, size_t i) {
+    if (i >= values.size() || values[i] == kNone) return -1;
+    const Type& type = graph.value(values[i]).type;
+    return type.kind == ValueKind::tensor && type.has_rank ? type.rank() : -1;
+  };
+  if (attribute == "axis" || attribute == "axes") {
+    const int rank = rank_of(n.inputs, 0);
+    return rank >= 0 && n.type == "OneHot" ? rank + 1 : rank;
+  }
+  const auto scanned = static_cast<size_t>(AttrReader(n.attributes, n.schema()).integer("num_scan_inputs"));
+  const size_t states = n.inputs.size() - std::min(scanned, n.inputs.size());
+  return rank_of(attribute == "scan_input_axes" ? n.inputs : n.outputs, states + entry);
+}
+
+/// Below operator set 11 axes are counted from the front, but where the older text says otherwise: Gather, Scatter, and a default of
+/// -1. Returns a sentence where the rank that it takes is not known.
+std::string axes_from_front(const Graph& graph, Node& n, const Schema& older) {
+  if (n.schema().since < 11 || older.since >= 11 || n.type == "Gather" || n.type == "Scatter") return {};
+  for (const char* name : {"axis", "axes", "scan_input_axes", "scan_output_axes"}) {
+    const AttrValue* value = n.attributes.find(name);
+    const Attr* own = older.attribute(name);
+    if (value == nullptr || own == nullptr || own->fallback == *value) continue;
+    const auto* one = value->get<int64_t>();
+    const auto* list = value->get<std::vector<int64_t>>();
+    std::vector<int64_t> axes = one != nullptr    ? std::vector<int64_t>{*one}
+                                : list != nullptr ? *list
+                                                  : std::vector<int64_t>();
+    for (size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] >= 0) continue;
+      const int rank = axes_counted(graph, n, name, i);
+      if (rank < 0) return fmt::format("{} {} of an unknown rank is counted from the front there", name, axes[i]);
+      axes[i] += rank;
+    }
+    if (one != nullptr)
+      n.attributes.set(name, axes[0]);
+    else
+      n.attributes.set(name, std::move(axes));
+  }
+  return {};
+}
+
 class Converter {
  public:
   Converter(const Opsets& opsets, int opset) : opsets_(opsets), opset_(opset) {}
@@ -99,6 +142,8 @@ bool Converter::step_down(Graph& graph, NodeId id, std::string& reason) {
   reason = forbidden_output(graph, n, to);
   if (!reason.empty()) return false;
   const Attributes kept = n.attributes;
+  reason = axes_from_front(graph, n, to);
+  if (!reason.empty()) return false;
   for (const auto& item : kept.items()) {
     const Attr* attr = from.attribute(item.name);
     if (to.attribute(item.name) != nullptr || attr == nullptr) continue;

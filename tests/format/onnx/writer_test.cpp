@@ -136,6 +136,84 @@ TEST(OnnxWriter, StepsToAnotherOperatorSet) {
   EXPECT_THROW(onnx::write_model(one_node("Softmax", 21), options), Error);
 }
 
+// Files below operator set 11 count axes from the front; x is [2, 3, 4].
+TEST(OnnxWriter, OldFilesCountAxesFromTheFront) {
+  using List = std::vector<int64_t>;
+  onnx::WriteOptions options;
+  options.opset = 9;
+  const struct {
+    const char* op;
+    int opset;
+    const char* attribute;
+    AttrValue axes, written;
+  } cases[] = {
+      {"ReduceMax", 12, "axes", List{-1, -3}, List{2, 0}},
+      {"ReduceSum", 11, "axes", List{-2}, List{1}},
+      {"ReduceLogSumExp", 13, "axes", List{0, -1}, List{0, 2}},
+      {"ArgMax", 13, "axis", -2, 1},
+      {"ArgMin", 12, "axis", -3, 0},
+      {"Concat", 13, "axis", -1, 2},
+      {"Softmax", 11, "axis", -1, 2},
+      {"LogSoftmax", 11, "axis", -2, 1},
+      {"Hardmax", 11, "axis", -3, 0},
+      {"Split", 11, "axis", -2, 1},
+      {"LpNormalization", 22, "axis", -2, 1},
+      {"LpNormalization", 22, "axis", -1, -1},
+      {"Flatten", 13, "axis", -1, 2},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.op);
+    Model model = one_node(one.op, one.opset, {{one.attribute, one.axes}});
+    const Model old = read(onnx::write_model(model, options));
+    ASSERT_EQ(op_names(*old.graph), one.op);
+    const AttrValue* got = old.graph->node(old.graph->order()[0]).attributes.find(one.attribute);
+    ASSERT_NE(got, nullptr);
+    EXPECT_EQ(*got, one.written) << got->str();
+    auto free = std::make_shared<Graph>(*model.graph);  // a rank that nobody knows
+    free->value(free->inputs()[0]).type = Type::tensor(DType::float32);
+    for (const ValueId y : free->outputs()) free->value(y).type = Type::tensor(DType::float32);
+    model.graph = free;
+    if (one.written == one.axes) {
+      EXPECT_NO_THROW(onnx::write_model(model, options));
+    } else {
+      EXPECT_THROW(onnx::write_model(model, options), Error);
+    }
+  }
+}
+
+// Resize-10 knows asymmetric coordinates alone, and scales.
+TEST(OnnxWriter, ResizeOfVersion10) {
+  onnx::WriteOptions options;
+  options.opset = 10;
+  const auto resize = [](const Attributes& attributes, float scale) {
+    Model model = one_node("Identity", 13);
+    auto g = std::make_shared<Graph>(*model.graph);
+    const ValueId nothing = g->add_constant("roi", Value::tensor(DType::float32, Shape{0}));
+    const ValueId scales = g->add_constant("scales", Value::of<float>(Shape{3}, {1, 1, scale}));
+    const ValueId operands[] = {g->inputs()[0], nothing, scales};
+    const NodeId made = g->add_node("Resize", operands, attributes);
+    infer_types(*g);
+    g->set_outputs({g->node(made).outputs[0]});
+    model.graph = g;
+    return model;
+  };
+  const auto old = [&](const char* coordinates, const char* mode, const char* nearest, float scale) {
+    return op_names(
+        *read(onnx::write_model(
+                  resize({{"coordinate_transformation_mode", coordinates}, {"mode", mode}, {"nearest_mode", nearest}},
+                         scale),
+                  options))
+             .graph);
+  };
+  EXPECT_EQ(old("asymmetric", "nearest", "floor", 2), "Identity Resize");
+  EXPECT_EQ(old("asymmetric", "nearest", "ceil", 0.5F), "Identity Resize");
+  EXPECT_EQ(old("asymmetric", "linear", "round_prefer_floor", 0.5F), "Identity Resize");
+  EXPECT_THROW(old("asymmetric", "nearest", "ceil", 2), Error);
+  EXPECT_THROW(old("asymmetric", "nearest", "floor", 0.5F), Error);
+  EXPECT_THROW(old("asymmetric", "cubic", "floor", 2), Error);
+  EXPECT_THROW(old("half_pixel", "linear", "floor", 2), Error);
+}
+
 // What a body means at another operator set is known only where its node is known.
 TEST(OnnxWriter, BodiesOfUnknownOperatorsKeepTheirOperatorSet) {
   auto g = std::make_shared<Graph>();

@@ -60,9 +60,11 @@ Status thresholded_relu(KernelContext& ctx) noexcept {
 Status gelu(KernelContext& ctx) noexcept {
   if (ctx.attrs->string("approximate") == "tanh") {
     const double scale = std::sqrt(2 / std::numbers::pi);
-    return curve(ctx, [=](double x) { return 0.5 * x * (1 + std::tanh(scale * (x + 0.044715 * x * x * x))); });
+    // (1 + tanh u) / 2 without its cancellation below zero
+    return curve(ctx, [=](double x) { return x * sigmoid_of(2 * scale * (x + 0.044715 * x * x * x)); });
   }
-  return curve(ctx, [](double x) { return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2)); });
+  // 1 + erf(x / √2) without its cancellation below zero
+  return curve(ctx, [](double x) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt2); });
 }
 Status mish(KernelContext& ctx) noexcept {
   return curve(ctx, [](double x) { return x * std::tanh(softplus_of(x)); });

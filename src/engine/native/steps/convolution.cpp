@@ -2,6 +2,7 @@
 #include <engine/native/steps/convolution.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace chorus::native::steps {
 namespace {
@@ -153,12 +154,40 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   return p;
 }
 
+/// Where a picture has no pixels its padding alone makes results: a pixel of 0 takes the place of one pad, or of a stride that a
+/// transposed convolution goes back.
+void give_pixel(Direction direction, int64_t* extent, int64_t stride, int64_t* before, int64_t* after) noexcept {
+  if (*extent != 0 || (direction == Direction::forward && *before + *after < 1)) return;
+  *extent = 1;
+  if (direction == Direction::transposed)
+    *after += stride;
+  else
+    --(*before > 0 ? *before : *after);
+}
+
+template <Direction direction>
 SizedConv sized(const KernelContext& ctx) noexcept {
   const auto& p = *static_cast<const PreparedConv*>(ctx.prepared);
-  return sized_conv(p.shape, p.auto_pad, ctx);
+  SizedConv z = sized_conv(p.shape, p.auto_pad, ctx);
+  fast::ConvShape& s = z.shape;
+  give_pixel(direction, &z.sizes.height, s.stride_h, &s.pad_top, &s.pad_bottom);
+  give_pixel(direction, &z.sizes.width, s.stride_w, &s.pad_left, &s.pad_right);
+  return z;
 }
 
 size_t up64(size_t bytes) noexcept { return (bytes + 63) / 64 * 64; }
+
+/// Bytes of the zeros that stand for a picture without pixels; its other extents may be any numbers.
+size_t zero_bytes(const KernelContext& ctx, const SizedConv& z) noexcept {
+  if (ctx.in[0].count != 0 || ctx.out[0].count == 0) return 0;
+  constexpr size_t most = size_t{1} << 40;
+  size_t bytes = sizeof(float);
+  for (const int64_t d : {z.sizes.batch, z.shape.in_channels, z.sizes.height, z.sizes.width}) {
+    if (static_cast<size_t>(d) > most / std::max<size_t>(bytes, 1)) return most;
+    bytes *= static_cast<size_t>(d);
+  }
+  return up64(bytes);
+}
 
 template <Direction direction>
 size_t packed_at_run(const PreparedConv& p) noexcept {
@@ -169,10 +198,11 @@ size_t packed_at_run(const PreparedConv& p) noexcept {
 
 template <Direction direction>
 int64_t scratch(const KernelContext& ctx) {
-  const SizedConv z = sized(ctx);
+  const SizedConv z = sized<direction>(ctx);
   const auto bytes =
       direction == Direction::forward ? table().conv_scratch_bytes : table().conv_transpose_scratch_bytes;
-  return static_cast<int64_t>(packed_at_run<direction>(*static_cast<const PreparedConv*>(ctx.prepared)) +
+  return static_cast<int64_t>(zero_bytes(ctx, z) +
+                              packed_at_run<direction>(*static_cast<const PreparedConv*>(ctx.prepared)) +
                               bytes(z.shape, z.sizes, ctx.services->pool().threads()));
 }
 
@@ -180,7 +210,7 @@ template <Direction direction>
 Status run(KernelContext& ctx) noexcept {
   const auto& p = *static_cast<const PreparedConv*>(ctx.prepared);
   constexpr bool forward = direction == Direction::forward;
-  const SizedConv z = sized(ctx);
+  const SizedConv z = sized<direction>(ctx);
   const TensorView &x = ctx.in[0], &y = ctx.out[0];
   const int64_t height =
       forward ? fast::conv_out_height(z.shape, z.sizes) : fast::conv_transpose_out_height(z.shape, z.sizes);
@@ -200,6 +230,11 @@ Status run(KernelContext& ctx) noexcept {
   args.shape = z.shape;
   args.sizes = z.sizes;
   args.input = x.as<const float>();
+  if (const size_t zeros = zero_bytes(ctx, z); zeros > 0) {
+    std::memset(memory, 0, zeros);
+    args.input = reinterpret_cast<const float*>(memory);
+    memory += zeros;
+  }
   args.output = y.as<float>();
   args.epilogue = make_epilogue(p.epilogue, ctx);
   if (p.run_bias) args.epilogue.bias = ctx.in[2].as<const float>();

@@ -115,6 +115,11 @@ TEST(FastMath, SignsOfZero) {
       EXPECT_FALSE(std::signbit(y[0])) << f->name << name_of(op);
       EXPECT_TRUE(std::signbit(y[1])) << f->name << name_of(op);
     }
+    // Where the tail of Gelu underflows.
+    const float low[4] = {-14.4f, -14.6f, -104.0f, -3e38f};
+    float y[4] = {1, 1, 1, 1};
+    f->unary_run({Unary::gelu_erf, low, y, 4, 0, 0}, pool_of(1));
+    for (float v : y) EXPECT_TRUE(v == 0 && std::signbit(v)) << f->name << v;
   }
 }
 

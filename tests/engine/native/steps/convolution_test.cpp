@@ -138,6 +138,42 @@ TEST(ConvolutionSteps, OneProgramRunsManySizes) {
   }
 }
 
+// Results that padding alone makes are the bias: ONNX pads before it convolves.
+TEST(ConvolutionSteps, PicturesWithoutPixelsGiveTheBias) {
+  Dice dice(12);
+  const struct {
+    const char* op;
+    std::vector<int64_t> x, w, pads;
+    const char* kernel;
+  } cases[] = {
+      {"Conv", {2, 2, 0, 3}, {3, 2, 2, 2}, {1, 1, 1, 1}, "conv.gemm"},
+      {"Conv", {1, 16, 4, 0}, {32, 16, 3, 3}, {0, 0, 0, 3}, "conv.gemm"},
+      {"Conv", {1, 2, 0}, {3, 2, 3}, {2, 2}, "conv.gemm"},
+      {"ConvTranspose", {1, 2, 0, 3}, {2, 3, 2, 2}, {0, 0, 0, 0}, "conv_transpose.gemm"},
+      {"Conv", {1, 2, 0, 2, 2}, {3, 2, 2, 2, 2}, {1, 1, 1, 1, 1, 1}, ""},
+  };
+  for (const auto& one : cases) {
+    GraphCase c;
+    const std::vector<Dim> dims(one.x.begin(), one.x.end());
+    const int64_t channels = one.op == std::string_view("Conv") ? one.w[0] : one.w[1];
+    const Value bias = dice.floats(Shape{channels});
+    const ValueId weights = c.constant(dice.floats(Shape(one.w)));
+    c.out(c.op("Relu", {c.op(one.op, {c.in("x", Dims(dims)), weights, c.constant(bias)}, {{"pads", one.pads}})}), "y");
+    const Value x = Value::tensor(DType::float32, Shape(one.x));
+    expect_steps(c, {x}, 0, one.kernel, one.op);
+    std::vector<Value> y(1);
+    const auto instance = compile_steps(c.graph)->instance();
+    instance->run(std::vector<Value>{x}, y, {});
+    ASSERT_GT(y[0].numel(), 0);
+    const int64_t plane = y[0].numel() / y[0].shape()[0] / channels;
+    for (int64_t i = 0; i < y[0].numel(); ++i) {
+      EXPECT_EQ(y[0].as<float>()[static_cast<size_t>(i)],
+                std::max(0.0F, bias.as<float>()[static_cast<size_t>(i / plane % channels)]))
+          << one.op << " element " << i;
+    }
+  }
+}
+
 TEST(ConvolutionSteps, TheRestIsLeftToTheReference) {
   Dice dice(4);
   GraphCase shaped;

@@ -102,7 +102,7 @@ CHORUS_FAST_INLINE F gelu(F x) {
   const F s = a * a;
   const F e = exp_with(s * set1(-0.5f), product_error(a, a, s) * set1(-0.5f));
   const F below = (set1(0.5f) * a * polynomial(q, c) / fma(set1(2.0f), t, set1(1.0f))) * e;  // |x| Phi(-|x|)
-  const F y = select(lt(x, zero()), zero() - below, x - below);
+  const F y = select(lt(x, zero()), set1(-0.0f) - below, x - below);  // -0 where the tail underflows
   return select(lt(x, set1(-14.5f)), x * zero(), y);
 }
 
