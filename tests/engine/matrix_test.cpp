@@ -141,7 +141,8 @@ class Matrix : public ::testing::Test {
       options.fallback = fallback;
       std::shared_ptr<Program> program;
       if (!message_of([&] { program = engine.compile(node.model, options); }).empty()) continue;
-      if (engine.name() == "torch" || engine.name() == "paddle") compare(def, one, node, *program);
+      if (engine.name() == "torch" || engine.name() == "paddle" || engine.name() == "mindspore")
+        compare(def, one, node, *program);
       return fallback == Fallback::none ? Answer::native : Answer::decomposed;
     }
     return Answer::refuses;

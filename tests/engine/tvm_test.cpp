@@ -164,11 +164,32 @@ TEST_F(Tvm, RefusesWithASentence) {
   const std::string said = message_of([&] { compile(c); }, &code);
   EXPECT_EQ(code, Code::unsupported);
   EXPECT_NE(said.find("NonZero: the mapping to TVM has no row for it"), std::string::npos) << said;
-  GraphCase open;
-  open.out(open.op("Neg", {open.in("x", {Dim::symbol("n")})}), "y");
-  const std::string sizes = message_of([&] { compile(open); }, &code);
+  GraphCase late;
+  late.out(late.op("Reshape", {late.in("x", {4}), late.in("shape", {2}, DType::int64)}), "y");
+  const std::string sizes = message_of([&] { compile(late); }, &code);
   EXPECT_EQ(code, Code::unsupported);
   EXPECT_NE(sizes.find("TVM compiles for sizes"), std::string::npos) << sizes;
+}
+
+// A function for each size that comes; more sizes than programs are kept, and one again.
+TEST_F(Tvm, SizesThatOnlyTheRunKnows) {
+  GraphCase c;
+  const Value w = noise(Shape{5, 4}, 3);
+  c.out(c.op("Relu", {c.op("MatMul", {c.in("x", {Dim::symbol("n"), 5}), c.constant(w)})}), "y");
+  const auto program = compile(c);
+  const auto instance = program->instance();
+  for (int64_t n : {1, 7, 3, 2, 4, 5, 6, 8, 9, 10, 7, 1}) {
+    const Value x = noise(Shape{n, 5}, static_cast<uint64_t>(n));
+    std::vector<Value> y(1);
+    instance->run(std::vector<Value>{x}, y, {});
+    ASSERT_EQ(y[0].shape(), Shape({n, 4}));
+    for (size_t i = 0; i < static_cast<size_t>(n * 4); ++i) {
+      double wanted = 0;
+      for (size_t k = 0; k < 5; ++k)
+        wanted += static_cast<double>(x.as<float>()[i / 4 * 5 + k]) * w.as<float>()[k * 4 + i % 4];
+      EXPECT_NEAR(y[0].as<float>()[i], wanted > 0 ? wanted : 0, 1e-5);
+    }
+  }
 }
 
 TEST_F(Tvm, ThreadsCompileAndRunAtOnce) {

@@ -95,7 +95,7 @@ void root_mean_square(Call& c) {
   const Ints axes = from(c.axis(c.i("axis", -1), x.rank()), x.rank());
   const Tensor squares = c.reduce("ReduceMean", c.bin("Mul", x, x), axes, true);
   const Tensor y = c.bin("Mul", x, inverse_root(c, squares, c.f("epsilon", 1e-5F)));
-  c.out(0, c.bin("Mul", c.cast(y, given.type()), c.cast(c.in(1), given.type())));
+  c.out(0, c.bin("Mul", y, c.cast(c.in(1), x.type())));   // not rounded to the operand's type before
 }
 
 void mean_variance(Call& c) {

@@ -68,7 +68,9 @@ void dynamic(Call& c) {
   for (int64_t d = 0; d < x.rank(); ++d) all.push_back(d);
   const Tensor high = c.bin("Maximum", c.reduce("ReduceMax", x, all, false), 0.0),
                low = c.bin("Minimum", c.reduce("ReduceMin", x, all, false), 0.0);
-  const Tensor scale = c.bin("Div", c.bin("Sub", high, low), 255.0);
+  // A range of nothing counts as 1, as in the reference kernel: the scale of zeros is not 0.
+  const Tensor range = c.bin("Sub", high, low), nothing = c.cast(c.bin("Equal", range, 0.0), kFloat);
+  const Tensor scale = c.bin("Div", c.bin("Add", range, nothing), 255.0);
   const Tensor raw = c.un("Rint", c.bin("DivNoNan", c.un("Neg", low), scale));
   const Tensor zero = c.cast(c.cast(c.bin("Minimum", c.bin("Maximum", raw, 0.0), 255.0), kInt32), kUint8);
   c.out(0, quantised(c, x, scale, zero, kUint8));

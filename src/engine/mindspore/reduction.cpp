@@ -1,6 +1,7 @@
 // Reductions, positions of extremes, running sums.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "table.h"
@@ -86,6 +87,11 @@ void position(Call& c) {
   Ints shape = x.dims();
   shape.erase(shape.begin() + axis);
   Tensor at = c.op(op.chars).in(x).i(axis).i(kInt64).one(kInt64, shape);
+  if (is_float(x.type())) {   // a NaN is the largest and the smallest; its kernels pass over it
+    const Tensor nan = c.cast(c.un("IsNan", x), kFloat), any = c.reduce("ReduceMax", nan, {axis}, false);
+    const Tensor first = c.op("Argmax").in(nan).i(axis).i(kInt64).one(kInt64, shape);
+    at = c.where(c.bin("Greater", any, 0.0), first, at);
+  }
   if (last) at = c.bin("Sub", scalar_of(static_cast<double>(x.dim(axis) - 1), kInt64), at);
   if (c.i("keepdims", 1) != 0) shape.insert(shape.begin() + axis, 1), at = c.reshape(at, shape);
   c.out(0, at);
@@ -115,6 +121,10 @@ void top_k(Call& c) {
   for (int64_t d = 0; d <= last; ++d) order.push_back(d == axis ? last : d == last ? axis : d);
   Tensor moved = axis == last ? x : c.transpose(x, order);
   const bool largest = c.i("largest", 1) != 0;
+  // A NaN is ordered as infinity, the largest, and its value taken from where it stood.
+  const Tensor given = moved;
+  const bool seeks = (x.type() == kFloat || x.type() == kDouble) && count[0] > 0 && moved.dims().size() > 0;
+  if (seeks) moved = c.where(c.un("IsNan", moved), scalar_of(HUGE_VAL, x.type()), moved);
   // The smallest are the largest of what turns the order: -x, or ~x, which has no number that it cannot turn.
   const char* turn = is_float(x.type()) ? "Neg" : "Invert";
   if (!largest) moved = c.un(turn, moved);
@@ -128,7 +138,10 @@ void top_k(Call& c) {
                             .makes(kInt32, shape)
                             .some();
   Tensor values = found.at(0), at = found.at(1);
-  if (!largest) values = c.un(turn, values);
+  if (seeks)
+    values = c.op("GatherD").in(given).i(last).in(c.cast(at, kInt64)).one(given.type(), shape);
+  else if (!largest)
+    values = c.un(turn, values);
   if (axis != last) values = c.transpose(values, order), at = c.transpose(at, order);
   c.out(0, values);
   c.out(1, at);

@@ -1,5 +1,6 @@
 #include "compile.h"
 
+#include <algorithm>
 #include <mutex>
 
 namespace chorus_tvm {
@@ -56,6 +57,24 @@ const Value& target() {
   return *one;
 }
 
+int64_t count(const Dims& dims) {
+  int64_t n = 1;
+  for (int64_t d : dims) n *= d;
+  return n;
+}
+
+// The last axis of the result inside, so that LLVM makes vectors of it: many sums go on at once, instead of one that waits for each term.
+void turn(const Value& schedule, const FoldBlock& fold) {
+  if (fold.dims.empty() || fold.dims.back() < 4 || count(fold.over) < 2) return;
+  const Value block = call("s_tir.schedule.ScheduleGetSBlock", {schedule, std::string_view(fold.name), "main"});
+  std::vector<Value> loops = items_of(call("s_tir.schedule.ScheduleGetLoops", {schedule, block}));
+  if (loops.size() != fold.dims.size() + fold.over.size()) return;
+  const auto last = static_cast<std::ptrdiff_t>(fold.dims.size()) - 1;
+  std::rotate(loops.begin() + last, loops.begin() + last + 1, loops.end());
+  call("s_tir.schedule.ScheduleReorder", {schedule, array(loops)});
+  call("s_tir.schedule.ScheduleDecomposeReduction", {schedule, block, loops[static_cast<size_t>(last)]});
+}
+
 std::mutex& compiling() {
   static std::mutex one;
   return one;
@@ -63,11 +82,17 @@ std::mutex& compiling() {
 
 }  // namespace
 
-Value prim_func(const std::vector<T>& reads, const std::vector<T>& makes) {
+Value prim_func(const std::vector<T>& reads, const std::vector<T>& makes, const std::vector<FoldBlock>& folds) {
   std::vector<Value> tensors;
   for (const T& t : reads) tensors.push_back(t.v);
   for (const T& t : makes) tensors.push_back(t.v);
-  return call("te.CreatePrimFunc", {array(tensors), Value()});
+  const Value func = call("te.CreatePrimFunc", {array(tensors), Value()});
+  if (folds.empty()) return func;
+  const Value module =
+      call("ir.IRModule", {call("ffi.Map", {call("ir.GlobalVar", {"main"}), func}), Value(), call("ffi.Map", {})});
+  const Value schedule = call("s_tir.schedule.ConcreteSchedule", {module, -1, 0, 0, true});
+  for (const FoldBlock& fold : folds) turn(schedule, fold);
+  return call("ir.Module_Lookup_str", {call("s_tir.schedule.ScheduleGetMod", {schedule}), "main"});
 }
 
 bool same_func(const Value& a, const Value& b) {

@@ -7,8 +7,8 @@
 
 namespace chorus_tvm {
 
-/// A function of tensors, reads first, then what it makes.
-Value prim_func(const std::vector<T>& reads, const std::vector<T>& makes);
+/// A function of tensors, reads first, then what it makes; `folds` are those in it.
+Value prim_func(const std::vector<T>& reads, const std::vector<T>& makes, const std::vector<FoldBlock>& folds);
 /// Two functions that do the same.
 bool same_func(const Value& a, const Value& b);
 int64_t hash_of(const Value& func);

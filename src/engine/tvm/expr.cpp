@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace chorus_tvm {
 namespace {
@@ -53,6 +54,11 @@ T tensor_of(const std::string& name, const Axes& axes, const std::vector<E>& bod
   for (const E& body : bodies) values.push_back(body.v);
   const Value op = call("te.ComputeOp", {std::string_view(name), "", Value(), array(axes.axes), array(values)});
   return {call("te.OpGetOutput", {op, 0}), dims, type};
+}
+
+std::vector<FoldBlock>& folds() {
+  static thread_local std::vector<FoldBlock> written;
+  return written;
 }
 
 E unit_of(Fold how, int type) {
@@ -259,10 +265,14 @@ T fold(Fold how, const Dims& dims, int type, const Dims& over,
                                                 array({unit_of(how, in).v}), Value()});
   const E made{
       call("te.Reduce", {reducer, array({source.v}), array(inner.axes), whole(1, kBool).v, 0, array({}), Value()}), in};
-  const T sum = tensor_of("fold", axes, {made}, dims, in);
+  const std::string name = "fold" + std::to_string(folds().size());
+  folds().push_back({name, dims, over});
+  const T sum = tensor_of(name, axes, {made}, dims, in);
   if (in == type) return sum;
   return compute(dims, type, [&](const Index& at) { return sum(at); });
 }
+
+std::vector<FoldBlock> take_folds() { return std::exchange(folds(), {}); }
 
 E offset_of(const Index& at, const Dims& dims) {
   E offset = whole(0);

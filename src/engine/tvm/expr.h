@@ -111,6 +111,14 @@ enum class Fold { sum, product, largest, smallest, all, any };
 T fold(Fold how, const Dims& dims, int type, const Dims& over,
        const std::function<E(const Index& at, const Index& inner)>& element);
 
+/// A fold as a block of the function that it becomes: which of its axes the result has.
+struct FoldBlock {
+  std::string name;
+  Dims dims, over;
+};
+/// The folds that this thread wrote since the last call.
+std::vector<FoldBlock> take_folds();
+
 /// Row-major offset of an index, and the index of an offset.
 E offset_of(const Index& at, const Dims& dims);
 Index index_of(const E& offset, const Dims& dims);

@@ -7,11 +7,22 @@ namespace chorus_tvm {
 namespace {
 
 constexpr int64_t kAlign = 64;
+constexpr int64_t kSample = 64;   // large enough for windows over pictures
 
 uint64_t bytes_of(const Known& k) {
   int64_t n = 1;
   for (int64_t d : k.dims) n *= d;
   return static_cast<uint64_t>(n * bits_of(k.type) / 8);
+}
+
+// Sizes that the graph knows are those that were made; without a rank any are.
+bool fits(const Known& known, const Dims& made) {
+  if (!known.fixed && known.dims.empty()) return true;
+  if (known.dims.size() != made.size()) return false;
+  for (size_t d = 0; d < made.size(); ++d) {
+    if (known.dims[d] >= 0 && known.dims[d] != made[d]) return false;
+  }
+  return true;
 }
 
 class Planner {
@@ -72,7 +83,7 @@ void Planner::add(uint32_t index) {
     const int32_t v = node.outputs[o];
     Known& known = plan_->values[static_cast<size_t>(v)];
     const T& made = c.result(o);
-    if (known.fixed && known.dims != made.dims)
+    if (!fits(known, made.dims))
       throw Failure(CH_INTERNAL, std::string(c.op()) + ": the mapping makes another shape than ONNX",
                     "use another engine, such as native");
     known.fixed = true, known.dims = made.dims;
@@ -91,7 +102,7 @@ void Planner::add(uint32_t index) {
     read.push_back(node.inputs[i]);
   }
   step.values.insert(step.values.begin(), read.begin(), read.end());
-  step.function = function(prim_func(reads, makes));
+  step.function = function(prim_func(reads, makes, take_folds()));
   plan_->steps.push_back(std::move(step));
 }
 
@@ -171,6 +182,14 @@ std::vector<Known> known_values(const ch_graph& graph, const std::vector<Dims>* 
 
 std::vector<std::string> refusals(const ch_graph& graph) {
   std::vector<Known> known = known_values(graph, nullptr);
+  // Inputs of any size: whether there is a program is told for one of them.
+  for (uint32_t i = 0; i < graph.n_inputs; ++i) {
+    Known& input = known[static_cast<size_t>(graph.inputs[i])];
+    if (input.fixed || graph.values[graph.inputs[i]]->type->has_rank == 0) continue;
+    std::replace_if(
+        input.dims.begin(), input.dims.end(), [](int64_t d) { return d < 0; }, kSample);
+    input.fixed = true;
+  }
   std::vector<std::string> reasons(graph.n_nodes);
   Facts facts;
   for (uint32_t n = 0; n < graph.n_nodes; ++n) {
@@ -182,7 +201,7 @@ std::vector<std::string> refusals(const ch_graph& graph) {
       for (uint32_t o = 0; o < node.n_outputs; ++o) {
         if (!c.wants(o)) continue;
         Known& made = known[static_cast<size_t>(node.outputs[o])];
-        if (made.fixed && made.dims != c.result(o).dims) c.refuse("the mapping makes another shape than ONNX");
+        if (!fits(made, c.result(o).dims)) c.refuse("the mapping makes another shape than ONNX");
         made.fixed = true, made.dims = c.result(o).dims;
       }
     } catch (const Failure& failure) {

@@ -51,20 +51,21 @@ void check_types(const Call& c, const ch_graph& graph, const std::vector<Known>&
     const Known& k = known[static_cast<size_t>(node.inputs[i])];
     if (!k.fixed)
       c.refuse("a size of operand " + std::to_string(i) + " is not known before the run, and TVM compiles for sizes");
-    if (std::count(k.dims.begin(), k.dims.end(), 0) > 0 && k.constant == nullptr)
-      c.refuse("operand " + std::to_string(i) + " has no elements");
   }
 }
 
 }  // namespace
 
 Call::Call(const ch_graph& graph, const ch_node& node, const std::vector<Known>& known)
-    : graph_(graph), node_(node), known_(known), results_(node.n_outputs), aliases_(node.n_outputs, -1) {}
+    : graph_(graph), node_(node), known_(known), results_(node.n_outputs), aliases_(node.n_outputs, -1) {
+  take_folds();   // of a node that was translated to be asked about alone
+}
 
 const T& Call::in(size_t i) {
   for (const auto& [at, t] : read_) {
     if (at == i) return t;
   }
+  if (std::count(dims(i).begin(), dims(i).end(), 0) > 0) refuse("operand " + std::to_string(i) + " has no elements");
   read_.reserve(node_.n_inputs);   // references stay
   return read_.emplace_back(i, operand(dims(i), type(i), "x" + std::to_string(i))).second;
 }
@@ -72,7 +73,7 @@ const T& Call::in(size_t i) {
 int Call::out_type(size_t i) const { return graph_.values[node_.outputs[i]]->type->dtype; }
 
 Dims Call::ints(size_t i) const {
-  if (!has(i)) return {};
+  if (!has(i) || std::count(dims(i).begin(), dims(i).end(), 0) > 0) return {};
   if (!is_known(i)) refuse("operand " + std::to_string(i) + " is not known before the run, and TVM compiles for sizes");
   Dims made;
   for_each_element(*known(i).constant, [&](auto x) { made.push_back(static_cast<int64_t>(x)); });
@@ -80,7 +81,7 @@ Dims Call::ints(size_t i) const {
 }
 
 std::vector<double> Call::reals(size_t i) const {
-  if (!has(i)) return {};
+  if (!has(i) || std::count(dims(i).begin(), dims(i).end(), 0) > 0) return {};
   if (!is_known(i)) refuse("operand " + std::to_string(i) + " is not known before the run, and TVM compiles for sizes");
   std::vector<double> made;
   for_each_element(*known(i).constant, [&](auto x) { made.push_back(static_cast<double>(x)); });

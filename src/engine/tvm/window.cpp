@@ -72,6 +72,29 @@ Dims joined(std::initializer_list<int64_t> first, const Dims& rest) {
   return made;
 }
 
+// The picture with zeros around it, so that no window reaches out of it: then whole rows are read at once.
+T padded(const T& x, Window& w, bool floats) {
+  Dims dims = x.dims;
+  bool any = false;
+  for (size_t d = 0; d < w.size.size(); ++d) {
+    dims[2 + d] = std::max(dims[2 + d] + w.begin[d], (w.out[d] - 1) * w.stride[d] + spanned(w, d));
+    any = any || dims[2 + d] != x.dims[2 + d];
+  }
+  if (!any || !floats) return x;
+  const Window before = w;
+  w.begin.assign(w.size.size(), 0);
+  return compute(dims, x.type, [&](const Index& at) {
+    Index from = at;
+    E inside = whole(1, kBool);
+    for (size_t d = 0; d < before.size.size(); ++d) {
+      from[2 + d] = at[2 + d] - whole(before.begin[d]);
+      if (before.begin[d] > 0) inside = inside && from[2 + d] >= whole(0);
+      if (dims[2 + d] - before.begin[d] > x.dims[2 + d]) inside = inside && from[2 + d] < whole(x.dims[2 + d]);
+    }
+    return choose(inside, x(from), number(0, x.type));
+  });
+}
+
 E zero_point(const T& t) { return cast(t(Index(t.dims.size(), whole(0))), kInt); }
 
 void make_conv(Call& c) {
@@ -89,14 +112,16 @@ void make_conv(Call& c) {
   if (integers && c.has(3)) zf = c.in(3);
   c.require(zx.size() == 1 && zf.size() == 1, "a zero point for each channel is left to others");
   const Dims dims = joined({x.dims[0], filter.dims[0]}, w.out);
+  Window inside = w;
+  const T picture = padded(x, inside, !integers);
   const T sum = fold(Fold::sum, dims, computed(type), joined({depth}, w.size), [&](const Index& at, const Index& k) {
-    const Spot s = spot(w, spatial(x.dims), at, 2, k, 1);
+    const Spot s = spot(inside, spatial(picture.dims), at, 2, k, 1);
     const E channel = groups == 1 ? k[0] : floor_div(at[1], whole(per_group)) * whole(depth) + k[0];
     Index from = {at[0], channel};
     from.insert(from.end(), s.at.begin(), s.at.end());
     Index tap = {at[1], k[0]};
     tap.insert(tap.end(), k.begin() + 1, k.end());
-    if (!integers) return choose(s.inside, x(from), number(0, x.type)) * filter(tap);
+    if (!integers) return picture(from) * filter(tap);
     const E e = cast(x(from), kInt), f = cast(filter(tap), kInt);
     return choose(s.inside, c.has(2) ? e - zero_point(zx) : e, whole(0, kInt)) * (c.has(3) ? f - zero_point(zf) : f);
   });
