@@ -1,5 +1,5 @@
 // Epilogues: bias, residual and activation that follow a product and are read by nobody else go into its step.
-#include <engine/native/plan/gelu.h>
+#include <core/convert.h>
 #include <engine/native/plan/plan.h>
 
 #include <cmath>
@@ -23,6 +23,13 @@ std::optional<Value> per_channel(const Value& value, int64_t channels, int rank,
     if (value.shape()[i] != 1 && axis != channel_axis) return std::nullopt;
   }
   return value.reshaped(Shape{channels});
+}
+
+std::optional<float> constant_number(const Graph& g, ValueId id) {
+  if (id == kNone || !g.value(id).is_constant() || g.value(id).is_input) return std::nullopt;
+  const Value& v = g.value(id).constant;
+  if (!v.is_tensor() || v.numel() != 1 || !is_float(v.dtype())) return std::nullopt;
+  return static_cast<float>(get_f64(v.dtype(), v.data(), 0));
 }
 
 ValueId operand(const Node& n, size_t i) { return i < n.inputs.size() ? n.inputs[i] : kNone; }
@@ -219,11 +226,6 @@ FusionChoice choose_epilogues(const Graph& g, NodeId node, uint32_t accepted) {
   bool activated = false, residual = false;
   while (!activated) {
     if (auto item = Spelled(g, current).find(); item && (accepted & epilogue_bit(item->kind))) {
-      choice.result = g.node(item->node).outputs[0];
-      choice.epilogues.push_back(std::move(*item));
-      return choice;
-    }
-    if (auto item = find_gelu_tanh(g, current); item && (accepted & epilogue_bit(item->kind))) {
       choice.result = g.node(item->node).outputs[0];
       choice.epilogues.push_back(std::move(*item));
       return choice;
