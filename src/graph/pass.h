@@ -60,6 +60,8 @@ int simplify_arithmetic(Graph&, PassContext&);  ///< x + -0, x * 1, x / 1, pow(x
 int cancel_movement(
     Graph&,
     PassContext&);  ///< Transpose∘Transpose, Reshape∘Reshape, Squeeze∘Unsqueeze, Transpose through element-wise to cancel
+int expand_einsum(Graph&,
+                  PassContext&);  ///< Einsum of one or two operands of float32 → Transpose, Reshape, MatMul or Mul
 int lift_rows(Graph&, PassContext&);  ///< Gemm between two Reshapes that only fold and unfold rows → MatMul + Add
 int fold_batch_norm(Graph&, PassContext&);  ///< Conv/ConvTranspose/Gemm + BatchNormalization → weights
 int widen_half(Graph&,

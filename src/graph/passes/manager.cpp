@@ -30,6 +30,8 @@ constexpr Pass kNewest{"to_newest", passes::to_newest, "every node is brought to
 #endif
 constexpr Pass kDecompose{"decompose_missing", passes::decompose_missing,
                           "operators without a kernel are expressed by simpler ones"};
+constexpr Pass kEinsum{"expand_einsum", passes::expand_einsum,
+                       "sums of products of one or two operands become matrix products"};
 constexpr Pass kFold{"fold_constants", passes::fold_constants, "what depends on constants alone is computed once",
                      Repeat::until_stable};
 constexpr Pass kIdentity{"remove_identity", passes::remove_identity, "nodes that change nothing go away",
@@ -57,9 +59,9 @@ constexpr Pass kWiden{"widen_half", passes::widen_half,
 
 constexpr Pass kNeeded[] = {kClose, kInline, kGradient, kDead, kNewest, kDecompose, kDead};
 constexpr Pass kOptimizing[] = {
-    kClose,      kInline,   kGradient, kDead,      kNewest,    kFold,      kIdentity, kArithmetic,
-    kRows,       kMovement, kCommon,   kBatchNorm, kSweep,     kDecompose, kFold,     kIdentity,
-    kArithmetic, kRows,     kMovement, kCommon,    kBatchNorm, kSweep,
+    kClose,      kInline,     kGradient, kDead,     kNewest,    kEinsum,    kFold,      kIdentity,
+    kArithmetic, kRows,       kMovement, kCommon,   kBatchNorm, kSweep,     kDecompose, kFold,
+    kIdentity,   kArithmetic, kRows,     kMovement, kCommon,    kBatchNorm, kSweep,
 };
 
 constexpr Pass kWidening[] = {kWiden, kFold, kIdentity, kMovement, kCommon, kSweep};
