@@ -31,6 +31,46 @@ std::string weight(const std::string& dims, std::string_view raw = {}) {
 }
 std::string with_weight(const std::string& w) { return model(one_node(node("Add", {"x", "w"}, {"y"}), w)); }
 
+std::string ints(std::string_view name, std::initializer_list<int64_t> list) {
+  std::string members;
+  for (int64_t v : list) members += varint(8, v);
+  return bytes(5, bytes(1, name) + members + varint(20, 7));
+}
+std::string reals(std::string_view name, std::initializer_list<float> list) {
+  std::string members;
+  for (float v : list) members += '\x3d' + std::string(reinterpret_cast<const char*>(&v), 4);
+  return bytes(5, bytes(1, name) + members + varint(20, 6));
+}
+std::string texts(std::string_view name, std::initializer_list<std::string_view> list) {
+  std::string members;
+  for (auto v : list) members += bytes(9, v);
+  return bytes(5, bytes(1, name) + members + varint(20, 8));
+}
+/// x [1, 2] → an operator of ai.onnx.ml
+std::string ml(std::string_view op, const std::string& attributes,
+               std::initializer_list<std::string_view> out = {"y"}) {
+  return model(bytes(1, node(op, {"x"}, out, bytes(7, "ai.onnx.ml") + attributes)) + bytes(2, "g") +
+               bytes(11, info("x", 1, {1, 2})) + bytes(12, bytes(1, "y"))) +
+         bytes(8, bytes(1, "ai.onnx.ml") + varint(2, 3));
+}
+/// A root that goes to `yes` or to the leaf 2, and reads `feature`.
+std::string tree(int64_t yes, int64_t feature) {
+  return ml("TreeEnsembleRegressor", ints("nodes_treeids", {0, 0, 0}) + ints("nodes_nodeids", {0, 1, 2}) +
+                                         ints("nodes_featureids", {feature, 0, 0}) +
+                                         texts("nodes_modes", {"BRANCH_LEQ", "LEAF", "LEAF"}) +
+                                         reals("nodes_values", {0.5F, 0, 0}) + ints("nodes_truenodeids", {yes, 0, 0}) +
+                                         ints("nodes_falsenodeids", {2, 0, 0}) + ints("target_treeids", {0, 0}) +
+                                         ints("target_nodeids", {1, 2}) + ints("target_ids", {0, 0}) +
+                                         reals("target_weights", {1, 2}) + integer("n_targets", 1));
+}
+std::string vectors(std::initializer_list<int64_t> per_class) {
+  return ml("SVMClassifier",
+            ints("vectors_per_class", per_class) + ints("classlabels_ints", {0, 1}) +
+                reals("support_vectors", {1, 2, 3, 4}) + reals("coefficients", {1, 1}) + reals("rho", {0.5F}) +
+                reals("kernel_params", {0, 0, 0}),
+            {"y", "z"});
+}
+
 /// A function of the domain "own": `in` → nodes → b.
 std::string function(std::string_view name, const std::string& nodes,
                      std::initializer_list<std::string_view> in = {"a"}) {
@@ -152,7 +192,12 @@ Samples indices() {
                  bytes(5, varint(1, 1) + varint(1, 1) + varint(1, 1) + varint(1, 1) + varint(2, 7) + bytes(8, "i") +
                               bytes(9, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8))) +
                  bytes(11, info("x", 1, {1, 1, 1, 1})) + bytes(12, bytes(1, "y"))),
-           "MaxUnpool", kRun}};
+           "MaxUnpool", kRun},
+          {"tree_cycle.onnx", tree(0, 0), "leads back to itself", kRun},
+          {"tree_outside.onnx", tree(99, 0), "no node 99", kRun},
+          {"tree_feature.onnx", tree(1, 7), "feature 7", kRun},
+          {"svm_more_vectors.onnx", vectors({1, 1 << 20}), "SVMClassifier"},
+          {"svm_fewer_vectors.onnx", vectors({-1, 3}), "vectors_per_class has -1"}};
 }
 
 Samples confusions() {

@@ -64,6 +64,8 @@ class GraphReader {
   void add_sparse_initializer(std::string_view message);
   ValueId add_constant(const std::string& name, Value value, std::string_view message);
   void add_node(std::string_view message);
+  void add_nodes(std::span<const std::string_view> nodes);
+  std::string later_maker(std::string_view name) const;
   void connect(Node& n, const std::vector<std::string_view>& inputs, const std::vector<std::string_view>& outputs,
                const std::vector<std::string_view>& attributes, const wire::Reader& reader);
   void add_output(std::string_view message);
@@ -88,6 +90,7 @@ class GraphReader {
   const GraphReader* outer_;
   std::shared_ptr<Graph> graph_ = std::make_shared<Graph>();
   std::unordered_map<std::string, ValueId> names_;
+  std::span<const std::string_view> later_;  ///< nodes from the one that is read on
 };
 
 GraphReader::Info GraphReader::read_info(std::string_view message) {
@@ -130,12 +133,32 @@ ValueId GraphReader::add_value(std::string_view name) {
   return id;
 }
 
+// The node, of those not read yet, that makes a value; empty when none does.
+std::string GraphReader::later_maker(std::string_view name) const {
+  for (std::string_view message : later_) {
+    std::string_view own, type;
+    bool makes = false;
+    wire::Reader reader = source_.reader(message);
+    wire::Field field;
+    while (reader.next(field)) {
+      if (field.number == 2) makes |= wire::text(field, reader, "output") == name;
+      if (field.number == 3) own = wire::text(field, reader, "name");
+      if (field.number == 4) type = wire::text(field, reader, "op_type");
+    }
+    if (makes) return fmt::format("node \"{}\" ({})", own, type);
+  }
+  return {};
+}
+
 // A name that no node of this graph makes: for a body it is a value of the graph around it, which becomes a further input.
 ValueId GraphReader::operand(std::string_view name, const wire::Reader& reader) {
   if (name.empty()) return kNone;
   if (const ValueId id = find(name); id != kNone) return id;
   if (outer_ == nullptr || !outer_->visible(name)) {
-    reader.fail(fmt::format("value \"{}\" is read but nothing before makes it", name));
+    const std::string maker = later_maker(name);
+    reader.fail(
+        fmt::format("value \"{}\" is read but nothing before makes it{}", name,
+                    maker.empty() ? "" : fmt::format(": {} does, which must stand before, without a cycle", maker)));
   }
   const ValueId id = add_value(name);
   graph_->captures.emplace_back(id, std::string(name));
@@ -259,6 +282,10 @@ void GraphReader::add_node(std::string_view message) {
   }
 }
 
+void GraphReader::add_nodes(std::span<const std::string_view> nodes) {
+  for (later_ = nodes; !later_.empty(); later_ = later_.subspan(1)) add_node(later_.front());
+}
+
 // An output that is an input or a constant too has two descriptions: the second is kept beside the graph.
 void GraphReader::add_output(std::string_view message) {
   Info info = read_info(message);
@@ -318,7 +345,7 @@ std::shared_ptr<Graph> GraphReader::read_graph(std::string_view message) {
   }
   for (std::string_view tensor : initializers) add_initializer(tensor);
   for (std::string_view tensor : sparse) add_sparse_initializer(tensor);
-  for (std::string_view node : nodes) add_node(node);
+  add_nodes(nodes);
   for (std::string_view output : outputs) add_output(output);
   for (std::string_view info : infos) add_info(info, 13);
   return graph_;
@@ -335,7 +362,7 @@ std::shared_ptr<Graph> GraphReader::read_function_body(const std::vector<std::st
     source_.spend_values(1, name);
     names_.emplace(std::string(name), graph_->add_input(std::string(name), {}));
   }
-  for (std::string_view node : nodes) add_node(node);
+  add_nodes(nodes);
   for (std::string_view name : outputs) {
     const ValueId id = find(name);
     if (id == kNone)

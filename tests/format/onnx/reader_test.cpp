@@ -6,6 +6,8 @@
 #include <graph/image.h>
 #include <gtest/gtest.h>
 
+#include "support/proves.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -85,6 +87,34 @@ TEST(OnnxReader, BodiesCaptureOuterValues) {
   ASSERT_EQ(inner->captures.size(), 2u);
   EXPECT_EQ(inner->captures[0].second, "x");
   EXPECT_EQ(inner->captures[1].second, "w");
+}
+
+// A graph has no cycles; loops and branches are graphs inside of a node.
+TEST(OnnxReader, CyclesNameTheirNodes) {
+  const std::string first = node("Add", {"x", "b"}, {"a"}, bytes(3, "first")),
+                    second = node("Neg", {"a"}, {"b"}, bytes(3, "second"));
+  const std::string rest = bytes(2, "g") + bytes(11, info("x", 1, {2})) + bytes(12, info("a", 1, {2}));
+  try {
+    read(model(bytes(1, first) + bytes(1, second) + rest));
+    ADD_FAILURE() << "a cycle was read";
+  } catch (const Error& error) {
+    const std::string said = error.what();
+    EXPECT_NE(said.find("node \"first\" (Add)"), std::string::npos) << said;
+    EXPECT_NE(said.find("node \"second\" (Neg)"), std::string::npos) << said;
+    EXPECT_NE(said.find("cycle"), std::string::npos) << said;
+  }
+  EXPECT_REFUSED(model(bytes(1, node("Add", {"x", "a"}, {"a"}, bytes(3, "own"))) + rest), "node \"own\" (Add) does");
+  const std::string body = bytes(1, node("Neg", {"x"}, {"i"})) + bytes(2, "b") + bytes(12, info("i", 1, {2}));
+  const std::string branch =
+      node("If", {"c"}, {"a"}, graph_attribute("then_branch", body) + graph_attribute("else_branch", body));
+  const Model m = read(model(bytes(1, branch) + rest + bytes(11, info("c", 9, {}))));
+  ASSERT_EQ(m.graph->order().size(), 1U);
+  for (const char* name : {"then_branch", "else_branch"}) {
+    const AttrValue* region = m.graph->node(0).attributes.find(name);
+    ASSERT_NE(region, nullptr);
+    EXPECT_EQ((*region->get<GraphPtr>())->order().size(), 1U);
+  }
+  testing::proves("C-IR-06");
 }
 
 TEST(OnnxReader, RefusesGraphsThatAreNone) {
