@@ -30,8 +30,8 @@ HEAD = """# What engines compute wrongly
 Written by `tools/truth/run.py findings --write`, which runs every case of the onnx package and of the operators' own grids on every engine
 that is installed (`chorus check FOLDER`, each in a worker) and compares with the float64 oracle and the plain kernels; who agrees with
 one of them is right. A test (`truth_findings`) fails when an engine no longer does what stands here, or does more. What an engine *refuses* is not here
-([engine_matrix.md](engine_matrix.md)), nor what Chorus refuses in its place because the answer would be wrong. One row for each engine and operator: the
-smallest model that shows it, its inputs as `.npz` and a report for the engine's makers as `.md` beside it. PyTorch, TensorFlow and PaddlePaddle are
+([engine_matrix.md](engine_matrix.md)), nor what Chorus refuses in its place because the answer would be wrong ([engine_refusals.md](engine_refusals.md)). One row for each engine and operator: the
+smallest model that shows it, its inputs as `.npz` and a report for the engine's makers as `.md` beside it. PyTorch, TensorFlow, PaddlePaddle, MindSpore and TVM are
 reached through Chorus's mapping of operators, so a row of theirs may be the mapping's.
 
 | engine | operator | cases | answers | should be | what it is | file |
