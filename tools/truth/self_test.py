@@ -26,6 +26,7 @@ from onnx.reference import ReferenceEvaluator
 from case_data import bounds, difference, load_sets
 from float64_oracle import REPLACEMENTS, evaluate, to_float64
 from old_cases import unpack
+import run
 from run import unknown_operators
 from schemas import all_schemas
 
@@ -314,6 +315,19 @@ class Excuses(TruthTest):
                 self.assertEqual(done.returncode, status, done.stderr)
                 if status:
                     self.assertIn("no library", done.stdout + done.stderr)
+
+    def test_only_a_check_that_passed_proves_rows(self):
+        trace, rows = self.folder / "trace.txt", (HERE.parent / "trace" / "rows.txt").read_text().split()
+        (self.folder / "bin").mkdir()
+        (self.folder / "bin" / "chorus").touch()
+        code = "import run, sys; status = int(sys.argv.pop()); run.CHECKS['fields'] = lambda args: status; run.main()"
+        for status, wanted in ((1, []), (0, [f"proves {r} truth.fields" for r in run.PROVED["fields", None]])):
+            done = subprocess.run([sys.executable, "-c", code, "fields", "--build", str(self.folder), str(status)],
+                                  cwd=HERE, env={**os.environ, "CHORUS_TRACE_FILE": str(trace)})
+            self.assertEqual(done.returncode, status)
+            self.assertEqual(trace.read_text().splitlines() if trace.exists() else [], wanted)
+        for proved in run.PROVED.values():
+            self.assertLessEqual(set(proved), set(rows))
 
     def test_an_archive_stays_in_its_folder(self):
         wheel = self.folder / "bad.whl"
