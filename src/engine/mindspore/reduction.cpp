@@ -55,8 +55,12 @@ Tensor mean_of(Call& c, const Tensor& x, const Ints& axes, bool keep) {
 template <Text op, Text logical>
 Tensor extreme(Call& c, const Tensor& x, const Ints& axes, bool keep) {
   if (x.type() == kBool) return c.reduce(logical.chars, x, axes, keep);
+  if (!is_float(x.type())) return c.reduce(op.chars, x, axes, keep);
   const bool half = x.type() == kHalf || x.type() == kBfloat16;
-  return c.reduce(op.chars, half ? c.cast(x, kFloat) : x, axes, keep);
+  const Tensor wide = half ? c.cast(x, kFloat) : x;
+  const Tensor nan = c.reduce("ReduceAny", c.un("IsNan", wide), axes, keep);
+  return c.where(nan, scalar_of(std::numeric_limits<double>::quiet_NaN(), wide.type()),
+                 c.reduce(op.chars, wide, axes, keep));
 }
 
 Tensor log_sum_exp(Call& c, const Tensor& x, const Ints& axes, bool keep) {
@@ -153,8 +157,10 @@ constexpr std::array kRows = std::to_array<Row>({
     {"ReduceMean", reduced<mean_of>, "ReduceMean",
      "the mean of integers is their sum in int64, divided: ReduceMean sums in the narrow type", Widen::sums},
     {"ReduceProd", reduced<plain<"ReduceProd">>, "ReduceProd", {}, Widen::sums},
-    {"ReduceMax", reduced<extreme<"ReduceMax", "ReduceAny">>, "", "booleans: Any; Max has no kernel for them"},
-    {"ReduceMin", reduced<extreme<"ReduceMin", "ReduceAll">>, "", "booleans: All; Min has no kernel for them"},
+    {"ReduceMax", reduced<extreme<"ReduceMax", "ReduceAny">>, "",
+     "booleans: Any, which Max lacks; NaN is lost: put back"},
+    {"ReduceMin", reduced<extreme<"ReduceMin", "ReduceAll">>, "",
+     "booleans: All, which Min lacks; NaN is lost: put back"},
     {"ReduceL1", reduced<plain<"ReduceSum">, absolute>, "ReduceSum", {}, Widen::sums},
     {"ReduceL2", reduced<plain<"ReduceSum">, squared, rooted>, "ReduceSum,Mul", {}, Widen::sums},
     {"ReduceSumSquare", reduced<plain<"ReduceSum">, squared>, "ReduceSum,Mul", {}, Widen::sums},
