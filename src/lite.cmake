@@ -22,7 +22,7 @@ include(${CMAKE_CURRENT_SOURCE_DIR}/engine/native/fast/levels.cmake)
 chorus_layer(engine engine EXCLUDE "/engine/(native|onnxruntime|openvino|torch|tensorflow|paddle|mindspore|tvm|tensorrt|example|plugin|placement|worker|registry)/" DEPENDS chorus_graph)
 # No generated code, so no layouts in blocks of channels: engine/native/lite/ says so to the others.
 chorus_layer(native engine/native
-  EXCLUDE "/native/(reference|fast|jit)/|/steps/(blocked_|integer_|product|quantized|table|tree)|/exec/(stored|taps|tune)|/plan/(print|quantized_forms|spelled_forms)" DEPENDS chorus_engine chorus_native_reference chorus_fast)
+  EXCLUDE "/native/(reference|fast|jit)/|/steps/(attention|blocked_|integer_|product|quantized|table|tree)|/exec/(stored|taps|tune)|/plan/(print|quantized_forms|spelled_forms)" DEPENDS chorus_engine chorus_native_reference chorus_fast)
 target_compile_definitions(chorus_native PRIVATE CHORUS_VERSION="${PROJECT_VERSION}")
 chorus_layer(lite runtime/lite DEPENDS chorus_native)
 chorus_shared_library()

@@ -119,6 +119,7 @@ std::span<const Candidate> blocked_elementwise_steps();
 std::span<const Candidate> blocked_movement_steps();
 std::span<const Candidate> blocked_pooling_steps();
 std::span<const Candidate> recurrent_steps();
+std::span<const Candidate> attention_steps();
 std::span<const Candidate> tree_steps();
 std::span<const Candidate> scaling_steps();
 std::span<const Candidate> quantized_steps();

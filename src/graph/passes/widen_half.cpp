@@ -18,6 +18,7 @@ constexpr int64_t kMostConstantBytes = int64_t{1} << 30;  ///< of float32 copies
 // Nodes that round. Not among them: comparisons and whatever makes steps of its operand (Round, Floor, ArgMax, quantisation), for
 // which the rounded operand is part of the meaning.
 constexpr auto kRounding = std::to_array<std::string_view>({"Add",
+                                                            "Attention",
                                                             "AveragePool",
                                                             "BatchNormalization",
                                                             "Conv",

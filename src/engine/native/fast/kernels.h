@@ -1,6 +1,7 @@
 // The table of fast kernels of one instruction-set level. All functions are pure, allocate nothing, lock nothing and do
 // not throw; arguments are trusted (shapes were checked when the plan was made). Results are bit-equal for any pool.
 #pragma once
+#include <engine/native/fast/attention.h>
 #include <engine/native/fast/blocked.h>
 #include <engine/native/fast/conv.h>
 #include <engine/native/fast/elementwise.h>
@@ -44,6 +45,8 @@ struct FastKernels {
 
   void (*softmax_run)(const SoftmaxArgs& args, ThreadPool& pool) noexcept;
   void (*norm_run)(const NormArgs& args, ThreadPool& pool) noexcept;
+  size_t (*attention_scratch_bytes)(const AttentionArgs& args, int threads) noexcept;
+  void (*attention_run)(const AttentionArgs& args, ThreadPool& pool) noexcept;
   int64_t recurrent_group;  ///< hidden units side by side, see recurrent_column
   size_t (*recurrent_packed_floats)(Cell cell, int64_t hidden) noexcept;  ///< of one direction
   void (*recurrent_pack)(Cell cell, int64_t hidden, const float* r, float* packed) noexcept;

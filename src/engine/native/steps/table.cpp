@@ -24,6 +24,7 @@ Tables make_tables() {
                                                  steps::movement_steps(),
                                                  steps::reduction_steps(),
                                                  steps::recurrent_steps(),
+                                                 steps::attention_steps(),
                                                  steps::tree_steps(),
                                                  steps::scaling_steps(),
                                                  steps::blocked_convolution_steps(),

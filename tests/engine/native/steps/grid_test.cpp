@@ -41,7 +41,8 @@ TEST(StepGrids, EveryCandidateEqualsItsReference) {
   for (auto* family :
        {&native::steps::convolution_steps, &native::steps::matrix_steps, &native::steps::elementwise_steps,
         &native::steps::activation_steps, &native::steps::normalization_steps, &native::steps::pooling_steps,
-        &native::steps::movement_steps, &native::steps::reduction_steps, &native::steps::tree_steps}) {
+        &native::steps::movement_steps, &native::steps::reduction_steps, &native::steps::tree_steps,
+        &native::steps::attention_steps}) {
     for (const native::Candidate& candidate : (*family)()) {
       const OpDef* op = find_op(candidate.domain, candidate.op);
       ASSERT_NE(op, nullptr) << candidate.op;

@@ -23,14 +23,22 @@ CHORUS_FAST_INLINE F polynomial(F x, const float (&c)[N]) {  // c[0] + c[1] x + 
 // ln 2 in two parts; the first has nine bits, so that its product with an exponent is exact without fused operations.
 constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, log2_e = 1.44269504f;
 
+constexpr float exp_terms[] = {0.49999994f, 0.166665211f, 0.0416682623f, 0.00836867094f, 0.00138209993f};
+
 /// e^(x + tail): `tail` is a small correction of x.
 CHORUS_FAST_INLINE F exp_with(F x, F correction) {
-  static constexpr float c[] = {0.49999994f, 0.166665211f, 0.0416682623f, 0.00836867094f, 0.00138209993f};
   const F a = min(set1(89.0f), max(set1(-105.0f), x));
   const F n = round(a * set1(log2_e));
   const F r = fnma(n, set1(ln2_low), fnma(n, set1(ln2_high), a)) + correction;
-  const F p = fma(r * r, polynomial(r, c), r) + set1(1.0f);
+  const F p = fma(r * r, polynomial(r, exp_terms), r) + set1(1.0f);
   return ldexp(p, n);
+}
+/// e^x of numbers up to 0, and of NaN.
+CHORUS_FAST_INLINE F exp_down(F x) {
+  const F a = max(set1(-105.0f), x);
+  const F n = round(a * set1(log2_e));
+  const F r = fnma(n, set1(ln2_low), fnma(n, set1(ln2_high), a));
+  return ldexp(fma(r * r, polynomial(r, exp_terms), r) + set1(1.0f), n);
 }
 CHORUS_FAST_INLINE F exp(F x) { return exp_with(x, zero()); }
 

@@ -1,5 +1,6 @@
 // The table of one level. Included after a level's vec.h.
 #pragma once
+#include <engine/native/fast/generic/attention.h>
 #include <engine/native/fast/generic/blocked.h>
 #include <engine/native/fast/generic/conv.h>
 #include <engine/native/fast/generic/conv_transpose.h>
@@ -40,6 +41,8 @@ const FastKernels& table() noexcept {
       .transpose_run = transpose_run,
       .softmax_run = softmax_run,
       .norm_run = norm_run,
+      .attention_scratch_bytes = attention_scratch_bytes,
+      .attention_run = attention_run,
       .recurrent_group = recurrent_group,
       .recurrent_packed_floats = recurrent_packed_floats,
       .recurrent_pack = recurrent_pack,
