@@ -181,6 +181,50 @@ TEST(OnnxWriter, OldFilesCountAxesFromTheFront) {
   }
 }
 
+// Of Scan every operand has axes of its own: one sum over the columns of a matrix, which are given out again.
+TEST(OnnxWriter, OldScansCountAxesFromTheFront) {
+  const auto add = [](Graph& g, const char* op, int opset, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
+                      Attributes attributes = {}) {
+    Node n;
+    n.op = find_op("", op);
+    n.type = op;
+    n.version = n.op->version_index(opset);
+    n.inputs = std::move(inputs);
+    n.outputs = std::move(outputs);
+    n.attributes = std::move(attributes);
+    g.add_node(std::move(n));
+  };
+  auto body = std::make_shared<Graph>();
+  const ValueId sum = body->add_input("sum", f32({2})), column = body->add_input("column", f32({2}));
+  const ValueId next = body->add_value("next"), same = body->add_value("same");
+  body->opsets[""] = 11;
+  add(*body, "Add", 11, {sum, column}, {next});
+  add(*body, "Identity", 11, {column}, {same});
+  body->add_output(next);
+  body->add_output(same);
+  auto g = std::make_shared<Graph>();
+  g->name = "g";
+  g->opsets[""] = 11;
+  const ValueId start = g->add_input("start", f32({2})), x = g->add_input("x", f32({2, 3}));
+  const ValueId total = g->add_value("total"), columns = g->add_value("columns");
+  add(*g, "Scan", 11, {start, x}, {total, columns},
+      {{"num_scan_inputs", int64_t{1}},
+       {"scan_input_axes", std::vector<int64_t>{-1}},
+       {"scan_output_axes", std::vector<int64_t>{-2}},
+       {"body", GraphPtr(body)}});
+  infer_types(*g);
+  g->add_output(total);
+  g->add_output(columns);
+  onnx::WriteOptions options;
+  options.opset = 10;
+  const Model old = read(onnx::write_model({.graph = g, .ir_version = 8}, options));
+  const Attributes& written = old.graph->node(old.graph->order()[0]).attributes;
+  ASSERT_NE(written.find("scan_input_axes"), nullptr);
+  ASSERT_NE(written.find("scan_output_axes"), nullptr);
+  EXPECT_EQ(*written.find("scan_input_axes"), AttrValue(std::vector<int64_t>{1}));
+  EXPECT_EQ(*written.find("scan_output_axes"), AttrValue(std::vector<int64_t>{0}));
+}
+
 // Resize-10 knows asymmetric coordinates alone, and scales.
 TEST(OnnxWriter, ResizeOfVersion10) {
   onnx::WriteOptions options;
