@@ -14,7 +14,8 @@ using Files = std::map<std::string, std::string>;   ///< path below gen/ → con
 /// docs/engine_matrix.md: what each engine does with an operator.
 struct Matrix {
   std::vector<std::string> engines;
-  std::map<std::string, std::vector<std::string>> rows;   ///< operator, with its domain but for ai.onnx → a cell per engine
+  std::map<std::string, std::vector<std::string>>
+      rows;   ///< operator, with its domain but for ai.onnx → a cell per engine
   /// Throws std::runtime_error for a text without a table.
   static Matrix parse(const std::string& page);
 };
