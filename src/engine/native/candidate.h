@@ -98,6 +98,9 @@ struct Candidate {
   std::string_view domain = "";  ///< of the operator
 };
 
+/// Metadata of an Attention node that stood as a Softmax in the file: a row whose every key is masked gives NaN, as there, and not zeros.
+inline constexpr std::string_view kEmptyRows = "chorus.empty_rows";
+
 /// All fast candidates of a form in order of preference (first that accepts wins); a family's list is in
 /// engine/native/steps/<family>.cpp.
 std::span<const Candidate* const> candidates(std::string_view op, LayoutForm form = LayoutForm::plain);

@@ -153,6 +153,9 @@ std::unique_ptr<Graph> optimized_copy(const Model& model, const CompileOptions& 
   if (options.optimize > 0 && !options.reference_kernels) {
     constexpr Pass kSpelled{"spelled_forms", spelled_forms, "what is spelled out becomes the operator for it"};
     run_passes(*graph, {&kSpelled, 1}, context);
+    constexpr Pass kAttention{"spelled_attention", spelled_attention,
+                              "attention that is spelled out becomes the operator"};
+    run_passes(*graph, {&kAttention, 1}, context);
   }
   if (context.keeps != nullptr) {
     constexpr Pass kForms{"quantized_forms", quantized_forms,

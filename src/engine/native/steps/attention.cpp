@@ -16,6 +16,7 @@ struct PreparedAttention final : Prepared {
   float scale = 0;  // NaN: 1 / √size
   float cap = 0;
   int64_t left = -1, right = -1;
+  fast::EmptyRow empty = fast::EmptyRow::zero;
 };
 
 bool is_wanted(const StepDescription& step, size_t output) {
@@ -53,6 +54,9 @@ std::shared_ptr<const Prepared> prepare(const StepDescription& step) {
   p->left = std::min(attrs.integer("left_window_size", -1), kFar);
   p->right = std::min(attrs.integer("right_window_size", -1), kFar);
   if (attrs.integer("is_causal") != 0) p->right = 0;
+  for (const auto& [key, value] : step.n().metadata) {
+    if (key == kEmptyRows) p->empty = fast::EmptyRow::not_a_number;
+  }
   return p;
 }
 
@@ -131,6 +135,7 @@ fast::AttentionArgs args_of(const KernelContext& ctx) noexcept {
   a.cap = p.cap;
   a.left = p.left, a.right = p.right;
   a.offset = past;
+  a.empty = p.empty;
   return a;
 }
 
