@@ -3,6 +3,7 @@
 
 #include <chorus/error.h>
 #include <engine/native/native_engine.h>
+#include <format/ncnn/ncnn.h>
 #include <format/onnx/onnx.h>
 #include <graph/image.h>
 #include <runtime/load.h>
@@ -21,13 +22,15 @@ struct Options {
   bool lite = false;
 };
 
-enum class Format : uint8_t { onnx, chorus };
+enum class Format : uint8_t { onnx, chorus, ncnn };
 
 Format format_of(const std::string& path) {
   const std::string extension = std::filesystem::path(path).extension().string();
   if (extension == ".onnx") return Format::onnx;
   if (extension == ".chorus") return Format::chorus;
-  throw Error(Code::unsupported, "the format of \"" + path + "\" is not known", {}, "known formats: .onnx, .chorus");
+  if (extension == ".param") return Format::ncnn;
+  throw Error(Code::unsupported, "the format of \"" + path + "\" is not known", {},
+              "known formats: .onnx, .chorus, and .param to write");
 }
 
 std::shared_ptr<const Model> at_versions(std::shared_ptr<const Model> model, const onnx::WriteOptions& write) {
@@ -39,10 +42,12 @@ std::shared_ptr<const Model> at_versions(std::shared_ptr<const Model> model, con
 }
 
 int convert(const Options& options) {
-  format_of(options.in);   // refused before anything is opened
+  if (format_of(options.in) == Format::ncnn) {   // refused before anything is opened
+    throw Error(Code::unsupported, "nets of ncnn are written, not read", options.in, "give an .onnx or .chorus file");
+  }
   const Format to = format_of(options.out);
-  if (to == Format::chorus && options.external > 0) {
-    throw Error(Code::unsupported, "a .chorus file holds its weights itself", {},
+  if (to != Format::onnx && options.external > 0) {
+    throw Error(Code::unsupported, "only .onnx files have weights beside them on demand", {},
                 "leave --external out, or write .onnx");
   }
   if (to != Format::chorus && options.lite) {
@@ -56,6 +61,8 @@ int convert(const Options& options) {
   const auto model = load_model(options.in);
   if (to == Format::onnx) {
     onnx::write_model_file(*model, options.out, write);
+  } else if (to == Format::ncnn) {
+    ncnn::write_files(*at_versions(model, write), options.out);
   } else {
     Model image = options.lite ? native::lite_form(*at_versions(model, write)) : *at_versions(model, write);
     image.source.clear();   // a path of this machine
@@ -71,7 +78,8 @@ void add_convert(Arguments app, Outcome& outcome) {
   Arguments sub = app.command("convert", "writes a model in another format or operator set");
   auto options = std::make_shared<Options>();
   sub.option("IN", options->in, "the model, an .onnx or .chorus file").required();
-  sub.option("OUT", options->out, "the file to write: its ending says the format").required();
+  sub.option("OUT", options->out, "the file to write: its ending says the format (.param: ncnn, with a .bin)")
+      .required();
   sub.option("--opset", options->opset, "operator set of ai.onnx (default: as it is)").range(1, 1000);
   sub.option("--ir", options->ir, "IR version (default: the least that fits)").range(int64_t{1}, int64_t{1000});
   sub.option("--external", options->external, "tensors of at least so many bytes go to a file beside it")

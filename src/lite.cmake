@@ -19,7 +19,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
 endif()
 chorus_layer(fast engine/native/fast EXCLUDE "${other_levels}" DEPENDS chorus_core)
 include(${CMAKE_CURRENT_SOURCE_DIR}/engine/native/fast/levels.cmake)
-chorus_layer(engine engine EXCLUDE "/engine/(native|onnxruntime|openvino|torch|tensorflow|paddle|mindspore|tvm|tensorrt|example|plugin|placement|worker|registry)/" DEPENDS chorus_graph)
+chorus_layer(engine engine EXCLUDE "/engine/(native|onnxruntime|openvino|torch|tensorflow|paddle|mindspore|ncnn|tvm|tensorrt|example|plugin|placement|worker|registry)/" DEPENDS chorus_graph)
 # No generated code, so no layouts in blocks of channels: engine/native/lite/ says so to the others.
 chorus_layer(native engine/native
   EXCLUDE "/native/(reference|fast|jit)/|/steps/(attention|blocked_|integer_|product|quantized|table|tree)|/exec/(stored|taps|tune)|/plan/(print|quantized_forms|spelled_forms)" DEPENDS chorus_engine chorus_native_reference chorus_fast)

@@ -9,7 +9,7 @@ from function_length import function_length
 from tree import Skip, adapter_of, layer_of
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
-PUBLIC_FOR_ADAPTERS = {"chorus/engine_abi.h"}
+PUBLIC_FOR_ADAPTERS = {"chorus/engine_abi.h", "chorus/engine_formats.h"}
 SHARED_BY_ADAPTERS = "engine/adapter/"  # itself an adapter by its folder: it sees the ABI only
 
 

@@ -84,8 +84,71 @@ def fetch_files(prefixes):
         shutil.rmtree(folder)
 
 
+def source(requirement, digest, folder):
+    """The unpacked source package of `name==version`, below `folder`. Its own version is the day of its build, so that pip refuses it after
+    unpacking: what counts is that pip has checked the sum before."""
+    name = requirement.partition("==")[0]
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{digest}\n")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-clean", "--no-deps",
+               "--no-build-isolation", "--require-hashes", "--no-binary", name, "-d", str(folder), "-r", str(wanted)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={**os.environ, "TMPDIR": str(folder)})
+    found = sorted(folder.glob(f"pip-*/{name}_*/CMakeLists.txt"))
+    if len(found) != 1:
+        sys.exit(f"fetch: pip did not unpack {requirement}\n{done.stdout.strip()}")
+    return found[0].parent
+
+
+def processor():
+    """The instruction set that a library built here is for, and CMake's options for it."""
+    flags = pathlib.Path("/proc/cpuinfo").read_text()
+    if all(f" {name}" in flags for name in ("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd")):
+        return "avx512", ["-DNCNN_AVX512=ON"]
+    if " avx2" in flags and " fma" in flags:
+        return "avx2", ["-DNCNN_AVX512=OFF"]
+    return "", []
+
+
+def build_ncnn(requirement, digest, folder):
+    """libncnn.so for this processor, with the layers that Chorus writes, in float32 alone."""
+    version = requirement.partition("==")[2]
+    with tempfile.TemporaryDirectory(prefix="ncnn-") as work:
+        tree, build = source(requirement, digest, pathlib.Path(work)), pathlib.Path(work) / "build"
+        needs, options = processor()
+        # The order of sums and NaN are kept, and loading the library leaves the processor's rounding modes as they are.
+        rules = tree / "src/CMakeLists.txt"
+        rules.write_text(rules.read_text().replace("PRIVATE -Ofast", "PRIVATE -O2").replace("-ffast-math", "-fno-math-errno"))
+        off = ("INT8 BF16 WEIGHT_QUANT PIXEL PIXEL_ROTATE PIXEL_AFFINE PIXEL_DRAWING STDIO VULKAN PYTHON BUILD_TOOLS BUILD_EXAMPLES "
+               "BUILD_BENCHMARK BUILD_TESTS RUNTIME_CPU XOP AVX512VNNI AVX512BF16 AVX512FP16 AVXVNNI AVXNECONVERT").split()
+        layers = ("absval argmax bias bnll copyto deepcopy deformableconv2d dequantize detectionoutput diag dropout einsum exp fold glu "
+                  "gridsample inversespectrogram log multiheadattention mvn normalize power priorbox proposal psroipooling quantize "
+                  "requantize roialign roipooling rotaryembed scale sdpa shufflechannel spectrogram spp statisticspooling threshold unfold "
+                  "yolodetectionoutput yolov3detectionoutput").split()
+        launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+        subprocess.run(["cmake", "-G", "Ninja", "-S", tree, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DNCNN_SHARED_LIB=ON",
+                        "-DNCNN_SIMPLEOMP=ON",  # threads of its own, which wait without spinning
+                        f"-DNCNN_VERSION={version.rpartition('.')[2]}", *[f"-DNCNN_{name}=OFF" for name in off],
+                        *[f"-DWITH_LAYER_{name}=OFF" for name in layers], *launcher, *options],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # ccache knows the files by their contents: the folder has another name each time.
+        environment = {**os.environ, "CCACHE_BASEDIR": work, "CCACHE_NOHASHDIR": "1"}
+        subprocess.run(["ninja", "-C", build], check=True, stdout=subprocess.DEVNULL, env=environment)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(next(build.glob("src/libncnn.so")).resolve(), folder / "libncnn.so")
+        subprocess.run(["strip", "--strip-unneeded", folder / "libncnn.so"], check=True)
+        shutil.copyfile(tree / "LICENSE.txt", folder / "LICENSE.txt")
+        (folder / "processor").write_text(needs + "\n")
+
+
+BUILDERS = {"ncnn": build_ncnn}
+
+
 def unpack(requirement, folder):
     """The members of the pinned wheel that the table names, into `folder`; the wheel itself is not kept."""
+    for name, digest in pins("source"):
+        if name == requirement:
+            return BUILDERS[name.partition("==")[0]](requirement, digest, folder)
     pinned = {name: (digest, patterns) for name, digest, *patterns in pins("wheel")}
     if requirement not in pinned:
         sys.exit(f"fetch: tools/dev/pins.txt has no sum for {requirement}")

@@ -6,7 +6,7 @@ import pathlib
 LIST = pathlib.Path(__file__).resolve().parent / "later.txt"
 
 
-KINDS = ("operator", "case", "old", "onnxruntime", "openvino", "paddle", "mindspore", "tensorflow", "torch", "tvm", "property", "special", "versions")
+KINDS = ("operator", "case", "old", "onnxruntime", "openvino", "paddle", "mindspore", "ncnn", "tensorflow", "torch", "tvm", "property", "special", "versions")
 
 
 class Later:

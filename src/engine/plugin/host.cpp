@@ -1,6 +1,7 @@
 #include <engine/plugin/host.h>
 
 #include <core/log.h>
+#include <engine/plugin/convert.h>
 #include <format/onnx/writer.h>
 #include <graph/image.h>
 #include <graph/infer.h>
@@ -218,7 +219,7 @@ ch_code cache_file(ch_str key, int32_t writing, int32_t* fd, ch_error* error) {
   });
 }
 
-const void* extension(ch_str) { return nullptr; }
+const void* extension(ch_str name) { return conversion(name); }
 
 constexpr ch_host kHost = {sizeof(ch_host), CH_ABI_MAJOR, CH_ABI_MINOR, retain,      release, alloc,
                            workers,         parallel,     stop,         log_message, span,    export_model,

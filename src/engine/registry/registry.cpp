@@ -23,7 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Engines that this version has a plug-in for, so that a missing one is named with the command that helps.
-constexpr std::string_view kKnown[] = {"mindspore", "onnxruntime", "openvino", "paddle", "tensorflow", "torch", "tvm"};
+constexpr std::string_view kKnown[] = {"mindspore", "ncnn",       "onnxruntime", "openvino",
+                                       "paddle",    "tensorflow", "torch",       "tvm"};
 constexpr std::string_view kPrefix = "libchorus_engine_", kSuffix = ".so";
 constexpr std::string_view kAuto = "auto";   // chooses among others: no plug-in
 
