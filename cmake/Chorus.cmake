@@ -117,8 +117,8 @@ function(chorus_shared_library)
   install(TARGETS chorus EXPORT ChorusTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
   # Programs see the models' interface only; the header for engines is a package of its own.
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
-    FILES_MATCHING PATTERN "*.h" PATTERN "engine_abi.h" EXCLUDE)
-  install(FILES ${PROJECT_SOURCE_DIR}/include/chorus/engine_abi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chorus COMPONENT engine_sdk)
+    FILES_MATCHING PATTERN "*.h" PATTERN "engine_*.h" EXCLUDE)
+  install(FILES ${PROJECT_SOURCE_DIR}/include/chorus/engine_abi.h ${PROJECT_SOURCE_DIR}/include/chorus/engine_formats.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chorus COMPONENT engine_sdk)
   if(EXISTS ${PROJECT_SOURCE_DIR}/gen/include/chorus)
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/gen/include/chorus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
       FILES_MATCHING PATTERN "*.h")

@@ -24,7 +24,8 @@ bool is_over_several_axes(const Operands& o) {
   if (o.node().since >= 13) return false;
   const ch_type* shape = o.input_shape(0);
   const int64_t axis = o.number("axis", 1);
-  if (shape == nullptr) return axis != -1;
+  // Exporters of these versions name the last axis (others they transpose), so that one that is named is taken for it; the default is 1.
+  if (shape == nullptr) return !o.has("axis");
   const int64_t from = axis < 0 ? axis + shape->rank : axis;
   for (int64_t d = from + 1; d < shape->rank; ++d) {
     if (shape->dims[d] != 1) return true;
@@ -58,7 +59,7 @@ bool has_window_behind(const Operands& o) {
     const int64_t size = shape != nullptr && shape->rank == n + 2 ? shape->dims[2 + d] : -1;
     const int64_t spanned = (kernel->ints[d] - 1) * dilations[d] + 1, end = pads[n + d],
                   stride = std::max<int64_t>(1, strides[d]);
-    if (size < 0 && (end > 0 || stride > spanned)) return true;  // may have one
+    if (size < 0 && end + stride > spanned) return true;  // may have one
     const int64_t last = (size + pads[d] + end - spanned + stride - 1) / stride * stride;
     if (size >= 0 && last >= size + pads[d]) return true;
   }

@@ -268,7 +268,9 @@ std::span<const Candidate> matrix_steps() {
       tile_step("MatMul"),
       tile_step("Gemm"),
       byte_step(),
+#ifndef CHORUS_LITE
       integer_convolution_step(),
+#endif
       {"MatMul", at_level("matmul.gemm"), accepts_matrices, all_epilogues(), prepare_matmul, matmul_scratch,
        run_matmul},
       {"MatMul", at_level("matmul.vector"), accepts_vectors, 0, prepare_matmul, matmul_scratch, run_matmul},
