@@ -75,7 +75,7 @@ Value converted(const Value& value, DType type) {
     if (is_complex(type)) {
       store_c128(type, out.mutable_data(), at, 1, &number);
     } else if (is_integer(type) || type == DType::boolean) {
-      set_i64(type, out.mutable_data(), at, std::isfinite(numbers[i]) ? static_cast<int64_t>(numbers[i]) : 1);
+      set_i64(type, out.mutable_data(), at, std::abs(numbers[i]) < 9e18 ? static_cast<int64_t>(numbers[i]) : 1);
     } else {
       set_f64(type, out.mutable_data(), at, numbers[i]);
     }

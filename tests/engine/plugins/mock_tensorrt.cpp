@@ -12,10 +12,15 @@
 #include <vector>
 
 // Outside of the unnamed namespace: who calls this library implements it, which the compiler must not rule out.
+// Of the plug-in's name, since a checked build compares the types of functions that it calls.
+namespace chorus_tensorrt {
+enum class Copy : int;
 struct Logger {
   virtual void log(int32_t severity, const char* message) noexcept = 0;
   virtual ~Logger() = default;
 };
+}  // namespace chorus_tensorrt
+using chorus_tensorrt::Logger;
 
 namespace {
 
@@ -199,7 +204,7 @@ struct Builder : Unused<5> {
   virtual void twelve() {}
   virtual void thirteen() {}
   virtual void* build(Public* network, Public* config) {  // 14
-    const auto* own = static_cast<Network*>(network->inner);
+    const auto* own = static_cast<Network*>(static_cast<Public*>(network)->inner);
     for (const Node& n : own->graph.nodes) {
       if (n.op != "Neg") continue;
       logger->log(1, "no implementation of Neg was found");
@@ -412,9 +417,9 @@ int32_t getInferLibVersion() {
   const char* other = std::getenv("CHORUS_MOCK_TENSORRT_VERSION");
   return other == nullptr ? 101303 : std::atoi(other);
 }
-void* createNvOnnxParser_INTERNAL(Public* network, Logger*, int32_t) {
+void* createNvOnnxParser_INTERNAL(void* network, Logger*, int32_t) {
   auto* made = new Parser;
-  made->network = static_cast<Network*>(network->inner);
+  made->network = static_cast<Network*>(static_cast<Public*>(network)->inner);
   return made;
 }
 int32_t getNvOnnxParserVersion() { return 100; }
@@ -426,7 +431,8 @@ int cudaFree(void* device) {
   std::free(host_of(device));
   return 0;
 }
-int cudaMemcpyAsync(void* to, const void* from, size_t n, int kind, void*) {
+int cudaMemcpyAsync(void* to, const void* from, size_t n, chorus_tensorrt::Copy as, void*) {
+  const int kind = static_cast<int>(as);
   if (kind == 1) to = host_of(to);
   if (kind == 2) from = host_of(const_cast<void*>(from));
   std::memcpy(to, from, n);
